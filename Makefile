@@ -1,0 +1,51 @@
+# make        builds bin/ociruntime, one static file
+# make demo   shows a container made of this host's own programs (root)
+# make test   installs what the tests need and runs every test (root)
+
+GO      ?= go
+PREFIX  ?= /usr/local
+DESTDIR ?=
+DEMO    ?= demo
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+PORTS       = arm64 arm riscv64 ppc64le s390x loong64 386
+
+export CGO_ENABLED = 0
+
+.PHONY: build install demo test unit integration lint cross clean
+
+build:
+	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ociruntime ./cmd/ociruntime
+
+install: build
+	install -D -m 0755 bin/ociruntime $(DESTDIR)$(PREFIX)/sbin/ociruntime
+
+demo: build
+	contrib/demo bin/ociruntime $(DEMO)
+
+test:
+	tests/install-deps
+	$(MAKE) build lint cross unit integration
+
+# Everything that needs no privileges.
+unit:
+	$(GO) test $$($(GO) list ./... | grep -v /tests/integration)
+
+# Containers: needs root, and skips with a reason without it.
+integration: build
+	RUNTIME=$(CURDIR)/bin/ociruntime $(GO) test -count=1 -parallel 6 -timeout 20m ./tests/integration
+
+lint:
+	@test -z "$$(gofmt -l .)" || { echo "gofmt:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	@if command -v golangci-lint >/dev/null; then golangci-lint run; else $(GO) run $(STATICCHECK) ./...; fi
+
+cross:
+	@for arch in $(PORTS); do echo "linux/$$arch"; GOOS=linux GOARCH=$$arch $(GO) build ./... || exit 1; done
+
+clean:
+	rm -rf bin $(DEMO)
