@@ -1,0 +1,160 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// T is what the harness needs of a *testing.T or *testing.B.
+type T = testing.TB
+
+// Path is the absolute path of the binary under test.
+func Path() string { return os.Getenv(runtimeEnv) }
+
+// Work is the run's scratch directory, readable by every user.
+func Work() string { return os.Getenv(innerEnv) }
+
+// Peer names the runtime under test when it isn't ours: "runc", "crun".
+var Peer = sync.OnceValue(func() string {
+	out, _ := exec.Command(Path(), "--version").Output()
+	name, _, _ := strings.Cut(string(out), " ")
+	if name == "ociruntime" {
+		return ""
+	}
+	return name
+})
+
+// SkipOnPeer skips the test when another runtime runs that is known to
+// behave differently.
+func SkipOnPeer(t T, peer, reason string) {
+	t.Helper()
+	if Peer() == peer {
+		t.Skipf("%s: %s", peer, reason)
+	}
+}
+
+// Result is what a finished command left.
+type Result struct {
+	Stdout, Stderr string
+	Code           int // the exit status; 128+signal when killed
+}
+
+// Runtime is the binary with a --root directory of its own.
+type Runtime struct {
+	t    T
+	Root string
+	// Global flags in front of every command, beside --root.
+	Flags []string
+	// Env replaces the environment when it isn't nil.
+	Env []string
+}
+
+// NewRuntime makes a runtime whose state directory goes with the test.
+// Whatever a test leaves in it is an error.
+func NewRuntime(t T) *Runtime {
+	t.Helper()
+	r := &Runtime{t: t, Root: filepath.Join(t.TempDir(), "root")}
+	t.Cleanup(func() {
+		left, _ := os.ReadDir(r.Root)
+		for _, e := range left {
+			t.Errorf("left in --root: %s", e.Name())
+		}
+	})
+	return r
+}
+
+// Cmd is a command of the runtime, not yet started, with no standard input.
+// It is killed after a minute.
+func (r *Runtime) Cmd(args ...string) *exec.Cmd {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	r.t.Cleanup(cancel)
+	full := append([]string{"--root", r.Root}, r.Flags...)
+	cmd := exec.CommandContext(ctx, Path(), append(full, args...)...)
+	cmd.Env = r.Env
+	return cmd
+}
+
+// Run runs a command to its end. Its output goes through files, so that a
+// container which outlives the command never holds the test up.
+func (r *Runtime) Run(args ...string) Result {
+	r.t.Helper()
+	res, _ := r.run(r.Cmd(args...))
+	return res
+}
+
+// Must is Run for commands that have to succeed.
+func (r *Runtime) Must(args ...string) string {
+	r.t.Helper()
+	res := r.Run(args...)
+	if res.Code != 0 {
+		r.t.Fatalf("%s: exit %d: %s", strings.Join(args, " "), res.Code, res.Stderr)
+	}
+	return res.Stdout
+}
+
+// RunCmd runs a prepared command like Run. Streams that the caller has set stay.
+func (r *Runtime) RunCmd(cmd *exec.Cmd) Result {
+	r.t.Helper()
+	res, _ := r.run(cmd)
+	return res
+}
+
+var outputs atomic.Int64
+
+// output is the pair of files that a command wrote to.
+type output struct{ stdout, stderr string }
+
+func (r *Runtime) run(cmd *exec.Cmd) (Result, output) {
+	r.t.Helper()
+	base := filepath.Join(Work(), fmt.Sprintf("out-%d", outputs.Add(1)))
+	files := output{base + ".stdout", base + ".stderr"}
+	r.t.Cleanup(func() { _ = os.Remove(files.stdout); _ = os.Remove(files.stderr) })
+	stdout, err := os.Create(files.stdout)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer stdout.Close()
+	stderr, err := os.Create(files.stderr)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer stderr.Close()
+	if cmd.Stdout == nil {
+		cmd.Stdout = stdout
+	}
+	if cmd.Stderr == nil {
+		cmd.Stderr = stderr
+	}
+	start := time.Now()
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		r.t.Fatalf("%s: %v", cmd, err)
+	}
+	res := Result{Stdout: readFile(files.stdout), Stderr: readFile(files.stderr), Code: ExitCode(cmd.ProcessState)}
+	r.t.Logf("%s\n  exit %d after %v; stderr: %s", strings.Join(cmd.Args[1:], " "), res.Code, time.Since(start).Round(time.Millisecond), res.Stderr)
+	return res, files
+}
+
+// ExitCode is the status as a shell would give it.
+func ExitCode(state *os.ProcessState) int {
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return state.ExitCode()
+}
+
+func readFile(name string) string {
+	data, _ := os.ReadFile(name)
+	return string(data)
+}

@@ -1,0 +1,161 @@
+// Package rules holds the checks of the source tree that no compiler makes:
+// which package may import which, where unsafe may be used, and how long a
+// function and a file may grow.
+package rules
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const (
+	module       = "github.com/ociruntime/ociruntime"
+	functionSize = 70
+	fileSize     = 550
+)
+
+// room is a part of the tree and what it may import of ours. A folder that
+// ends in "/..." stands for everything below it, too. The first room that
+// matches a package counts.
+type room struct {
+	dir  string
+	open []string
+}
+
+var rooms = []room{
+	{"cmd/...", []string{"specconv/...", "libcontainer/..."}},
+	{"specconv/...", []string{
+		"specconv/...", "libcontainer/plan", "libcontainer/facts", "libcontainer/seccomp/...",
+		"libcontainer/cgroups", "libcontainer/kernel",
+	}},
+	{"libcontainer/plan", nil},
+	{"libcontainer/kernel", nil},
+	{"libcontainer/initimage", []string{"libcontainer/plan", "libcontainer/kernel"}},
+	{"libcontainer/launch", []string{"libcontainer/initimage", "libcontainer/plan", "libcontainer/kernel"}},
+	{"libcontainer", []string{"libcontainer/...", "specconv/..."}},
+	{"libcontainer/...", []string{"libcontainer/..."}},
+	{"tests/...", []string{"tests/...", "libcontainer/...", "specconv/..."}},
+}
+
+// unsafeRoom is the one package that may use unsafe.
+const unsafeRoom = "libcontainer/kernel"
+
+// foreign are modules that no package may import: another runtime's own code.
+var foreign = []string{
+	"github.com/opencontainers/runc",
+	"github.com/opencontainers/cgroups",
+	"github.com/containerd/cgroups",
+	"github.com/containerd/containerd",
+}
+
+func TestRooms(t *testing.T) {
+	eachFile(t, func(file string, fset *token.FileSet, tree *ast.File) {
+		dir := path.Dir(file)
+		from := roomOf(dir)
+		if from == nil {
+			t.Errorf("%s: no room for folder %s", file, dir)
+			return
+		}
+		for _, spec := range tree.Imports {
+			name, _ := strconv.Unquote(spec.Path.Value)
+			where := fset.Position(spec.Pos()).Line
+			switch {
+			case name == "unsafe" && dir != unsafeRoom:
+				t.Errorf("%s:%d: unsafe belongs in %s", file, where, unsafeRoom)
+			case name == "C":
+				t.Errorf("%s:%d: cgo is not used here", file, where)
+			case slices.ContainsFunc(foreign, func(m string) bool { return within(name, m+"/...") }):
+				t.Errorf("%s:%d: %s is another runtime's own code", file, where, name)
+			}
+			ours, ok := strings.CutPrefix(name, module+"/")
+			if ok && ours != dir && !slices.ContainsFunc(from.open, func(p string) bool { return within(ours, p) }) {
+				t.Errorf("%s:%d: %s may not import %s", file, where, dir, ours)
+			}
+		}
+	})
+}
+
+func TestSizes(t *testing.T) {
+	eachFile(t, func(file string, fset *token.FileSet, tree *ast.File) {
+		if strings.HasSuffix(file, "_test.go") {
+			return
+		}
+		if n := fset.File(tree.Pos()).LineCount(); n > fileSize {
+			t.Errorf("%s: %d lines, at most %d", file, n, fileSize)
+		}
+		for _, decl := range tree.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			start, end := fset.Position(f.Pos()).Line, fset.Position(f.End()).Line
+			if n := end - start + 1; n > functionSize {
+				t.Errorf("%s:%d: %s has %d lines, at most %d", file, start, f.Name.Name, n, functionSize)
+			}
+		}
+	})
+}
+
+func roomOf(dir string) *room {
+	for i := range rooms {
+		if within(dir, rooms[i].dir) {
+			return &rooms[i]
+		}
+	}
+	return nil
+}
+
+// within reports whether dir matches pattern: itself, or with "/..." all below.
+func within(dir, pattern string) bool {
+	base, deep := strings.CutSuffix(pattern, "/...")
+	return dir == base || deep && strings.HasPrefix(dir, base+"/")
+}
+
+// eachFile parses every Go file of the tree, whatever its build constraints,
+// and hands it over with its path relative to the top.
+func eachFile(t *testing.T, visit func(file string, fset *token.FileSet, tree *ast.File)) {
+	t.Helper()
+	top := filepath.Join("..", "..")
+	seen := 0
+	err := filepath.WalkDir(top, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			base := d.Name()
+			if base == "testdata" || base == "bin" || base == "demo" || strings.HasPrefix(base, ".") && name != top {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") {
+			return nil
+		}
+		rel, err := filepath.Rel(top, name)
+		if err != nil {
+			return err
+		}
+		fset := token.NewFileSet()
+		tree, err := parser.ParseFile(fset, name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		seen++
+		visit(filepath.ToSlash(rel), fset, tree)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen < 2 {
+		t.Fatalf("found %d Go files below %s", seen, top)
+	}
+}
