@@ -1,0 +1,3 @@
+package initimage
+
+const elfMachine = 183 // EM_AARCH64

@@ -1,0 +1,3 @@
+// Package kernel is the only room for unsafe and for assembly: the machine code of the init image's op loop, and system calls that
+// golang.org/x/sys/unix has no wrapper for. Nothing that can be said in ordinary Go comes in.
+package kernel

@@ -1,0 +1,198 @@
+package launch
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/initimage"
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+)
+
+// Config says what to start and with which descriptors.
+type Config struct {
+	Plan *plan.Plan
+	// Stdio is what the container's process gets as 0, 1 and 2.
+	Stdio [3]*os.File
+	// Preserve follows at 3, 4, …; its length is Plan.Preserve.
+	Preserve []*os.File
+	// Files are the plan's files by name; "sync" is made here.
+	Files map[string]*os.File
+	// Cgroup is a directory of the cgroup v2 tree in which the init is born (CLONE_INTO_CGROUP, Linux 5.7), or nil.
+	Cgroup *os.File
+	// Page backs the progress page. It outlives the command when it is a file in the container's directory, so that `start` and
+	// `state` can see how far the init came; nil means that nobody else needs it.
+	Page *os.File
+	// Dir is where an image file goes on hosts that refuse to execute a memfd.
+	Dir string
+	// Trace asks for a time stamp at each step of the init.
+	Trace bool
+}
+
+// Process is a started init. Its methods are for one goroutine.
+type Process struct {
+	plan    *plan.Plan
+	sock    *os.File
+	page    []byte
+	image   int  // pid of the image as it was started
+	child   int  // pid of the process that it spawned, 0 until known
+	reaped  bool // image has been waited for
+	spawned bool // the plan contains a Spawn
+}
+
+// Start links the plan, starts the image and returns while it runs.
+func Start(c *Config) (*Process, error) {
+	p := &Process{plan: c.Plan}
+	for i := range c.Plan.Steps {
+		for j := range c.Plan.Steps[i].Ops {
+			p.spawned = p.spawned || c.Plan.Steps[i].Ops[j].Call == plan.Spawn
+		}
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("make the socket to the init: %w", err)
+	}
+	p.sock = os.NewFile(uintptr(pair[0]), "sync")
+	theirs := os.NewFile(uintptr(pair[1]), "sync")
+	// Ours must be the only end of the host: with theirs open here, end of file would never come.
+	defer theirs.Close()
+	if err := p.start(c, theirs); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Process) start(c *Config, sync *os.File) error {
+	page := c.Page
+	if page == nil {
+		fd, err := unix.MemfdCreate("progress", unix.MFD_CLOEXEC)
+		if err != nil {
+			return fmt.Errorf("make the progress page: %w", err)
+		}
+		page = os.NewFile(uintptr(fd), "progress")
+		defer page.Close()
+	}
+	size := pageSize(c)
+	if err := page.Truncate(int64(size)); err != nil {
+		return fmt.Errorf("make the progress page: %w", err)
+	}
+	var err error
+	if p.page, err = unix.Mmap(int(page.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+		return fmt.Errorf("map the progress page: %w", err)
+	}
+	files, numbers, err := descriptors(c, map[string]*os.File{"sync": sync, "progress": page})
+	if err != nil {
+		return err
+	}
+	image, err := initimage.Link(c.Plan, numbers)
+	if err != nil {
+		return fmt.Errorf("link the init image: %w", err)
+	}
+	err = p.exec(c, files, image)
+	runtime.KeepAlive(c)
+	return err
+}
+
+func pageSize(c *Config) int {
+	if !c.Trace {
+		return plan.PageSize
+	}
+	return (plan.PageTrace + 16*len(c.Plan.Steps) + plan.PageSize - 1) &^ (plan.PageSize - 1)
+}
+
+// descriptors lays out the init's descriptor table: it is part of the plan, and nothing else is in it.
+func descriptors(c *Config, own map[string]*os.File) (files []uintptr, numbers []int, err error) {
+	for _, f := range c.Stdio {
+		files = append(files, f.Fd())
+	}
+	if len(c.Preserve) != c.Plan.Preserve {
+		return nil, nil, fmt.Errorf("%d descriptors to preserve, %d in the plan", len(c.Preserve), c.Plan.Preserve)
+	}
+	for _, f := range c.Preserve {
+		files = append(files, f.Fd())
+	}
+	for _, pf := range c.Plan.Files {
+		f := own[pf.Name]
+		if f == nil {
+			f = c.Files[pf.Name]
+		}
+		if f == nil {
+			return nil, nil, fmt.Errorf("%s: the plan's file %q was not opened", pf.From, pf.Name)
+		}
+		numbers = append(numbers, len(files))
+		files = append(files, f.Fd())
+	}
+	return files, numbers, nil
+}
+
+// exec starts the image from a sealed memfd, or from a file where the host does not execute memfds.
+func (p *Process) exec(c *Config, files []uintptr, image []byte) error {
+	f, err := initimage.Seal(image)
+	if err == nil {
+		err = p.forkExec(c, files, f)
+		f.Close()
+		if !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM) || c.Dir == "" {
+			return err
+		}
+	}
+	f, ferr := initimage.SealFile(image, c.Dir)
+	if ferr != nil {
+		return fmt.Errorf("start the init image from a memfd (%w) or a file: %w", err, ferr)
+	}
+	defer f.Close()
+	return p.forkExec(c, files, f)
+}
+
+func (p *Process) forkExec(c *Config, files []uintptr, image *os.File) error {
+	// The image's own descriptor has to lie above the init's table: fork moves the others to their numbers before it executes
+	// /proc/self/fd/N.
+	fd, err := unix.FcntlInt(image.Fd(), unix.F_DUPFD_CLOEXEC, len(files)+8)
+	if err != nil {
+		return fmt.Errorf("start the init image: %w", err)
+	}
+	defer unix.Close(fd)
+	attr := &syscall.ProcAttr{Files: files, Env: []string{}, Sys: &syscall.SysProcAttr{Cloneflags: uintptr(c.Plan.Clone)}}
+	if c.Cgroup != nil {
+		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(c.Cgroup.Fd())
+	}
+	p.image, err = syscall.ForkExec(fmt.Sprintf("/proc/self/fd/%d", fd), []string{"ociruntime", "init"}, attr)
+	if err != nil {
+		p.image = 0
+		return fmt.Errorf("start the init image in new namespaces (%s): %w", plan.CloneText(c.Plan.Clone), err)
+	}
+	return nil
+}
+
+// Pid is the init's process id as the host sees it: the image itself, or the child that it spawned into its pid namespace.
+func (p *Process) Pid() int {
+	if !p.spawned {
+		return p.image
+	}
+	if p.child == 0 && p.page != nil {
+		p.child = int(binary.NativeEndian.Uint32(p.page[plan.PagePid:]))
+	}
+	return p.child
+}
+
+// SetHome gives the init the environment entry that it could not know when it was linked, "HOME=…".
+func (p *Process) SetHome(entry string) error {
+	if len(entry) >= plan.PageHomeLen {
+		return fmt.Errorf("%.20s…: longer than %d bytes", entry, plan.PageHomeLen-1)
+	}
+	copy(p.page[plan.PageHome:], entry+"\x00")
+	return nil
+}
+
+// Progress is the index of the op that the init began last, and the errno with which it failed, or 0.
+func (p *Process) Progress() (op int, errno unix.Errno) { return ReadProgress(p.page) }
+
+// ReadProgress reads the head of a progress page.
+func ReadProgress(page []byte) (op int, errno unix.Errno) {
+	return int(binary.NativeEndian.Uint32(page[plan.PageOp:])), unix.Errno(binary.NativeEndian.Uint32(page[plan.PageErrno:]))
+}

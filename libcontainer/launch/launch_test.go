@@ -1,0 +1,118 @@
+package launch
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+)
+
+// program is a plan that ends in the execution of argv.
+func program(b *plan.Builder, argv ...string) *plan.Plan {
+	var items []plan.Arg
+	for _, a := range argv {
+		items = append(items, plan.Str(a))
+	}
+	b.Step("process.args", "run "+argv[0],
+		plan.CloseOnExecFrom(3),
+		plan.Sys(plan.SysExecve, plan.Str(argv[0]), b.Vec("argv", items), b.Vec("envp", nil)).OnHost())
+	return &b.Plan
+}
+
+func start(t *testing.T, pl *plan.Plan, files map[string]*os.File) (*Process, *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Start(&Config{Plan: pl, Stdio: [3]*os.File{null, w, w}, Files: files, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	t.Cleanup(func() { r.Close(); null.Close(); p.Close() })
+	return p, r
+}
+
+func output(t *testing.T, r *os.File) string {
+	b := make([]byte, 4096)
+	n, err := r.Read(b)
+	if err != nil && n == 0 {
+		return ""
+	}
+	return string(b[:n])
+}
+
+func TestPlanEndsInTheProgram(t *testing.T) {
+	b := plan.NewBuilder()
+	b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
+	b.Host("greet", "hooks", "greet")
+	pl := program(b, "/bin/echo", "hello", "world")
+	p, r := start(t, pl, nil)
+	var met []string
+	if err := p.Serve(func(s *plan.Step) error { met = append(met, s.Do); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if got := output(t, r); got != "hello world\n" {
+		t.Errorf("the program wrote %q", got)
+	}
+	if len(met) != 1 || met[0] != "greet" {
+		t.Errorf("host steps: %v", met)
+	}
+	if _, err := wait(p.Pid(), 0); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFailedExecIsReportedWithItsPlace(t *testing.T) {
+	b := plan.NewBuilder()
+	b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
+	p, _ := start(t, program(b, "/nonexistent/program"), nil)
+	err := p.Serve(nil)
+	if !errors.Is(err, unix.ENOENT) || !strings.HasPrefix(err.Error(), "process.args: run /nonexistent/program: execve: ") {
+		t.Errorf("error: %v", err)
+	}
+}
+
+func TestSpawnedChildIsOurs(t *testing.T) {
+	b := plan.NewBuilder()
+	b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
+	b.Step("linux.namespaces", "spawn", b.SpawnChild(0))
+	b.Host("look", "hooks", "look")
+	p, r := start(t, program(b, "/bin/echo", "child"), nil)
+	err := p.Serve(func(*plan.Step) error {
+		if p.Pid() == 0 || p.Pid() == p.image {
+			t.Errorf("pid %d, image %d", p.Pid(), p.image)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := output(t, r); got != "child\n" {
+		t.Errorf("the program wrote %q", got)
+	}
+	if s, err := wait(p.Pid(), 0); err != nil || s.ExitStatus() != 0 {
+		t.Errorf("wait: %v %v", s, err)
+	}
+}
+
+func TestKilledInitIsNamed(t *testing.T) {
+	b := plan.NewBuilder()
+	b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
+	b.Host("kill", "hooks", "be killed")
+	p, _ := start(t, program(b, "/bin/true"), nil)
+	err := p.Serve(func(*plan.Step) error { return unix.Kill(p.Pid(), unix.SIGKILL) })
+	var k *KilledError
+	if !errors.As(err, &k) || !k.Killed(unix.SIGKILL) || !strings.Contains(err.Error(), "SIGKILL") {
+		t.Errorf("error: %v", err)
+	}
+}

@@ -1,0 +1,143 @@
+package launch
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+)
+
+// Serve meets the init at each rendezvous in turn and calls do for every host step there. It returns nil when the user's program has
+// been executed or, for a plan that waits for `start`, when the last rendezvous is over. On any error the init is dead
+// and reaped when Serve returns.
+func (p *Process) Serve(do func(*plan.Step) error) error {
+	err := p.serve(do)
+	if err == nil && p.spawned {
+		err = p.reapImage()
+	}
+	if err != nil {
+		p.Kill()
+	}
+	return err
+}
+
+func (p *Process) serve(do func(*plan.Step) error) error {
+	for _, group := range rendezvous(p.plan) {
+		if err := p.await(); err != nil {
+			return err
+		}
+		for _, s := range group {
+			if err := do(s); err != nil {
+				return err
+			}
+		}
+		if _, err := p.sock.Write([]byte{0}); err != nil {
+			return p.gone()
+		}
+	}
+	if p.plan.Waits {
+		return nil
+	}
+	return p.AwaitExec(p.sock)
+}
+
+// rendezvous lists the runs of consecutive host steps.
+func rendezvous(pl *plan.Plan) (groups [][]*plan.Step) {
+	host := false
+	for i := range pl.Steps {
+		s := &pl.Steps[i]
+		if s.Site == plan.Host {
+			if !host {
+				groups = append(groups, nil)
+			}
+			groups[len(groups)-1] = append(groups[len(groups)-1], s)
+		}
+		host = s.Site == plan.Host
+	}
+	return groups
+}
+
+// await waits until the init has reached the next rendezvous.
+func (p *Process) await() error {
+	var b [8]byte
+	n, err := read(p.sock, b[:])
+	switch {
+	case err != nil:
+		return p.gone()
+	case n == len(b):
+		return p.reported(b[:])
+	}
+	return nil
+}
+
+// AwaitExec waits until the init has executed the user's program: end of file on the connection, with the progress page at the last
+// op. conn is the sync socket, or the connection that `start` made.
+func (p *Process) AwaitExec(conn *os.File) error {
+	var b [8]byte
+	n, err := read(conn, b[:])
+	switch {
+	case n == len(b):
+		return p.reported(b[:])
+	case err != nil && !errors.Is(err, io.EOF):
+		return fmt.Errorf("read the init's report: %w", err)
+	}
+	if op, errno := p.Progress(); op != p.plan.OpCount()-1 || errno != 0 {
+		return p.gone()
+	}
+	return nil
+}
+
+func read(f *os.File, b []byte) (int, error) {
+	n, err := f.Read(b)
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (p *Process) reported(b []byte) error {
+	return p.stepError(int(binary.NativeEndian.Uint32(b)), unix.Errno(binary.NativeEndian.Uint32(b[4:])))
+}
+
+// gone explains an init that went away without a report.
+func (p *Process) gone() error {
+	op, errno := p.Progress()
+	if errno != 0 {
+		return p.stepError(op, errno)
+	}
+	e := &KilledError{}
+	e.Step, _ = p.plan.At(op)
+	pid := p.Pid()
+	if pid == 0 {
+		pid, p.reaped = p.image, true
+	}
+	e.Status, _ = wait(pid, 0)
+	return e
+}
+
+// KilledError says that the init ended without reporting an error: somebody or the kernel killed it.
+type KilledError struct {
+	Step   *plan.Step
+	Status unix.WaitStatus
+}
+
+func (e *KilledError) Error() string {
+	how := "ended"
+	if e.Status.Signaled() {
+		how = "was killed by " + unix.SignalName(e.Status.Signal())
+	}
+	if e.Step == nil {
+		return "container init " + how
+	}
+	return fmt.Sprintf("%s: container init %s while it was about to %s", e.Step.From, how, e.Step.What)
+}
+
+// Killed reports whether the init was ended by signal sig.
+func (e *KilledError) Killed(sig unix.Signal) bool {
+	return e.Status.Signaled() && e.Status.Signal() == sig
+}

@@ -1,0 +1,128 @@
+package plan
+
+import (
+	"golang.org/x/sys/unix"
+)
+
+// Builder puts a plan together, step by step.
+type Builder struct {
+	Plan  Plan
+	Group Group // the group of the steps that follow
+}
+
+// NewBuilder returns a builder whose plan has the report socket as its first file.
+func NewBuilder() *Builder {
+	b := &Builder{Group: Namespaces}
+	b.Plan.Regs = 1
+	b.Plan.Files = []File{{Name: "sync", Reg: Report}}
+	return b
+}
+
+// Reg takes a new register.
+func (b *Builder) Reg() Reg {
+	r := b.Plan.Regs
+	b.Plan.Regs++
+	if r >= MaxRegs {
+		// Check reports it: too many mounts for one plan is bad input, not a bug.
+		return Reg(MaxRegs - 1)
+	}
+	return Reg(r)
+}
+
+// File adds a descriptor that the host opens and returns the register that holds its number.
+func (b *Builder) File(f File) Reg {
+	f.Reg = b.Reg()
+	b.Plan.Files = append(b.Plan.Files, f)
+	return f.Reg
+}
+
+// Buf adds memory and returns its address.
+func (b *Builder) Buf(name string, data []byte, ptrs ...Ptr) Arg {
+	b.Plan.Bufs = append(b.Plan.Bufs, Buf{Name: name, Data: data, Ptrs: ptrs})
+	return Arg{Kind: KindBuf, Buf: len(b.Plan.Bufs) - 1}
+}
+
+// Vec adds a NULL-terminated array of strings and returns its address.
+func (b *Builder) Vec(name string, items []Arg) Arg {
+	if items == nil {
+		items = []Arg{}
+	}
+	b.Plan.Bufs = append(b.Plan.Bufs, Buf{Name: name, Vec: items})
+	return Arg{Kind: KindBuf, Buf: len(b.Plan.Bufs) - 1}
+}
+
+// Step begins a step of the init; the ops that Do adds go into it.
+func (b *Builder) Step(from, what string, ops ...Op) {
+	b.Plan.Steps = append(b.Plan.Steps, Step{What: what, From: from, Group: b.Group, Ops: ops})
+}
+
+// Do adds ops to the step begun last.
+func (b *Builder) Do(ops ...Op) {
+	s := &b.Plan.Steps[len(b.Plan.Steps)-1]
+	s.Ops = append(s.Ops, ops...)
+}
+
+// Host adds a step that the host carries out while the init waits. A run of host steps shares one rendezvous: the init sends a
+// byte and waits for one; end of file in its place means that the host has died, and ends the init.
+func (b *Builder) Host(do, from, what string) {
+	s := Step{What: what, From: from, Group: b.Group, Site: Host, Do: do}
+	n := len(b.Plan.Steps)
+	if n == 0 || b.Plan.Steps[n-1].Site != Host {
+		if len(b.Plan.Bufs) == 0 || b.Plan.Bufs[0].Name != "answer" {
+			b.Plan.Bufs = append(b.Plan.Bufs, Buf{Name: "answer", Data: make([]byte, 8)})
+		}
+		s.Ops = []Op{
+			Sendto(Report, Bytes([]byte{1}, "ready"), 1).Exactly(1),
+			Recv(Report, Arg{Kind: KindBuf}, 1).Exactly(1).Retrying().Says("the runtime went away while the container was waiting for it"),
+		}
+	}
+	b.Plan.Steps = append(b.Plan.Steps, s)
+}
+
+// Into names the register for the result.
+func (o Op) Into(r Reg) Op { o.Out = r; return o }
+
+// Allowing names errnos that are fine.
+func (o Op) Allowing(e ...unix.Errno) Op {
+	o.Allow = append(o.Allow[:len(o.Allow):len(o.Allow)], e...)
+	return o
+}
+
+// When makes the op depend on the outcome of an earlier one.
+func (o Op) When(c Cond) Op { o.If = c; return o }
+
+// Exactly makes every result other than n an error.
+func (o Op) Exactly(n int) Op { o.Want, o.HasWant = uint32(n), true; return o }
+
+// Retrying repeats the op on EAGAIN, EINTR and EXDEV, a bounded number of times.
+func (o Op) Retrying() Op { o.Retry = 128; return o }
+
+// OnHost marks an absolute path of the host that is meant as such.
+func (o Op) OnHost() Op { o.HostPath = true; return o }
+
+// Says replaces the sentence of the step in the error of this op.
+func (o Op) Says(msg string) Op { o.Msg = msg; return o }
+
+// Str is the address of a NUL-terminated string.
+func Str(s string) Arg { return Arg{Kind: KindStr, Str: s} }
+
+// Int is an integer; label, if not empty, is printed for it.
+func Int(n int64, label string) Arg { return Arg{Kind: KindInt, Int: uint64(n), Str: label} }
+
+// Num is an integer that prints as itself.
+func Num(n int64) Arg { return Arg{Kind: KindInt, Int: uint64(n)} }
+
+// Val is the value of a register.
+func Val(r Reg) Arg { return Arg{Kind: KindReg, Int: uint64(r)} }
+
+// Bytes is the address of constant data, printed as label.
+func Bytes(data []byte, label string) Arg { return Arg{Kind: KindBytes, Data: data, Str: label} }
+
+// Page is the address of a byte of the page shared with the host.
+func Page(off int) Arg { return Arg{Kind: KindPage, Int: uint64(off)} }
+
+// Off is the address off bytes behind a.
+func (a Arg) Off(off int) Arg { a.Int += uint64(off); return a }
+
+// CWD is AT_FDCWD.
+func CWD() Arg { return Int(unix.AT_FDCWD, "cwd") }

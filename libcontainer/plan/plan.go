@@ -1,0 +1,204 @@
+package plan
+
+import "golang.org/x/sys/unix"
+
+// Plan is everything that happens between config.json and the user's program.
+type Plan struct {
+	// Clone holds the CLONE_NEW* flags with which the host starts the init image. CLONE_NEWUSER never stands here: execve
+	// drops capabilities while the uid is unmapped, so user namespaces are made by the image's own ops.
+	Clone uint64
+	// Waits says that the init stops behind its last rendezvous and waits for `start`.
+	Waits bool
+	// Preserve is the number of descriptors from 3 on that belong to the container's process.
+	Preserve int
+	// Files are handed to the init by the host, at descriptor numbers from 3+Preserve on, in this order.
+	Files []File
+	Steps []Step
+	// Bufs is memory that ops read and write, addressed by Arg.Buf.
+	Bufs []Buf
+	// Regs is the number of registers in use; register 0 is always [Report].
+	Regs int
+}
+
+// Site says who carries out a step.
+type Site uint8
+
+const (
+	Init Site = iota // the init image, inside the container
+	Host             // our command on the host, while the init waits
+)
+
+// Group is the part of the set-up that a step belongs to; explain prints a heading for each.
+type Group string
+
+const (
+	Namespaces Group = "namespaces"
+	Rootfs     Group = "root filesystem"
+	Process    Group = "process"
+	Cgroup     Group = "cgroup"
+	Hooks      Group = "hooks"
+)
+
+// Step is one thing that a reader of the plan wants to know about.
+type Step struct {
+	What  string // "mount tmpfs on /dev/shm (nosuid,noexec,nodev; mode=1777,size=65536k)"
+	From  string // the place in config.json, e.g. "mounts[3]", or "default"
+	Group Group
+	Site  Site
+	// Do names the host's work of a Host step, for the function that launch is given for it. The ops of a Host step are the
+	// rendezvous itself; consecutive Host steps share one, so only the first of them has ops.
+	Do  string
+	Ops []Op
+}
+
+// Reg is a register of the init: 64 bits that hold the result of an op. Before it is written a register holds [Unset].
+type Reg uint8
+
+const (
+	// Report is the socket to which the init sends {op, errno} when an op fails, and over which it meets the host.
+	Report Reg = 0
+	// NoReg means that a result is dropped.
+	NoReg Reg = 0xff
+	// MaxRegs is the number of registers that the image has room for.
+	MaxRegs = 250
+)
+
+// Unset is the value of a register that no op has written: negative, but no errno (those are -1 to -4095).
+const Unset = -4096
+
+// Is is what a condition asks of a register.
+type Is uint8
+
+const (
+	Always Is = iota
+	OK        // the op that wrote it succeeded
+	Failed    // the op that wrote it ran into an errno that it allows
+	NotOK     // failed, or never run
+)
+
+// Cond makes an op depend on the outcome of an earlier one. The zero value is "always".
+type Cond struct {
+	Reg Reg
+	Is  Is
+}
+
+// OK is the condition that the op which wrote r succeeded.
+func (r Reg) OK() Cond { return Cond{r, OK} }
+
+// Failed is the condition that the op which wrote r ran and failed with an errno that it allows.
+func (r Reg) Failed() Cond { return Cond{r, Failed} }
+
+// NotOK is the condition that the op which wrote r failed or did not run.
+func (r Reg) NotOK() Cond { return Cond{r, NotOK} }
+
+// Op is one system call, or one of the few pseudo-calls that move data between registers and memory.
+type Op struct {
+	Call Call
+	Args []Arg // at most 6
+	Out  Reg   // where the result goes; NoReg drops it
+	If   Cond
+	// Allow lists errnos that are not an error here, at most 5. Out then holds the negated errno.
+	Allow []unix.Errno
+	// Retry is how often the op is repeated on EAGAIN, EINTR or EXDEV: openat2 with RESOLVE_IN_ROOT gives those when
+	// anything on the system is renamed or mounted while it walks `..` (openat2(2)).
+	Retry uint8
+	// Want, when HasWant is set, is the only result that counts as success: a short read means that the other side has gone.
+	Want    uint32
+	HasWant bool
+	// HostPath marks an op that names an absolute path of the host on purpose; Check refuses it after pivot_root.
+	HostPath bool
+	// Msg replaces the step's sentence in the error when this op fails; the kernel's word is appended to it, unless it ends in
+	// a full stop.
+	Msg string
+}
+
+// ArgKind says how an argument gets its value.
+type ArgKind uint8
+
+const (
+	KindInt   ArgKind = iota // Int, printed as Str if that is set
+	KindReg                  // the value of register Int
+	KindStr                  // the address of the NUL-terminated string Str
+	KindBytes                // the address of a constant structure, printed as Str
+	KindBuf                  // the address of byte Int of buffer Buf
+	KindPage                 // the address of byte Int of the page shared with the host
+)
+
+// Arg is one argument of an op.
+type Arg struct {
+	Kind ArgKind
+	Int  uint64
+	Str  string
+	Data []byte
+	Buf  int
+}
+
+// Buf is memory of the init that ops write to, or that holds pointers.
+type Buf struct {
+	Name string
+	Data []byte
+	// Ptrs are places in Data (8 bytes, in the machine's byte order) that the linker fills with addresses.
+	Ptrs []Ptr
+	// Vec, when not nil, makes this a NULL-terminated array of string pointers; Data and Ptrs are then unused.
+	Vec []Arg
+}
+
+// Ptr is a pointer in a buffer at byte Off to what To, an argument of an address kind, stands for.
+type Ptr struct {
+	Off int
+	To  Arg
+}
+
+// File is a descriptor that the host opens and the init inherits.
+type File struct {
+	Name string // unique: "rootfs", "mounts[3].source"
+	Reg  Reg    // the register that holds its number
+	Open OpenKind
+	Path string // on the host; empty when the host has it from elsewhere
+	From string // the place in config.json
+	// Attr and Recursive describe an OpenTree.
+	Recursive bool
+}
+
+// OpenKind says how the host comes to a File.
+type OpenKind uint8
+
+const (
+	Given    OpenKind = iota // made by the library: a socket, the progress page, a cgroup's tasks file
+	OpenPath                 // open(Path, O_PATH)
+	OpenTree                 // open_tree(Path, OPEN_TREE_CLONE[, AT_RECURSIVE]): a private copy of what is mounted there
+	OpenNS                   // open(Path, O_RDONLY) of a namespace file
+)
+
+// Layout of the page that the init shares with the host. The op loop writes the first two words.
+const (
+	PageSize    = 4096
+	PageOp      = 0  // uint32: index of the op that was begun last
+	PageErrno   = 4  // uint32: errno of the op that failed, or 0
+	PagePid     = 8  // uint32: pid of the spawned child as the host sees it
+	PageHome    = 64 // "HOME=…", NUL-terminated, at most PageHomeLen bytes
+	PageHomeLen = 512
+	// PageTrace is where time stamps begin when a plan is traced: 16 bytes (struct timespec) a step.
+	PageTrace = 4096
+)
+
+// OpCount is the number of ops in all steps.
+func (p *Plan) OpCount() int {
+	n := 0
+	for i := range p.Steps {
+		n += len(p.Steps[i].Ops)
+	}
+	return n
+}
+
+// At finds the step and the op with the index that the progress page reports.
+func (p *Plan) At(index int) (*Step, *Op) {
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if index < len(s.Ops) {
+			return s, &s.Ops[index]
+		}
+		index -= len(s.Ops)
+	}
+	return nil, nil
+}

@@ -1,0 +1,186 @@
+package plan
+
+import (
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// Sys is an op that makes call c.
+func Sys(c Call, args ...Arg) Op { return Op{Call: c, Args: args, Out: NoReg} }
+
+// Pseudo-calls.
+
+func SetReg(r Reg, a Arg) Op   { return Sys(Set, a).Into(r) }
+func StoreFD(at Arg, r Reg) Op { return Sys(Store32, at, Val(r)) }
+func FailWith(e unix.Errno) Op { return Sys(Fail, Int(int64(e), unix.ErrnoName(e))) }
+func Exit(status int64) Op     { return Sys(SysExitGroup, Num(status)) }
+func Close(r Reg) Op           { return Sys(SysClose, Val(r)) }
+func Umask(mask int64) Op      { return Sys(SysUmask, octal(mask)) }
+func Fchdir(dir Reg) Op        { return Sys(SysFchdir, Val(dir)) }
+func Setns(fd Reg, f Arg) Op   { return Sys(SysSetns, Val(fd), f) }
+func Unshare(flags Arg) Op     { return Sys(SysUnshare, flags) }
+func Symlink(to string, dir Arg, path string) Op {
+	return Sys(SysSymlinkat, Str(to), dir, Str(path))
+}
+
+// AssertWord fails with e unless the 64-bit word at addr, masked, is want.
+func AssertWord(addr Arg, mask, want uint64, e unix.Errno) Op {
+	return Sys(Assert, addr, hex(mask), hex(want), Int(int64(e), unix.ErrnoName(e)))
+}
+
+func octal(n int64) Arg { return Int(n, "0"+strconv.FormatInt(n, 8)) }
+func hex(n uint64) Arg  { return Int(int64(n), "0x"+strconv.FormatUint(n, 16)) }
+
+// OpenPath opens path below dir as O_PATH, resolved as if dir were the root: neither "..", absolute links nor magic links
+// lead out. extra adds O_DIRECTORY or O_NOFOLLOW.
+func OpenInRoot(dir Arg, path string, extra uint64) Op {
+	return openat2(dir, path, unix.O_PATH|unix.O_CLOEXEC|extra, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS).Retrying()
+}
+
+// OpenNoLinks opens path below dir, refusing every symbolic link on the way.
+func OpenNoLinks(dir Arg, path string, flags uint64) Op {
+	return openat2(dir, path, unix.O_CLOEXEC|flags, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS|unix.RESOLVE_NO_SYMLINKS).Retrying()
+}
+
+// OpenProc opens a file of the verified procfs behind proc: no links but procfs's own `self`, and nothing mounted over it.
+func OpenProc(proc Reg, path string, flags uint64) Op {
+	return openat2(Val(proc), path, unix.O_CLOEXEC|flags, 0, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_MAGICLINKS|unix.RESOLVE_NO_XDEV).Retrying()
+}
+
+// OpenFile is openat2 with flags, mode and resolution as given.
+func OpenFile(dir Arg, path string, flags, mode, resolve uint64) Op {
+	return openat2(dir, path, flags|unix.O_CLOEXEC, mode, resolve).Retrying()
+}
+
+func openat2(dir Arg, path string, flags, mode, resolve uint64) Op {
+	label := "{" + flagSet(openFlagNames).text(flags)
+	if mode != 0 {
+		label += " 0" + strconv.FormatUint(mode, 8)
+	}
+	if resolve != 0 {
+		label += ", " + flagSet(resolveFlagNames).text(resolve)
+	}
+	return Sys(SysOpenat2, dir, Str(path), Bytes(OpenHow(flags, mode, resolve), label+"}"), Num(24))
+}
+
+// Mkdir makes a directory; the umask is zero while the root filesystem is built.
+func Mkdir(dir Arg, path string, mode int64) Op { return Sys(SysMkdirat, dir, Str(path), octal(mode)) }
+
+// Mknod makes a file of the given type (S_IFREG, S_IFCHR, …) and permissions.
+func Mknod(dir Arg, path string, mode uint32, dev uint64) Op {
+	kind := map[uint32]string{unix.S_IFREG: "S_IFREG", unix.S_IFCHR: "S_IFCHR", unix.S_IFBLK: "S_IFBLK", unix.S_IFIFO: "S_IFIFO"}[mode&unix.S_IFMT]
+	label := kind + "|0" + strconv.FormatUint(uint64(mode&^unix.S_IFMT), 8)
+	devLabel := strconv.Itoa(int(unix.Major(dev))) + ":" + strconv.Itoa(int(unix.Minor(dev)))
+	// Not dev_t but the "new" encoding of it, as mknod(2)'s system call takes it: 12 bits major, 20 bits minor.
+	return Sys(SysMknodat, dir, Str(path), Int(int64(mode), label), Int(int64(encodeDev(dev)), devLabel))
+}
+
+func encodeDev(dev uint64) uint32 {
+	major, minor := unix.Major(dev), unix.Minor(dev)
+	return minor&0xff | major<<8 | (minor&^0xff)<<12
+}
+
+// Fsopen begins a new filesystem of the given type.
+func Fsopen(fstype string) Op {
+	return Sys(SysFsopen, Str(fstype), Int(unix.FSOPEN_CLOEXEC, "FSOPEN_CLOEXEC"))
+}
+
+// FsString, FsFlag and FsCreate configure what Fsopen began.
+func FsString(fs Reg, key, value string) Op {
+	return Sys(SysFsconfig, Val(fs), Int(unix.FSCONFIG_SET_STRING, "SET_STRING"), Str(key), Str(value), Num(0))
+}
+
+func FsFlag(fs Reg, key string) Op {
+	return Sys(SysFsconfig, Val(fs), Int(unix.FSCONFIG_SET_FLAG, "SET_FLAG"), Str(key), Num(0), Num(0))
+}
+
+func FsCreate(fs Reg) Op {
+	return Sys(SysFsconfig, Val(fs), Int(unix.FSCONFIG_CMD_CREATE, "CMD_CREATE"), Num(0), Num(0), Num(0))
+}
+
+// Fsmount turns it into a detached mount with the given MOUNT_ATTR_* bits.
+func Fsmount(fs Reg, attr uint64) Op {
+	return Sys(SysFsmount, Val(fs), Int(unix.FSMOUNT_CLOEXEC, "FSMOUNT_CLOEXEC"), Int(int64(attr), AttrText(attr)))
+}
+
+// OpenTreeClone makes a detached copy of the mount at path below dir (path "" means dir itself).
+func OpenTreeClone(dir Arg, path string, recursive bool) Op {
+	flags, label := int64(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC), "OPEN_TREE_CLONE"
+	if path == "" {
+		flags |= unix.AT_EMPTY_PATH
+		label += "|AT_EMPTY_PATH"
+	}
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+		label += "|AT_RECURSIVE"
+	}
+	return Sys(SysOpenTree, dir, Str(path), Int(flags, label))
+}
+
+// MountSetattr changes the mount behind fd. propagation is MS_SHARED and so on, or 0.
+func MountSetattr(fd Reg, recursive bool, set, clr, propagation uint64) Op {
+	flags, label := int64(unix.AT_EMPTY_PATH), "AT_EMPTY_PATH"
+	if recursive {
+		flags |= unix.AT_RECURSIVE
+		label += "|AT_RECURSIVE"
+	}
+	return Sys(SysMountSetattr, Val(fd), Str(""), Int(flags, label),
+		Bytes(MountAttr(set, clr, propagation, 0), AttrChange(set, clr, propagation)), Num(32))
+}
+
+// MoveMount attaches the detached mount tree at the place that target is open on.
+func MoveMount(tree, target Reg) Op {
+	return Sys(SysMoveMount, Val(tree), Str(""), Val(target), Str(""),
+		Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH, "F_EMPTY_PATH|T_EMPTY_PATH"))
+}
+
+// Write writes data in one piece: files below /proc and /sys take a value in a single write(2).
+func Write(fd Reg, data string) Op {
+	return Sys(SysWrite, Val(fd), Bytes([]byte(data), strconv.Quote(data)), Num(int64(len(data)))).Exactly(len(data))
+}
+
+// Sendto sends without SIGPIPE: the other side may be gone.
+func Sendto(sock Reg, data Arg, n int) Op {
+	return Sys(SysSendto, Val(sock), data, Num(int64(n)), Int(unix.MSG_NOSIGNAL, "MSG_NOSIGNAL"), Num(0), Num(0))
+}
+
+// Recv receives up to n bytes.
+func Recv(sock Reg, to Arg, n int) Op {
+	return Sys(SysRecvfrom, Val(sock), to, Num(int64(n)), Num(0), Num(0), Num(0))
+}
+
+// Prctl is prctl(2); label names the option.
+func Prctl(option int64, label string, args ...Arg) Op {
+	a := append([]Arg{Int(option, label)}, args...)
+	for len(a) < 5 {
+		// The kernel insists on zeroes in the unused arguments of most options.
+		a = append(a, Num(0))
+	}
+	return Sys(SysPrctl, a...)
+}
+
+// Ioctl is ioctl(2); label names the request.
+func Ioctl(fd Arg, request int64, label string, arg Arg) Op {
+	return Sys(SysIoctl, fd, Int(request, label), arg)
+}
+
+// CloseOnExecFrom marks every descriptor from first on, so that none survives execve.
+func CloseOnExecFrom(first int) Op {
+	return Sys(SysCloseRange, Num(int64(first)), Int(0xffffffff, "max"), Int(unix.CLOSE_RANGE_CLOEXEC, "CLOSE_RANGE_CLOEXEC"))
+}
+
+// SpawnChild is clone3 with CLONE_PARENT: the child is the caller's sibling, so that the host can wait for it, and goes on; the caller exits.
+func (b *Builder) SpawnChild(namespaces uint64) Op {
+	// With CLONE_PARENT the exit signal is the caller's own, and the kernel wants zero here.
+	flags := namespaces | unix.CLONE_PARENT | unix.CLONE_PARENT_SETTID
+	args := b.Buf("clone_args", CloneArgs(flags, 0), Ptr{Off: CloneArgsParentTid, To: Page(PagePid)})
+	return Sys(Spawn, args, Int(64, CloneText(namespaces|unix.CLONE_PARENT)))
+}
+
+// MapPage maps the page shared with the host over the image's own: the first op, since from then on the host sees how far the init came.
+func (b *Builder) MapPage(size int) Op {
+	fd := b.File(File{Name: "progress"})
+	return Sys(SysMmap, Page(0), Num(int64(size)), Int(unix.PROT_READ|unix.PROT_WRITE, "PROT_READ|PROT_WRITE"),
+		Int(unix.MAP_SHARED|unix.MAP_FIXED, "MAP_SHARED|MAP_FIXED"), Val(fd), Num(0))
+}
