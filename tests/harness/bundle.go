@@ -43,7 +43,7 @@ func NewBundle(t T, rootfs ...Rootfs) *Bundle {
 func (r *Runtime) Bundle(rootfs ...Rootfs) *Bundle {
 	r.t.Helper()
 	b := &Bundle{
-		Runtime: r, t: r.t, Dir: r.t.TempDir(), Spec: BaseSpec(),
+		Runtime: r, t: r.t, Dir: TempDir(r.t), Spec: BaseSpec(),
 		ID: fmt.Sprintf("%s-%d", filepath.Base(Work()), ids.Add(1)),
 	}
 	b.Spec.Linux.CgroupsPath = "/" + filepath.Base(Work()) + "/" + b.ID
@@ -55,6 +55,25 @@ func (r *Runtime) Bundle(rootfs ...Rootfs) *Bundle {
 	fill(r.t, b.Rootfs)
 	r.t.Cleanup(b.cleanUp)
 	return b
+}
+
+// TempDir is a directory for the test that every user may walk into, unlike
+// that of t.TempDir: processes with mapped ids come from outside.
+func TempDir(t T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(Work(), "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 // Args sets process.args.
@@ -226,8 +245,8 @@ func (b *Bundle) failed(res Result, words []string) string {
 		b.t.Fatalf("succeeded, expected an error with %q", words)
 	}
 	for _, w := range words {
-		if !strings.Contains(res.Stderr, w) {
-			b.t.Errorf("error doesn't say %q: %s", w, res.Stderr)
+		if !strings.Contains(res.Message(), w) {
+			b.t.Errorf("error doesn't say %q: %s", w, res.Message())
 		}
 	}
 	if dirs := b.CgroupDirs(); dirs != nil {
@@ -236,7 +255,7 @@ func (b *Bundle) failed(res Result, words []string) string {
 	if _, err := os.Stat(filepath.Join(b.Root, b.ID)); !errors.Is(err, fs.ErrNotExist) {
 		b.t.Errorf("a failed create left %s in --root", b.ID)
 	}
-	return res.Stderr
+	return res.Message()
 }
 
 // Command is a command on this bundle (create, run) that is not yet started.
@@ -365,7 +384,9 @@ func (b *Bundle) cgroupsPath() string {
 // cleanUp removes the container, whatever state the test left it in, and
 // complains about what `delete --force` has not removed.
 func (b *Bundle) cleanUp() {
-	if _, err := os.Stat(filepath.Join(b.Root, b.ID)); err == nil {
+	// A refused id such as ".." has nothing behind it.
+	dir := filepath.Join(b.Root, b.ID)
+	if _, err := os.Stat(dir); err == nil && filepath.Dir(dir) == b.Root && b.ID != "." {
 		if res := b.Runtime.Run("delete", "--force", b.ID); res.Code != 0 {
 			b.t.Errorf("delete --force: exit %d: %s", res.Code, res.Stderr)
 		}

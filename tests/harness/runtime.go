@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,6 +50,19 @@ type Result struct {
 	Code           int // the exit status; 128+signal when killed
 }
 
+// Message is the error that a command printed, without the quoting of a text
+// log line.
+func (r Result) Message() string {
+	text := strings.TrimSpace(r.Stderr)
+	if i := strings.LastIndex(text, "msg="); i >= 0 {
+		line, _, _ := strings.Cut(text[i+len("msg="):], "\n")
+		if plain, err := strconv.QuotedPrefix(line); err == nil {
+			text, _ = strconv.Unquote(plain)
+		}
+	}
+	return text
+}
+
 // Runtime is the binary with a --root directory of its own.
 type Runtime struct {
 	t    T
@@ -63,7 +77,7 @@ type Runtime struct {
 // Whatever a test leaves in it is an error.
 func NewRuntime(t T) *Runtime {
 	t.Helper()
-	r := &Runtime{t: t, Root: filepath.Join(t.TempDir(), "root")}
+	r := &Runtime{t: t, Root: filepath.Join(TempDir(t), "root")}
 	t.Cleanup(func() {
 		left, _ := os.ReadDir(r.Root)
 		for _, e := range left {
