@@ -1,0 +1,69 @@
+package specconv
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// ConfigName is the name of the configuration in a bundle.
+const ConfigName = "config.json"
+
+// Load reads and decodes config.json of the bundle, the path of a directory.
+// It does not check what it says: see Check.
+func Load(bundle string) (*specs.Spec, Warnings, error) {
+	data, err := os.ReadFile(filepath.Join(bundle, ConfigName))
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the bundle's configuration: %w", err)
+	}
+	return Parse(data)
+}
+
+// Parse decodes a config.json.
+//
+// Unknown properties are ignored, and so are the sections for other platforms
+// and virtual machines (windows, solaris, zos, freebsd, vm). A property whose
+// name is right but for upper and lower case is taken, as runtimes written in
+// Go do, with a warning. Of several members with one name the last one counts,
+// with a warning. A null leaves its property unset.
+//
+// The error is a Problems with one entry for each value of a wrong type, or
+// for the first place that is not JSON in UTF-8.
+func Parse(data []byte) (*specs.Spec, Warnings, error) {
+	spec := &specs.Spec{}
+	warnings, err := decodeDocument(data, ConfigName, "", func(r *jsonReader) { decodeSpec(r, spec) })
+	if err != nil {
+		return nil, warnings, err
+	}
+	return spec, warnings, nil
+}
+
+// LoadProcess reads and decodes the file that describes a process for exec,
+// as process in config.json. Places in warnings and errors begin with
+// "process".
+func LoadProcess(path string) (*specs.Process, Warnings, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the process: %w", err)
+	}
+	process := &specs.Process{}
+	warnings, err := decodeDocument(data, filepath.Base(path), "process", func(r *jsonReader) { decodeProcess(r, process) })
+	if err != nil {
+		return nil, warnings, err
+	}
+	return process, warnings, nil
+}
+
+// ParseResources decodes resources as they stand in linux.resources of
+// config.json; the update command gets them in a file. Places in warnings and
+// errors begin with "resources".
+func ParseResources(data []byte) (*specs.LinuxResources, Warnings, error) {
+	resources := &specs.LinuxResources{}
+	warnings, err := decodeDocument(data, "resources", "resources", func(r *jsonReader) { decodeResources(r, resources) })
+	if err != nil {
+		return nil, warnings, err
+	}
+	return resources, warnings, nil
+}
