@@ -15,25 +15,26 @@ var ErrUnsupported = errors.New("this architecture has no init image yet (amd64 
 // linker lays out the data segment. Offsets are relative to its start, which lies at kernel.PageAddr.
 type linker struct {
 	p       *plan.Plan
+	fds     []int
 	out     []byte
-	mem     int            // where strings, structures and buffers begin
 	strings map[string]int // address of each string that was placed
 	bufs    []uint64       // address of each buffer
 }
 
 // data builds the data segment of p: the image's memory from kernel.PageAddr on. fds[i] is the descriptor number of p.Files[i].
 func data(p *plan.Plan, fds []int) ([]byte, error) {
-	ops := p.OpCount()
-	l := &linker{p: p, mem: kernel.OpsAddr - kernel.PageAddr + ops*kernel.OpSize, strings: make(map[string]int, 64)}
-	l.out = make([]byte, l.mem, l.mem+16<<10)
+	if len(fds) == 0 || len(fds) != len(p.Files) {
+		return nil, fmt.Errorf("%d descriptors for %d files", len(fds), len(p.Files))
+	}
+	l := &linker{p: p, fds: fds, strings: make(map[string]int, 64)}
+	table := kernel.OpsAddr - kernel.PageAddr + p.OpCount()*kernel.OpSize
+	l.out = make([]byte, table, table+16<<10)
 	regs := l.out[kernel.RegsAddr-kernel.PageAddr : kernel.OpsAddr-kernel.PageAddr]
 	unset := int64(plan.Unset)
 	for i := 0; i+8 <= len(regs); i += 8 {
 		binary.NativeEndian.PutUint64(regs[i:], uint64(unset))
 	}
-	for i, f := range p.Files {
-		binary.NativeEndian.PutUint64(regs[8*int(f.Reg):], uint64(fds[i]))
-	}
+	binary.NativeEndian.PutUint64(regs, uint64(fds[0]))
 	if err := l.placeBufs(); err != nil {
 		return nil, err
 	}
@@ -122,6 +123,11 @@ func (l *linker) arg(a plan.Arg) (uint64, error) {
 		return l.bufs[a.Buf] + a.Int, nil
 	case plan.KindPage:
 		return kernel.PageAddr + a.Int, nil
+	case plan.KindFile:
+		if a.Int >= uint64(len(l.fds)) {
+			return 0, fmt.Errorf("file %d does not exist", a.Int)
+		}
+		return uint64(l.fds[a.Int]), nil
 	}
 	return 0, fmt.Errorf("argument kind %d does not exist", a.Kind)
 }

@@ -14,7 +14,7 @@ type Builder struct {
 func NewBuilder() *Builder {
 	b := &Builder{Group: Namespaces}
 	b.Plan.Regs = 1
-	b.Plan.Files = []File{{Name: "sync", Reg: Report}}
+	b.Plan.Files = []File{{Name: "sync", From: "default"}}
 	return b
 }
 
@@ -29,11 +29,10 @@ func (b *Builder) Reg() Reg {
 	return Reg(r)
 }
 
-// File adds a descriptor that the host opens and returns the register that holds its number.
-func (b *Builder) File(f File) Reg {
-	f.Reg = b.Reg()
+// File adds a descriptor that the host opens and returns its number.
+func (b *Builder) File(f File) Arg {
 	b.Plan.Files = append(b.Plan.Files, f)
-	return f.Reg
+	return Arg{Kind: KindFile, Int: uint64(len(b.Plan.Files) - 1)}
 }
 
 // Buf adds memory and returns its address.
@@ -72,8 +71,8 @@ func (b *Builder) Host(do, from, what string) {
 			b.Plan.Bufs = append(b.Plan.Bufs, Buf{Name: "answer", Data: make([]byte, 8)})
 		}
 		s.Ops = []Op{
-			Sendto(Report, Bytes([]byte{1}, "ready"), 1).Exactly(1),
-			Recv(Report, Arg{Kind: KindBuf}, 1).Exactly(1).Retrying().Says("the runtime went away while the container was waiting for it"),
+			Sendto(Val(Report), Bytes([]byte{1}, "ready"), 1).Exactly(1),
+			Recv(Val(Report), Arg{Kind: KindBuf}, 1).Exactly(1).Retrying().Says("the runtime went away while the container was waiting for it"),
 		}
 	}
 	b.Plan.Steps = append(b.Plan.Steps, s)

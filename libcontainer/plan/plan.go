@@ -11,7 +11,8 @@ type Plan struct {
 	Waits bool
 	// Preserve is the number of descriptors from 3 on that belong to the container's process.
 	Preserve int
-	// Files are handed to the init by the host, at descriptor numbers from 3+Preserve on, in this order.
+	// Files are handed to the init by the host, at descriptor numbers from 3+Preserve on, in this order. The first is the
+	// socket behind [Report].
 	Files []File
 	Steps []Step
 	// Bufs is memory that ops read and write, addressed by Arg.Buf.
@@ -122,6 +123,7 @@ const (
 	KindBytes                // the address of a constant structure, printed as Str
 	KindBuf                  // the address of byte Int of buffer Buf
 	KindPage                 // the address of byte Int of the page shared with the host
+	KindFile                 // the descriptor number of Files[Int]
 )
 
 // Arg is one argument of an op.
@@ -152,11 +154,10 @@ type Ptr struct {
 // File is a descriptor that the host opens and the init inherits.
 type File struct {
 	Name string // unique: "rootfs", "mounts[3].source"
-	Reg  Reg    // the register that holds its number
 	Open OpenKind
 	Path string // on the host; empty when the host has it from elsewhere
 	From string // the place in config.json
-	// Attr and Recursive describe an OpenTree.
+	// Recursive makes an OpenTree a copy of everything mounted below, too.
 	Recursive bool
 }
 

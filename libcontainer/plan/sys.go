@@ -12,13 +12,13 @@ func Sys(c Call, args ...Arg) Op { return Op{Call: c, Args: args, Out: NoReg} }
 // Pseudo-calls.
 
 func SetReg(r Reg, a Arg) Op   { return Sys(Set, a).Into(r) }
-func StoreFD(at Arg, r Reg) Op { return Sys(Store32, at, Val(r)) }
+func StoreFD(at, fd Arg) Op    { return Sys(Store32, at, fd) }
 func FailWith(e unix.Errno) Op { return Sys(Fail, Int(int64(e), unix.ErrnoName(e))) }
 func Exit(status int64) Op     { return Sys(SysExitGroup, Num(status)) }
-func Close(r Reg) Op           { return Sys(SysClose, Val(r)) }
+func Close(fd Arg) Op          { return Sys(SysClose, fd) }
 func Umask(mask int64) Op      { return Sys(SysUmask, octal(mask)) }
-func Fchdir(dir Reg) Op        { return Sys(SysFchdir, Val(dir)) }
-func Setns(fd Reg, f Arg) Op   { return Sys(SysSetns, Val(fd), f) }
+func Fchdir(dir Arg) Op        { return Sys(SysFchdir, dir) }
+func Setns(fd, kind Arg) Op    { return Sys(SysSetns, fd, kind) }
 func Unshare(flags Arg) Op     { return Sys(SysUnshare, flags) }
 func Symlink(to string, dir Arg, path string) Op {
 	return Sys(SysSymlinkat, Str(to), dir, Str(path))
@@ -44,8 +44,8 @@ func OpenNoLinks(dir Arg, path string, flags uint64) Op {
 }
 
 // OpenProc opens a file of the verified procfs behind proc: no links but procfs's own `self`, and nothing mounted over it.
-func OpenProc(proc Reg, path string, flags uint64) Op {
-	return openat2(Val(proc), path, unix.O_CLOEXEC|flags, 0, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_MAGICLINKS|unix.RESOLVE_NO_XDEV).Retrying()
+func OpenProc(proc Arg, path string, flags uint64) Op {
+	return openat2(proc, path, unix.O_CLOEXEC|flags, 0, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_MAGICLINKS|unix.RESOLVE_NO_XDEV).Retrying()
 }
 
 // OpenFile is openat2 with flags, mode and resolution as given.
@@ -87,21 +87,21 @@ func Fsopen(fstype string) Op {
 }
 
 // FsString, FsFlag and FsCreate configure what Fsopen began.
-func FsString(fs Reg, key, value string) Op {
-	return Sys(SysFsconfig, Val(fs), Int(unix.FSCONFIG_SET_STRING, "SET_STRING"), Str(key), Str(value), Num(0))
+func FsString(fs Arg, key, value string) Op {
+	return Sys(SysFsconfig, fs, Int(unix.FSCONFIG_SET_STRING, "SET_STRING"), Str(key), Str(value), Num(0))
 }
 
-func FsFlag(fs Reg, key string) Op {
-	return Sys(SysFsconfig, Val(fs), Int(unix.FSCONFIG_SET_FLAG, "SET_FLAG"), Str(key), Num(0), Num(0))
+func FsFlag(fs Arg, key string) Op {
+	return Sys(SysFsconfig, fs, Int(unix.FSCONFIG_SET_FLAG, "SET_FLAG"), Str(key), Num(0), Num(0))
 }
 
-func FsCreate(fs Reg) Op {
-	return Sys(SysFsconfig, Val(fs), Int(unix.FSCONFIG_CMD_CREATE, "CMD_CREATE"), Num(0), Num(0), Num(0))
+func FsCreate(fs Arg) Op {
+	return Sys(SysFsconfig, fs, Int(unix.FSCONFIG_CMD_CREATE, "CMD_CREATE"), Num(0), Num(0), Num(0))
 }
 
 // Fsmount turns it into a detached mount with the given MOUNT_ATTR_* bits.
-func Fsmount(fs Reg, attr uint64) Op {
-	return Sys(SysFsmount, Val(fs), Int(unix.FSMOUNT_CLOEXEC, "FSMOUNT_CLOEXEC"), Int(int64(attr), AttrText(attr)))
+func Fsmount(fs Arg, attr uint64) Op {
+	return Sys(SysFsmount, fs, Int(unix.FSMOUNT_CLOEXEC, "FSMOUNT_CLOEXEC"), Int(int64(attr), AttrText(attr)))
 }
 
 // OpenTreeClone makes a detached copy of the mount at path below dir (path "" means dir itself).
@@ -119,35 +119,35 @@ func OpenTreeClone(dir Arg, path string, recursive bool) Op {
 }
 
 // MountSetattr changes the mount behind fd. propagation is MS_SHARED and so on, or 0.
-func MountSetattr(fd Reg, recursive bool, set, clr, propagation uint64) Op {
+func MountSetattr(fd Arg, recursive bool, set, clr, propagation uint64) Op {
 	flags, label := int64(unix.AT_EMPTY_PATH), "AT_EMPTY_PATH"
 	if recursive {
 		flags |= unix.AT_RECURSIVE
 		label += "|AT_RECURSIVE"
 	}
-	return Sys(SysMountSetattr, Val(fd), Str(""), Int(flags, label),
+	return Sys(SysMountSetattr, fd, Str(""), Int(flags, label),
 		Bytes(MountAttr(set, clr, propagation, 0), AttrChange(set, clr, propagation)), Num(32))
 }
 
 // MoveMount attaches the detached mount tree at the place that target is open on.
-func MoveMount(tree, target Reg) Op {
-	return Sys(SysMoveMount, Val(tree), Str(""), Val(target), Str(""),
+func MoveMount(tree, target Arg) Op {
+	return Sys(SysMoveMount, tree, Str(""), target, Str(""),
 		Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH, "F_EMPTY_PATH|T_EMPTY_PATH"))
 }
 
 // Write writes data in one piece: files below /proc and /sys take a value in a single write(2).
-func Write(fd Reg, data string) Op {
-	return Sys(SysWrite, Val(fd), Bytes([]byte(data), strconv.Quote(data)), Num(int64(len(data)))).Exactly(len(data))
+func Write(fd Arg, data string) Op {
+	return Sys(SysWrite, fd, Bytes([]byte(data), strconv.Quote(data)), Num(int64(len(data)))).Exactly(len(data))
 }
 
 // Sendto sends without SIGPIPE: the other side may be gone.
-func Sendto(sock Reg, data Arg, n int) Op {
-	return Sys(SysSendto, Val(sock), data, Num(int64(n)), Int(unix.MSG_NOSIGNAL, "MSG_NOSIGNAL"), Num(0), Num(0))
+func Sendto(sock Arg, data Arg, n int) Op {
+	return Sys(SysSendto, sock, data, Num(int64(n)), Int(unix.MSG_NOSIGNAL, "MSG_NOSIGNAL"), Num(0), Num(0))
 }
 
 // Recv receives up to n bytes.
-func Recv(sock Reg, to Arg, n int) Op {
-	return Sys(SysRecvfrom, Val(sock), to, Num(int64(n)), Num(0), Num(0), Num(0))
+func Recv(sock Arg, to Arg, n int) Op {
+	return Sys(SysRecvfrom, sock, to, Num(int64(n)), Num(0), Num(0), Num(0))
 }
 
 // Prctl is prctl(2); label names the option.
@@ -182,5 +182,5 @@ func (b *Builder) SpawnChild(namespaces uint64) Op {
 func (b *Builder) MapPage(size int) Op {
 	fd := b.File(File{Name: "progress"})
 	return Sys(SysMmap, Page(0), Num(int64(size)), Int(unix.PROT_READ|unix.PROT_WRITE, "PROT_READ|PROT_WRITE"),
-		Int(unix.MAP_SHARED|unix.MAP_FIXED, "MAP_SHARED|MAP_FIXED"), Val(fd), Num(0))
+		Int(unix.MAP_SHARED|unix.MAP_FIXED, "MAP_SHARED|MAP_FIXED"), fd, Num(0))
 }

@@ -1,0 +1,80 @@
+// Package libcontainer is the library behind the ociruntime command: a [Runtime] (a root directory and a few settings) makes and
+// finds [Container]s, and a container has the verbs of the OCI runtime specification.
+//
+// It is the host's side: it opens what the plan names, makes the cgroup, launches the init image and meets it at its
+// rendezvous. What happens inside the container is specconv's plan. Nothing has to be registered by the importing program, and nothing
+// is re-executed.
+package libcontainer
+
+import (
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Runtime is where containers live and how they are made. The zero value is not useful: Root is required.
+type Runtime struct {
+	// Root is the directory that holds one directory a container, absolute.
+	Root string
+	// SystemdCgroup asks for cgroups made by systemd.
+	SystemdCgroup bool
+	// Rootless makes cgroup permission errors harmless. Nil decides by what the process may do.
+	Rootless *bool
+	// Warn is told what goes wrong without ending the command; nil drops it.
+	Warn func(msg string)
+}
+
+// CreateOptions are the parts of `create` and `run` that do not stand in config.json.
+type CreateOptions struct {
+	Bundle string      // absolute
+	Spec   *specs.Spec // loaded and checked
+	// Config is the text of config.json, kept beside the state: later edits of the bundle have no effect.
+	Config []byte
+	Stdio  [3]*os.File
+	// Preserve is handed to the container's process as 3, 4, …
+	Preserve []*os.File
+	// ListenFDs is how many of Preserve came by socket activation; the process is told with LISTEN_FDS and LISTEN_PID.
+	ListenFDs int
+	// ConsoleSocket and PidfdSocket are paths of unix sockets, or empty.
+	ConsoleSocket string
+	PidfdSocket   string
+	// Console, when not nil, receives the master of the container's terminal in place of a console socket.
+	Console      func(master *os.File) error
+	PidFile      string
+	NoPivot      bool
+	NoNewKeyring bool
+	// Run goes straight on to the user's program: there will be no Start.
+	Run   bool
+	Trace string // file for the trace, or empty
+}
+
+// ExecOptions are what `exec` needs beside the process itself.
+type ExecOptions struct {
+	Process       *specs.Process // whole: the caller has merged flags and the container's own process
+	Stdio         [3]*os.File
+	Preserve      []*os.File
+	ListenFDs     int
+	ConsoleSocket string
+	PidfdSocket   string
+	Console       func(master *os.File) error
+	PidFile       string
+	Cgroup        []string // `--cgroup` arguments
+	IgnorePaused  bool
+	Trace         string
+}
+
+// Process is a process that Create (with Run) or Exec started; it is a child of the caller.
+type Process struct {
+	Pid int
+}
+
+// Status of a container; the four words of the specification and "paused".
+type Status string
+
+const (
+	Creating Status = "creating"
+	Created  Status = "created"
+	Running  Status = "running"
+	Paused   Status = "paused"
+	Stopped  Status = "stopped"
+)

@@ -1,0 +1,129 @@
+// Package facts asks what the plan's compiler has to know about this kernel, this host and this root filesystem, once, before anything
+// is touched. The compiler is a pure function of config.json and these facts, so that the same two always give the same plan.
+//
+// Facts about the root filesystem only choose the shape of the plan: its files may belong to an attacker who changes them
+// afterwards, and every op must stay safe when a fact has become a lie.
+package facts
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Facts are the answers. They are plain data and can be printed.
+type Facts struct {
+	// Privileged says that we may clone mounts of our own mount namespace (CAP_SYS_ADMIN in the user namespace that owns it):
+	// then the host opens bind sources before the init exists, else the init does so in its user namespace.
+	Privileged bool
+	EUID, EGID uint32
+	// InUserNS says that this process is in a user namespace other than the initial one.
+	InUserNS bool
+	// LastCap is the highest capability that the kernel knows (/proc/sys/kernel/cap_last_cap).
+	LastCap int
+	// Bounding is our own bounding set: what is missing there can't be given to a container.
+	Bounding uint64
+	// Kcore says that /proc/kcore exists, which /dev/core then points to.
+	Kcore bool
+	// SELinux and AppArmor say that the security module is on.
+	SELinux, AppArmor bool
+	// Cgroup2 says that the whole hierarchy at /sys/fs/cgroup is version 2. Hierarchies are the v1 mounts otherwise, in the
+	// order of their directories' names.
+	Cgroup2     bool
+	Hierarchies []Hierarchy
+	// JoinTasks names the files through which the init joins its cgroups by writing 0 to them.
+	JoinTasks []string
+	// Sources holds, for each entry of mounts that is a bind mount, what its source is now.
+	Sources map[int]Source
+	// Devices holds, for each entry of linux.devices, the host's path of the device with the same numbers.
+	Devices map[int]string
+	// Stdio says what the caller's descriptors 0, 1 and 2 are.
+	Stdio [3]Stdio
+}
+
+// Hierarchy is a cgroup v1 hierarchy as the container's /sys/fs/cgroup shows it.
+type Hierarchy struct {
+	Name        string   // directory below /sys/fs/cgroup: "cpu,cpuacct", "systemd"
+	Controllers []string // "cpu", "cpuacct"; "name=systemd" for a named one; empty for the v2 tree of a hybrid host
+	V2          bool
+	Links       []string // further names of the directory
+	Host        string   // the container's cgroup in it, on the host
+}
+
+// Source is what a bind mount's source is: the mountpoint that is made for it has to be of the same kind.
+type Source struct {
+	Dir bool
+	Err error
+}
+
+// Stdio is what one of the first three descriptors is.
+type Stdio struct {
+	Null bool
+	UID  uint32
+}
+
+// Gather asks the kernel and the host. What depends on the configuration is asked by the other functions.
+func Gather() (*Facts, error) {
+	f := &Facts{EUID: uint32(os.Geteuid()), EGID: uint32(os.Getegid())}
+	if err := f.capabilities(); err != nil {
+		return nil, err
+	}
+	f.InUserNS = inUserNS()
+	f.Kcore = unix.Access("/proc/kcore", unix.F_OK) == nil
+	f.SELinux = unix.Access("/sys/fs/selinux/enforce", unix.F_OK) == nil
+	if b, err := os.ReadFile("/sys/module/apparmor/parameters/enabled"); err == nil {
+		f.AppArmor = len(b) > 0 && b[0] == 'Y'
+	}
+	for i := range f.Stdio {
+		f.Stdio[i] = stdio(i)
+	}
+	return f, nil
+}
+
+// capabilities reads our bounding set, how many capabilities there are, and whether CAP_SYS_ADMIN is effective.
+func (f *Facts) capabilities() error {
+	for f.LastCap = -1; f.LastCap < 63; f.LastCap++ {
+		// PR_CAPBSET_READ is answered from the credentials, without a look at /proc; the first capability that the kernel does not
+		// know is EINVAL.
+		v, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(f.LastCap+1), 0, 0, 0)
+		if err != nil {
+			break
+		}
+		f.Bounding |= uint64(v) << (f.LastCap + 1)
+	}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &data[0]); err != nil {
+		return fmt.Errorf("capget: %w", err)
+	}
+	f.Privileged = data[unix.CAP_SYS_ADMIN/32].Effective&(1<<(unix.CAP_SYS_ADMIN%32)) != 0
+	return nil
+}
+
+// inUserNS looks for the map of the initial user namespace: all ids onto themselves.
+func inUserNS() bool {
+	b, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return false
+	}
+	f := strings.Fields(string(b))
+	return len(f) != 3 || f[0] != "0" || f[1] != "0" || f[2] != "4294967295"
+}
+
+func stdio(fd int) Stdio {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return Stdio{}
+	}
+	return Stdio{Null: st.Mode&unix.S_IFMT == unix.S_IFCHR && uint64(st.Rdev) == unix.Mkdev(1, 3), UID: st.Uid}
+}
+
+// OfSource looks at the source of a bind mount. The answer chooses between a file and a directory as mountpoint, no more.
+func OfSource(path string) Source {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return Source{Err: err}
+	}
+	return Source{Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR}
+}
