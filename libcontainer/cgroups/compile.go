@@ -1,0 +1,171 @@
+package cgroups
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/devices"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+const resources = "linux.resources"
+
+// Compile checks linux.resources and turns it into writes for the given host, including the device rules (the container's
+// own and the default ones), which apply even when res is nil. Errors begin with the place in config.json.
+//
+// A zero limit means "not set" where the kernel has no use for zero, since engines send zeroes for what their user left out;
+// pids.limit, memory.swappiness, cpu.idle and cpu.burst have meaningful zeroes and are written as they are.
+func Compile(res *specs.LinuxResources, host *Layout) (*Settings, error) {
+	c := &compiler{host: host}
+	if err := c.limits(res); err != nil {
+		return nil, err
+	}
+	if err := c.deviceRules(res); err != nil {
+		return nil, err
+	}
+	if err := c.unified(res); err != nil {
+		return nil, err
+	}
+	return &c.Settings, nil
+}
+
+// CompileUpdate is Compile without device rules: engines send a deny-all with every update, and mean nothing by it.
+func CompileUpdate(res *specs.LinuxResources, host *Layout) (*Settings, error) {
+	c := &compiler{host: host}
+	if err := c.limits(res); err != nil {
+		return nil, err
+	}
+	if err := c.unified(res); err != nil {
+		return nil, err
+	}
+	return &c.Settings, nil
+}
+
+// compiler collects the settings. One method for each object of linux.resources.
+type compiler struct {
+	host *Layout
+	Settings
+}
+
+func (c *compiler) limits(res *specs.LinuxResources) error {
+	if res == nil {
+		return nil
+	}
+	for _, section := range []func(*specs.LinuxResources) error{
+		c.pids, c.memory, c.blockIO, c.cpu, c.cpuset, c.hugetlb, c.rdma, c.network,
+	} {
+		if err := section(res); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tree finds the hierarchy for a controller that a limit at place needs.
+func (c *compiler) tree(controller, place string) (v2 bool, err error) {
+	switch c.host.version(controller) {
+	case 1:
+		return false, nil
+	case 2:
+		return true, nil
+	}
+	return false, fmt.Errorf("%s: the %s cgroup controller is not available on this host", place, controller)
+}
+
+func (c *compiler) put(w Write) { c.Writes = append(c.Writes, w) }
+
+func (c *compiler) warn(format string, args ...any) {
+	c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...))
+}
+
+// given says that an engine meant it: present and not zero.
+func given[N int64 | uint64 | uint32 | uint16](p *N) bool { return p != nil && *p != 0 }
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+func utoa(n uint64) string { return strconv.FormatUint(n, 10) }
+
+// orMax spells "no limit" for v2 files.
+func orMax(n int64) string {
+	if n < 0 {
+		return "max"
+	}
+	return itoa(n)
+}
+
+func (c *compiler) pids(res *specs.LinuxResources) error {
+	if res.Pids == nil || res.Pids.Limit == nil {
+		return nil
+	}
+	const place = resources + ".pids.limit"
+	v2, err := c.tree("pids", place)
+	if err != nil {
+		return err
+	}
+	limit := *res.Pids.Limit
+	// The pids controller refuses a fork, not a move: on v1 the init moves in by itself, on v2 it is born inside.
+	c.put(Write{Controller: "pids", V2: v2, File: "pids.max", Value: orMax(limit), From: place, Late: v2 && limit == 0})
+	return nil
+}
+
+func (c *compiler) deviceRules(res *specs.LinuxResources) error {
+	const place = resources + ".devices"
+	var user []devices.Rule
+	if res != nil {
+		var err error
+		if user, err = devices.FromSpec(res.Devices, place); err != nil {
+			return err
+		}
+	}
+	rules := devices.WithDefaults(user)
+	if c.host.version("devices") != 1 {
+		if c.host.V2 != nil {
+			c.Devices = rules
+		}
+		return nil
+	}
+	lines, err := devices.V1(rules)
+	if err != nil {
+		return err
+	}
+	for _, l := range lines {
+		c.put(Write{Controller: "devices", File: l.File, Value: l.Value, From: l.From})
+	}
+	return nil
+}
+
+func (c *compiler) unified(res *specs.LinuxResources) error {
+	if res == nil || len(res.Unified) == 0 {
+		return nil
+	}
+	const place = resources + ".unified"
+	if c.host.V2 == nil {
+		return fmt.Errorf("%s: cannot use unified on cgroup v1", place)
+	}
+	keys := make([]string, 0, len(res.Unified))
+	for key := range res.Unified {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		from := place + "[" + strconv.Quote(key) + "]"
+		if key == "" || key == "." || key == ".." || strings.ContainsAny(key, "/\x00") {
+			return fmt.Errorf("%s: %q is not the name of a cgroup file", place, key)
+		}
+		controller, _, _ := strings.Cut(key, ".")
+		switch {
+		case controller == "cgroup":
+			controller = ""
+		case !slices.Contains(c.host.V2.Controllers, controller):
+			return fmt.Errorf("%s: can't be set: controller %q not available on cgroup v2", from, controller)
+		}
+		// The kernel takes one line a write; an empty value still needs a byte to be a write at all.
+		for line := range strings.Lines(strings.TrimSuffix(res.Unified[key], "\n") + "\n") {
+			value := strings.TrimSuffix(line, "\n")
+			c.put(Write{Controller: controller, V2: true, File: key, Value: value, From: from})
+		}
+	}
+	return nil
+}

@@ -1,0 +1,318 @@
+package cgroups
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Config is what Create needs to know of a container.
+type Config struct {
+	Path     string    // linux.cgroupsPath as it stands in config.json, "" for the default
+	ID       string    // the container's id
+	Settings *Settings // from Compile
+	Rootless bool      // leave out hierarchies in which this process may create nothing
+	Owner    *Owner    // gives the cgroup away, nil to keep it; ignored on v1
+}
+
+// Create makes the container's cgroup in every hierarchy, with its limits in force, before any process is in it. A cgroup
+// that is there already is taken when it is neither in use nor frozen. When anything fails, what was made is removed again.
+func Create(host *Layout, cfg Config) (_ *Cgroup, err error) {
+	places, err := host.Locate(cfg.Path, cfg.ID)
+	if err != nil {
+		return nil, err
+	}
+	m := &maker{host: host, c: &Cgroup{}, cfg: cfg}
+	defer func() {
+		if err != nil {
+			m.c.Close()
+			err = errors.Join(err, m.undo())
+		}
+	}()
+	if m.cfg.Settings == nil {
+		m.cfg.Settings = &Settings{}
+	}
+	for _, p := range places {
+		if err := m.place(p); err != nil {
+			return nil, err
+		}
+	}
+	if len(m.c.nodes) == 0 {
+		m.c.none = "no cgroup hierarchy is mounted"
+		if m.refusal != nil {
+			m.c.none = fmt.Sprintf("rootless, and this user may not create any (%v)", m.refusal)
+		}
+	}
+	a := applier{c: m.c, rootless: m.cfg.Rootless, enableErr: m.enableErr}
+	if err := a.apply(m.cfg.Settings); err != nil {
+		return nil, err
+	}
+	if cfg.Owner != nil {
+		if err := m.c.giveTo(*cfg.Owner); err != nil {
+			return nil, err
+		}
+	}
+	return m.c, nil
+}
+
+// maker creates directories and remembers them.
+type maker struct {
+	host      *Layout
+	c         *Cgroup
+	cfg       Config
+	made      []string
+	refusal   error // the first one, when rootless
+	enableErr error // why some v2 controllers could not be enabled
+}
+
+// place makes the cgroup in one hierarchy and gets it ready for limits.
+func (m *maker) place(p Place) error {
+	existed, err := m.mkdir(p)
+	if err != nil {
+		if m.excuse(err) {
+			return nil
+		}
+		return err
+	}
+	n := node{controllers: p.Tree.Controllers, v2: p.V2, path: p.Path(), fd: -1}
+	if p.V2 {
+		n.controllers = nil
+	}
+	m.c.nodes = append(m.c.nodes, n)
+	last := &m.c.nodes[len(m.c.nodes)-1]
+	if existed {
+		if err := last.fit(); err != nil {
+			return err
+		}
+	}
+	switch {
+	case p.V2:
+		m.enableErr = enable(p.Tree.Mount, path.Dir(p.Rel), m.wanted())
+		return last.checkType(m.cfg.Settings)
+	case slices.Contains(p.Tree.Controllers, "cpuset"):
+		return fillCpuset(p.Tree.Mount, p.Rel)
+	}
+	return nil
+}
+
+func (m *maker) excuse(err error) bool {
+	if !m.cfg.Rootless || !refused(err) {
+		return false
+	}
+	if m.refusal == nil {
+		m.refusal = err
+	}
+	return true
+}
+
+// mkdir makes the cgroup's directory, and its parents where they are missing.
+func (m *maker) mkdir(p Place) (existed bool, err error) {
+	err = m.mkdirOne(p.Path())
+	if errors.Is(err, unix.ENOENT) {
+		// Another container's removal may take a parent away between the two; once more is enough for that.
+		for range 2 {
+			if err = m.parents(p); err != nil {
+				return false, err
+			}
+			if err = m.mkdirOne(p.Path()); !errors.Is(err, unix.ENOENT) {
+				break
+			}
+		}
+	}
+	if errors.Is(err, unix.EEXIST) {
+		return true, nil
+	}
+	return false, err
+}
+
+func (m *maker) parents(p Place) error {
+	dir := p.Tree.Mount
+	parts := strings.Split(p.Rel[1:], "/")
+	for _, part := range parts[:len(parts)-1] {
+		dir += "/" + part
+		if err := m.mkdirOne(dir); err != nil && !errors.Is(err, unix.EEXIST) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *maker) mkdirOne(dir string) error {
+	for {
+		err := unix.Mkdir(dir, 0o755)
+		switch err {
+		case nil:
+			m.made = append(m.made, dir)
+			return nil
+		case unix.EINTR:
+		default:
+			return &FileError{From: "linux.cgroupsPath", Verb: "create cgroup", Path: dir, Err: err}
+		}
+	}
+}
+
+// undo removes what was made, last first.
+func (m *maker) undo() error {
+	var errs []error
+	for _, dir := range slices.Backward(m.made) {
+		if err := rmdir(dir); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// fit refuses a cgroup that was there before and belongs to somebody else, or would freeze the init at birth.
+func (n *node) fit() error {
+	pids, err := n.pids()
+	if err != nil {
+		return err
+	}
+	if len(pids) > 0 {
+		return fmt.Errorf("linux.cgroupsPath: container's cgroup is not empty: %d process(es) found in %s", len(pids), n.path)
+	}
+	frozen, err := n.frozen()
+	if err != nil {
+		return err
+	}
+	if frozen {
+		return fmt.Errorf("linux.cgroupsPath: container's cgroup unexpectedly frozen: %s", n.path)
+	}
+	return nil
+}
+
+// wanted are the v2 controllers to enable: all that there are on a pure v2 host; beside v1 hierarchies only those that a
+// limit needs, since enabling changes the tree's root for everybody.
+func (m *maker) wanted() []string {
+	if m.host.Unified() {
+		return m.host.V2.Controllers
+	}
+	var list []string
+	for _, w := range m.cfg.Settings.Writes {
+		if w.V2 && w.Controller != "" && !slices.Contains(list, w.Controller) {
+			list = append(list, w.Controller)
+		}
+	}
+	return list
+}
+
+// enable gives controllers to the children of dir and of everything above it, from the top. What can't be enabled is
+// not fatal: the limit that needs it fails later, and the error returned here is its explanation.
+func enable(mount, dir string, controllers []string) error {
+	if len(controllers) == 0 || enabledIn(path.Join(mount, dir), controllers) {
+		return nil
+	}
+	var failure error
+	at := mount
+	for _, part := range strings.Split("."+dir, "/") {
+		at = path.Join(at, part)
+		if enabledIn(at, controllers) {
+			continue
+		}
+		if err := enableAt(at, controllers); err != nil && failure == nil {
+			failure = err
+		}
+	}
+	return failure
+}
+
+func enabledIn(dir string, controllers []string) bool {
+	n := node{path: dir, fd: -1}
+	defer n.close()
+	text, err := n.read("cgroup.subtree_control")
+	if err != nil {
+		return false
+	}
+	enabled := strings.Fields(text)
+	for _, name := range controllers {
+		if !slices.Contains(enabled, name) {
+			return false
+		}
+	}
+	return true
+}
+
+func enableAt(dir string, controllers []string) error {
+	n := node{path: dir, fd: -1}
+	defer n.close()
+	if n.write("cgroup.subtree_control", "+"+strings.Join(controllers, " +")) == nil {
+		return nil
+	}
+	// One controller that is refused (a domain with processes, real-time tasks) takes the others with it: one by one.
+	var failure error
+	for _, name := range controllers {
+		if err := n.write("cgroup.subtree_control", "+"+name); err != nil && failure == nil {
+			failure = err
+		}
+	}
+	return failure
+}
+
+// checkType deals with a child of a threaded cgroup, which is born invalid: it can become threaded too, but then has no
+// limits of memory, io and the other controllers that count for a whole process.
+func (n *node) checkType(s *Settings) error {
+	kind, err := n.read("cgroup.type")
+	if err != nil {
+		if gone(err) { // the root of the tree has no type
+			return nil
+		}
+		return err
+	}
+	kind = strings.TrimSpace(kind)
+	if kind != "domain invalid" && kind != "threaded" {
+		return nil
+	}
+	for _, w := range s.Writes {
+		switch w.Controller {
+		case "", "cpu", "cpuset", "perf_event", "pids":
+		default:
+			if w.V2 {
+				return fmt.Errorf("%s: cannot limit %s in a threaded cgroup: %s", w.From, w.Controller, n.path)
+			}
+		}
+	}
+	if kind == "threaded" {
+		return nil
+	}
+	return n.write("cgroup.type", "threaded")
+}
+
+// fillCpuset gives a v1 cpuset cgroup the CPUs and memory nodes of its parent, and first of all the parent its own: new ones
+// are empty, and no process can enter an empty one.
+func fillCpuset(mount, rel string) error {
+	n := node{path: path.Join(mount, rel), fd: -1}
+	defer n.close()
+	if rel == "/" {
+		return nil
+	}
+	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+		value, err := n.read(file)
+		if errors.Is(err, unix.ENOENT) {
+			file = strings.TrimPrefix(file, "cpuset.") // mounted with "noprefix"
+			value, err = n.read(file)
+		}
+		if err != nil {
+			return err
+		}
+		if strings.TrimSpace(value) != "" {
+			continue
+		}
+		if err := fillCpuset(mount, path.Dir(rel)); err != nil {
+			return err
+		}
+		parent := node{path: path.Join(mount, path.Dir(rel)), fd: -1}
+		value, err = parent.read(file)
+		parent.close()
+		if err != nil {
+			return err
+		}
+		if err := n.write(file, strings.TrimSpace(value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,34 @@
+// Package cgroups limits a container: it compiles linux.resources into writes to cgroup files (pure) and places them in the
+// container's own cgroup on cgroup v1, v2 or both (hybrid).
+//
+// There are four types. A Layout says which hierarchies the host has; Settings is linux.resources compiled for that
+// host; a Write is one line of it, with the place in config.json that asked for it; a Cgroup is the container's directory in every
+// hierarchy. The filesystem driver is in this package:
+//
+//	host, err := cgroups.Probe()                              // once a command; reads, changes nothing
+//	set, err := cgroups.Compile(spec.Linux.Resources, host)   // pure; set.Lines() for explain, set.Warnings for the log
+//	places, err := host.Locate(cgroupsPath, id)               // pure; only to show where the cgroup will be
+//	cg, err := cgroups.Create(host, cgroups.Config{Path: cgroupsPath, ID: id, Settings: set})
+//	defer cg.Close()                                          // closes descriptors, removes nothing
+//	in, err := cg.Enter()                                     // in.Dir: SysProcAttr{UseCgroupFD: true, CgroupFD: int(in.Dir.Fd())}
+//	                                                          // in.Tasks: the init writes "0" into each (v1, hybrid)
+//	… start the init, in.Close() …
+//	err = cg.Finish()                                         // limits that had to wait for the birth; rarely any
+//	state.CgroupPaths = cg.Paths()
+//
+//	cg, err = cgroups.Open(state.CgroupPaths)                 // in a later command; opens nothing yet
+//	cg.Frozen, cg.Freeze, cg.Thaw                             // pause, resume, status
+//	cg.Pids, cg.Signal, cg.KillAll, cg.Wait                   // ps, kill
+//	cg.Enter, cg.Sub, cgroups.OfProcess, cg.Join              // exec
+//	cg.OOMKills                                               // was it memory.limit that killed the init?
+//	err = cg.Remove(timeout)                                  // waits for the last process; fine when all is gone already
+//
+// A rootless container for which nothing may be created, and one with cgroups switched off (Disabled), have an empty Cgroup: None
+// says why, and its methods do nothing. Limits that were asked for are then an error of Create.
+//
+// A driver that has somebody else make the directories, such as systemd, ends in a Cgroup too: it makes one with Open from the paths
+// it was given, and Apply puts the Settings in force.
+//
+// What may come in: what concerns cgroups of containers, and nothing about how an init is started. Device rules are in package
+// devices; the one piece of unsafe code, bpf(2), is in package kernel.
+package cgroups

@@ -1,0 +1,217 @@
+package cgroups
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// These tests make cgroups on this machine, under a name of their own, and remove them whatever happens.
+
+func needRoot(t testing.TB) *Layout {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: makes cgroups")
+	}
+	host, err := Probe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(host.V1) == 0 && host.V2 == nil {
+		t.Skip("no cgroups are mounted here")
+	}
+	return host
+}
+
+func uniqueName(t testing.TB) string {
+	return fmt.Sprintf("ociruntime-test-%d-%d-%s", os.Getpid(), time.Now().UnixNano()%1e9, strings.ReplaceAll(t.Name(), "/", "-"))
+}
+
+// create makes a cgroup for the test and removes it at its end, together with its parent.
+func create(t testing.TB, host *Layout, res *specs.LinuxResources) *Cgroup {
+	t.Helper()
+	set, err := Compile(res, host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := uniqueName(t)
+	cg, err := Create(host, Config{Path: "/" + name + "/box", ID: "box", Settings: set})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cg.KillAll()
+		if err := cg.Remove(5 * time.Second); err != nil {
+			t.Error(err)
+		}
+		for _, p := range cg.Paths() {
+			if err := rmdir(filepath.Dir(p)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	return cg
+}
+
+// spawn starts a process in the cgroup, the way that the runtime does: born into the v2 tree, writing "0" to the v1 tasks files.
+func spawn(t testing.TB, cg *Cgroup, script string) *exec.Cmd {
+	t.Helper()
+	in, err := cg.Enter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	var join strings.Builder
+	cmd := exec.Command("/bin/sh")
+	for i, f := range in.Tasks {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
+		fmt.Fprintf(&join, "echo 0 >/dev/fd/%d; ", i+3)
+	}
+	cmd.Args = []string{"sh", "-c", join.String() + "echo ready; " + script}
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	if in.Dir != nil {
+		cmd.SysProcAttr.UseCgroupFD = true
+		cmd.SysProcAttr.CgroupFD = int(in.Dir.Fd())
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cg.Thaw()
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	if _, err := out.Read(make([]byte, 16)); err != nil {
+		t.Fatalf("the process did not get into its cgroup: %v", err)
+	}
+	return cmd
+}
+
+func fileOf(t testing.TB, cg *Cgroup, controller, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(cg.Paths()[controller], name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(text))
+}
+
+func TestLifeOfACgroup(t *testing.T) {
+	host := needRoot(t)
+	cg := create(t, host, nil)
+	cmd := spawn(t, cg, "sleep 60 & wait")
+	pid := cmd.Process.Pid
+
+	for tree, p := range cg.Paths() {
+		procs, err := os.ReadFile(filepath.Join(p, "cgroup.procs"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(strings.Fields(string(procs)), fmt.Sprint(pid)) {
+			t.Errorf("process %d is not in hierarchy %q: %q", pid, tree, procs)
+		}
+	}
+	again, err := Open(cg.Paths())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	pids, err := again.Pids()
+	if err != nil || !slices.Contains(pids, pid) {
+		t.Errorf("Pids = %v, %v; want %d among them", pids, err, pid)
+	}
+	if err := again.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	if frozen, err := cg.Frozen(); !frozen || err != nil {
+		t.Errorf("Frozen after Freeze = %v, %v", frozen, err)
+	}
+	if err := again.KillAll(); err != nil {
+		t.Fatal(err)
+	}
+	empty, err := again.Wait(5 * time.Second)
+	if !empty || err != nil {
+		t.Fatalf("Wait after KillAll of a frozen cgroup = %v, %v", empty, err)
+	}
+	cmd.Wait()
+	if err := again.Remove(5 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if cg.Exists() {
+		t.Error("the cgroup exists after Remove")
+	}
+	if err := again.Remove(0); err != nil {
+		t.Errorf("second Remove: %v", err)
+	}
+	if pids, err := cg.Pids(); err != nil || pids != nil {
+		t.Errorf("Pids of a removed cgroup = %v, %v", pids, err)
+	}
+}
+
+func BenchmarkCreateRemove(b *testing.B) {
+	host := needRoot(b)
+	limit, shares, pids := int64(64<<20), uint64(512), int64(100)
+	res := &specs.LinuxResources{
+		Memory: &specs.LinuxMemory{Limit: &limit},
+		CPU:    &specs.LinuxCPU{Shares: &shares},
+		Pids:   &specs.LinuxPids{Limit: &pids},
+	}
+	name := uniqueName(b)
+	keep, err := Create(host, Config{Path: "/" + name + "/keep"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		err := keep.Remove(time.Second)
+		for _, p := range keep.Paths() {
+			err = errors.Join(err, unix.Rmdir(filepath.Dir(p)))
+		}
+		if err != nil {
+			b.Error(err)
+		}
+	}()
+	var created, removed time.Duration
+	for b.Loop() {
+		start := time.Now()
+		host, err := Probe()
+		if err != nil {
+			b.Fatal(err)
+		}
+		set, err := Compile(res, host)
+		if err != nil {
+			b.Fatal(err)
+		}
+		cg, err := Create(host, Config{Path: "/" + name + "/box", Settings: set})
+		if err != nil {
+			b.Fatal(err)
+		}
+		in, err := cg.Enter()
+		if err != nil {
+			b.Fatal(err)
+		}
+		in.Close()
+		mid := time.Now()
+		if err := cg.Remove(time.Second); err != nil {
+			b.Fatal(err)
+		}
+		created += mid.Sub(start)
+		removed += time.Since(mid)
+	}
+	b.ReportMetric(float64(created.Microseconds())/float64(b.N), "create-µs")
+	b.ReportMetric(float64(removed.Microseconds())/float64(b.N), "remove-µs")
+}

@@ -1,0 +1,83 @@
+package cgroups
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// KillAll sends SIGKILL to every process of the cgroup and of those below it, frozen or not, and lets frozen ones run to their
+// end. It does not wait for them: Remove does, and Wait.
+func (c *Cgroup) KillAll() error {
+	if len(c.nodes) == 0 {
+		return nil
+	}
+	n := c.v2()
+	if n == nil {
+		return c.killFrozen()
+	}
+	// The kernel kills the whole tree, and what forks meanwhile. It refuses a threaded cgroup.
+	err := n.write("cgroup.kill", "1")
+	switch {
+	case errors.Is(err, unix.EOPNOTSUPP):
+		return c.killFrozen()
+	case err != nil && !gone(err):
+		return err
+	case c.Unified():
+		return nil
+	}
+	// The v1 freezer keeps even a killed process from dying. Processes may have left the v2 cgroup, but not the v1 ones.
+	return errors.Join(c.signal(unix.SIGKILL), c.thawDead())
+}
+
+// Unified says that the cgroup lies on cgroup v2 alone.
+func (c *Cgroup) Unified() bool { return len(c.nodes) == 1 && c.nodes[0].v2 }
+
+// killFrozen kills by pid. While the processes are frozen none can fork, and no pid of theirs can come to mean another process.
+// Without a freezer, a few rounds catch up with all but a fork bomb.
+func (c *Cgroup) killFrozen() error {
+	pids, err := c.Pids()
+	if err != nil || len(pids) == 0 {
+		return errors.Join(err, c.thawDead())
+	}
+	rounds := 1
+	if err := c.Freeze(); err != nil {
+		rounds = 10
+	}
+	for range rounds {
+		if err := c.signal(unix.SIGKILL); err != nil {
+			return errors.Join(err, c.thawDead())
+		}
+	}
+	return c.thawDead()
+}
+
+func (c *Cgroup) thawDead() error {
+	err := c.Thaw()
+	if errors.Is(err, ErrNoFreezer) || gone(err) {
+		return nil
+	}
+	return err
+}
+
+// Signal sends a signal to every process of the cgroup and of those below it. Processes that end meanwhile are skipped.
+func (c *Cgroup) Signal(sig unix.Signal) error {
+	if sig == unix.SIGKILL {
+		return c.KillAll()
+	}
+	return c.signal(sig)
+}
+
+func (c *Cgroup) signal(sig unix.Signal) error {
+	pids, err := c.Pids()
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		if err := unix.Kill(pid, sig); err != nil && err != unix.ESRCH {
+			return fmt.Errorf("send %s to process %d: %w", unix.SignalName(sig), pid, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,197 @@
+package cgroups
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Layout says which cgroup hierarchies a host has and where. It is plain data: Probe fills it in, tests write it by hand.
+type Layout struct {
+	V1 []Hierarchy // mounted v1 hierarchies, controllers that share one together; empty on a pure v2 host
+	V2 *Hierarchy  // the cgroup2 tree, nil when there is none; with V1 the host is called hybrid
+}
+
+// Hierarchy is one mounted cgroup tree.
+type Hierarchy struct {
+	Mount string // directory of the tree's root as this process sees it, e.g. /sys/fs/cgroup/cpu,cpuacct
+	Own   string // this process's own cgroup below Mount, "/" for Mount itself
+
+	// Controllers of a v1 tree, "name=systemd" for a named one without controllers; for v2 those that its root offers.
+	Controllers []string
+}
+
+// Unified says that the host has cgroup v2 and nothing else.
+func (l *Layout) Unified() bool { return l.V2 != nil && len(l.V1) == 0 }
+
+// version says which kind of tree carries the controller: 1, 2, or 0 for none.
+func (l *Layout) version(controller string) int {
+	for i := range l.V1 {
+		if slices.Contains(l.V1[i].Controllers, controller) {
+			return 1
+		}
+	}
+	if l.V2 != nil && slices.Contains(l.V2.Controllers, controller) {
+		return 2
+	}
+	return 0
+}
+
+// root is where every distribution mounts cgroups: the v2 tree itself, or a tmpfs with one directory per v1 hierarchy.
+const root = "/sys/fs/cgroup"
+
+// Probe looks at the usual mount points, which costs a few statfs calls, and reads /proc/self/mountinfo only when something
+// that /proc/self/cgroup names is not where it should be. A host without any mounted cgroup gives an empty Layout.
+func Probe() (*Layout, error) {
+	own, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return nil, fmt.Errorf("find this process's cgroups: %w", err)
+	}
+	members := parseMembership(string(own))
+	l, complete := usualLayout(members)
+	if !complete {
+		mounts, err := os.ReadFile("/proc/self/mountinfo")
+		if err != nil {
+			return nil, fmt.Errorf("find the cgroup mounts: %w", err)
+		}
+		l = layoutFromMounts(members, string(mounts))
+	}
+	if l.V2 != nil {
+		list, err := os.ReadFile(l.V2.Mount + "/cgroup.controllers")
+		if err != nil {
+			return nil, fmt.Errorf("find the cgroup2 controllers: %w", err)
+		}
+		l.V2.Controllers = strings.Fields(string(list))
+	}
+	return l, nil
+}
+
+// membership is one line of /proc/PID/cgroup: "4:cpu,cpuacct:/docker/x", "1:name=systemd:/", "0::/docker/x".
+type membership struct {
+	controllers []string // empty for v2
+	path        string
+}
+
+func parseMembership(text string) []membership {
+	var list []membership
+	for line := range strings.Lines(text) {
+		_, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
+		controllers, dir, ok := strings.Cut(rest, ":")
+		if !ok {
+			continue
+		}
+		m := membership{path: dir}
+		if controllers != "" {
+			m.controllers = strings.Split(controllers, ",")
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
+// usualLayout finds every tree at its usual place; complete is false when one of them is not there, or when this process's own
+// cgroup cannot be seen below the mount (a container without a cgroup namespace mounts a part of the tree).
+func usualLayout(members []membership) (l *Layout, complete bool) {
+	l = &Layout{}
+	complete = true
+	for _, m := range members {
+		mount, magic := root, int64(unix.CGROUP2_SUPER_MAGIC)
+		if len(m.controllers) > 0 {
+			mount, magic = root+"/"+strings.TrimPrefix(strings.Join(m.controllers, ","), "name="), unix.CGROUP_SUPER_MAGIC
+		} else if !isFilesystem(mount, magic) {
+			mount = root + "/unified"
+		}
+		// The kernel lists the v2 tree here even when nobody has mounted it, so its absence is no reason to search.
+		if !isFilesystem(mount, magic) {
+			complete = complete && len(m.controllers) == 0
+			continue
+		}
+		if m.path != "/" && unix.Access(mount+m.path, unix.F_OK) != nil {
+			complete = false
+		}
+		l.add(m, mount, "/")
+	}
+	return l, complete
+}
+
+func isFilesystem(dir string, magic int64) bool {
+	var st unix.Statfs_t
+	return unix.Statfs(dir, &st) == nil && int64(st.Type) == magic
+}
+
+// add takes in a tree that is mounted at mount and shows what lies below mountRoot.
+func (l *Layout) add(m membership, mount, mountRoot string) {
+	h := Hierarchy{Mount: mount, Own: below(m.path, mountRoot), Controllers: m.controllers}
+	if len(m.controllers) == 0 {
+		l.V2 = &h
+		return
+	}
+	l.V1 = append(l.V1, h)
+}
+
+// below is dir seen from mountRoot. A dir outside of it, or outside of the cgroup namespace ("/../x"), has no place there:
+// its root is as near as one can get.
+func below(dir, mountRoot string) string {
+	if mountRoot != "/" {
+		rest, ok := strings.CutPrefix(dir, mountRoot)
+		if !ok || rest != "" && rest[0] != '/' {
+			return "/"
+		}
+		dir = rest
+	}
+	if dir == "" || dir == "/.." || strings.HasPrefix(dir, "/../") {
+		return "/"
+	}
+	return path.Clean(dir)
+}
+
+// layoutFromMounts finds the trees in the text of /proc/self/mountinfo.
+func layoutFromMounts(members []membership, mountinfo string) *Layout {
+	l := &Layout{}
+	for _, m := range members {
+		if mount, mountRoot, ok := findMount(m, mountinfo); ok {
+			l.add(m, mount, mountRoot)
+		}
+	}
+	return l
+}
+
+// findMount takes the first mount of the tree that shows the process's own cgroup, else the first mount of the tree.
+func findMount(m membership, mountinfo string) (mount, mountRoot string, found bool) {
+	for line := range strings.Lines(mountinfo) {
+		// 36 35 98:0 ROOT MOUNT OPTIONS [TAG…] - TYPE SOURCE SUPEROPTIONS (proc_pid_mountinfo(5))
+		before, after, _ := strings.Cut(line, " - ")
+		fields, super := strings.Fields(before), strings.Fields(after)
+		if len(fields) < 6 || len(super) < 3 || !isTree(m, super[0], super[2]) {
+			continue
+		}
+		at, top := unescape(fields[4]), unescape(fields[3])
+		holdsOwn := top == "/" || m.path == top || strings.HasPrefix(m.path, top+"/")
+		if holdsOwn {
+			return at, top, true
+		}
+		if !found {
+			mount, mountRoot, found = at, top, true
+		}
+	}
+	return mount, mountRoot, found
+}
+
+func isTree(m membership, fstype, options string) bool {
+	if len(m.controllers) == 0 {
+		return fstype == "cgroup2"
+	}
+	return fstype == "cgroup" && slices.Contains(strings.Split(options, ","), m.controllers[0])
+}
+
+// unescape undoes the octal escapes of mountinfo: space, tab, newline and backslash.
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+}
