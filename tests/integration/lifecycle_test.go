@@ -522,8 +522,7 @@ func TestList(t *testing.T) {
 		}
 	}
 	quiet := strings.Fields(r.Must("list", "-q"))
-	slices.Sort(quiet)
-	if !slices.Equal(quiet, []string{running.ID, stopped.ID}) {
+	if len(quiet) != 2 || !slices.Contains(quiet, running.ID) || !slices.Contains(quiet, stopped.ID) {
 		t.Errorf("list -q: %v", quiet)
 	}
 	table := r.Must("list")
@@ -572,6 +571,7 @@ func TestConfigEditsAfterCreateHaveNoEffect(t *testing.T) {
 // not touch the winner.
 func TestConcurrentCreate(t *testing.T) {
 	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "1.1 removes the winner's directory and cgroups")
 	b := sleeper(t).Save()
 	var wg sync.WaitGroup
 	results := make([]harness.Result, 6)
