@@ -1,0 +1,107 @@
+package seccomp
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Verdicts of a filter (SECCOMP_RET_* of linux/seccomp.h). The low 16 bits are data: an errno, or a message for the tracer.
+const (
+	retKillProcess = 0x80000000
+	retKillThread  = 0x00000000
+	retTrap        = 0x00030000
+	retErrno       = 0x00050000
+	retNotify      = 0x7fc00000
+	retTrace       = 0x7ff00000
+	retLog         = 0x7ffc0000
+	retAllow       = 0x7fff0000
+
+	retENOSYS = retErrno | uint32(syscall.ENOSYS)
+	// retBadArch meets calls of an architecture that the profile does not name.
+	retBadArch = retKillThread
+
+	maxErrno = 4095 // MAX_ERRNO: the kernel silently lowers larger ones
+)
+
+// stricter returns the verdict that the kernel itself would prefer of two: as signed numbers, the smaller.
+func stricter(a, b uint32) uint32 {
+	if int32(a) < int32(b) {
+		return a
+	}
+	return b
+}
+
+// verdict translates an action. Errors have no place yet: bad is the member that is wrong, "action" or "errno".
+func verdict(action specs.LinuxSeccompAction, errno *uint) (v uint32, bad string, err error) {
+	limit := uint(0)
+	switch action {
+	case "":
+		return 0, "action", errors.New("missing")
+	case specs.ActKill, specs.ActKillThread:
+		v = retKillThread
+	case specs.ActKillProcess:
+		v = retKillProcess
+	case specs.ActTrap:
+		v = retTrap
+	case specs.ActAllow:
+		v = retAllow
+	case specs.ActLog:
+		v = retLog
+	case specs.ActNotify:
+		v = retNotify
+	case specs.ActErrno:
+		v, limit = retErrno, maxErrno
+	case specs.ActTrace:
+		v, limit = retTrace, 0xffff
+	default:
+		return 0, "action", fmt.Errorf("unknown action %q", action)
+	}
+	switch {
+	case limit == 0 && errno != nil:
+		return 0, "errno", fmt.Errorf("%s takes no errno", action)
+	case limit == 0:
+		return v, "", nil
+	case errno == nil:
+		return v | uint32(syscall.EPERM), "", nil
+	case *errno > limit:
+		return 0, "errno", fmt.Errorf("%d is above %d", *errno, limit)
+	}
+	return v | uint32(*errno), "", nil
+}
+
+// permissive reports whether a default action lets unknown system calls through, or to a tracer that knows better.
+func permissive(v uint32) bool {
+	switch v &^ 0xffff {
+	case retAllow, retLog, retTrace:
+		return true
+	}
+	return false
+}
+
+// Flags of seccomp(2).
+const (
+	FlagTSYNC            = 1 << 0
+	FlagLog              = 1 << 1
+	FlagSpecAllow        = 1 << 2
+	FlagNewListener      = 1 << 3
+	FlagWaitKillableRecv = 1 << 5 // Linux 5.19
+)
+
+const flagTSYNC specs.LinuxSeccompFlag = "SECCOMP_FILTER_FLAG_TSYNC"
+
+func flagBit(f specs.LinuxSeccompFlag) uint32 {
+	switch f {
+	case flagTSYNC:
+		return FlagTSYNC
+	case specs.LinuxSeccompFlagLog:
+		return FlagLog
+	case specs.LinuxSeccompFlagSpecAllow:
+		return FlagSpecAllow
+	case specs.LinuxSeccompFlagWaitKillableRecv:
+		return FlagWaitKillableRecv
+	}
+	return 0
+}

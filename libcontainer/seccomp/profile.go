@@ -1,0 +1,307 @@
+package seccomp
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// A cond compares one argument: arg & mask <op> value.
+type cond struct {
+	index       uint8
+	op          operator
+	mask, value uint64
+}
+
+type operator uint8
+
+const (
+	opNone operator = iota
+	opEQ            // with a mask
+	opNE
+	opLT
+	opLE
+	opGE
+	opGT
+)
+
+// A clause is one way for a rule to match: all conditions hold.
+type clause struct {
+	conds   []cond
+	verdict uint32
+	rule    int // index in the profile's syscalls
+}
+
+// A decision is what happens to the system calls that named the same rules: a verdict, or a chain of clauses, each the
+// parent's with one more, that ends in the default action.
+type decision struct {
+	verdict uint32
+	clause  int32 // -1: the verdict holds whatever the arguments
+	parent  uint16
+}
+
+// The first decisions, both the default action: for calls that no rule names, and for those that only rules with the default action name.
+const (
+	unnamed = iota
+	asDefault
+	firstOwn
+)
+
+// A policy is a checked profile with its names looked up. It is the same for every architecture.
+type policy struct {
+	profile   *specs.LinuxSeccomp
+	arches    []*arch // native first
+	def       uint32
+	clauses   []clause
+	decisions []decision
+	calls     [nameCount]uint16 // name index to decision
+	unknown   []string
+	hot       [len(hotNames)]int
+	flags     uint32
+	notify    bool
+	errs      []error
+}
+
+func (p *policy) fail(err error, place string, args ...any) {
+	p.errs = append(p.errs, fmt.Errorf("linux.seccomp.%s: %w", fmt.Sprintf(place, args...), err))
+}
+
+// load checks everything but the rules, then the rules.
+func (p *policy) load(native specs.Arch) error {
+	s := p.profile
+	p.loadDefault()
+	p.loadArches(native)
+	p.loadFlags()
+	if s.ListenerMetadata != "" && s.ListenerPath == "" {
+		p.fail(errors.New("set without listenerPath"), "listenerMetadata")
+	}
+	p.decisions = make([]decision, firstOwn, 16)
+	for i := range p.decisions {
+		p.decisions[i] = decision{verdict: p.def, clause: -1}
+	}
+	var f finder
+	for i := range s.Syscalls {
+		p.loadRule(i, &f)
+	}
+	for i, s := range hotNames {
+		p.hot[i], _ = f.find(s)
+	}
+	if p.notify {
+		// TSYNC would need a second flag beside a listener; the one thread that loads the filter has no others to synchronise.
+		p.flags = p.flags&^FlagTSYNC | FlagNewListener
+		if s.ListenerPath == "" {
+			p.fail(errors.New("missing, but a rule has SCMP_ACT_NOTIFY"), "listenerPath")
+		}
+	} else {
+		p.flags &^= FlagWaitKillableRecv // invalid without a listener
+	}
+	return errors.Join(p.errs...)
+}
+
+func (p *policy) loadDefault() {
+	v, bad, err := verdict(p.profile.DefaultAction, p.profile.DefaultErrnoRet)
+	switch {
+	case bad == "action":
+		p.fail(err, "defaultAction")
+	case err != nil:
+		p.fail(err, "defaultErrnoRet")
+	case v == retNotify:
+		// The runtime's own calls after loading the filter would wait for an agent that it has not reached yet.
+		p.fail(errors.New("SCMP_ACT_NOTIFY cannot be used as default action"), "defaultAction")
+	}
+	p.def = v
+}
+
+// loadArches adds the native architecture and the listed ones that the same kernel can run. The others need no code: no system call
+// will ever come from them.
+func (p *policy) loadArches(native specs.Arch) {
+	n := findArch(native)
+	if n == nil {
+		p.errs = append(p.errs, fmt.Errorf("linux.seccomp: this machine's architecture (%q) has no seccomp tables", native))
+		return
+	}
+	p.arches = make([]*arch, 1, 4)
+	p.arches[0] = n
+next:
+	for i, name := range p.profile.Architectures {
+		a := findArch(name)
+		if a == nil {
+			p.fail(fmt.Errorf("unknown architecture %q", name), "architectures[%d]", i)
+			continue
+		}
+		for _, have := range p.arches {
+			if have == a {
+				continue next
+			}
+		}
+		if a.cpu == n.cpu {
+			p.arches = append(p.arches, a)
+		}
+	}
+}
+
+func (p *policy) loadFlags() {
+	if p.profile.Flags == nil { // an empty list means none
+		p.flags = FlagSpecAllow
+	}
+	for i, f := range p.profile.Flags {
+		bit := flagBit(f)
+		if bit == 0 {
+			p.fail(fmt.Errorf("unknown flag %q", f), "flags[%d]", i)
+		}
+		p.flags |= bit
+	}
+}
+
+func (p *policy) loadRule(i int, f *finder) {
+	r := &p.profile.Syscalls[i]
+	v, bad, err := verdict(r.Action, r.ErrnoRet)
+	switch {
+	case bad == "action":
+		p.fail(err, "syscalls[%d].action", i)
+	case err != nil:
+		p.fail(err, "syscalls[%d].errnoRet", i)
+	}
+	if len(r.Names) == 0 {
+		p.fail(errors.New("empty, at least one name is needed"), "syscalls[%d].names", i)
+	}
+	if v == retNotify && err == nil {
+		p.notify = true
+		if j := slices.Index(r.Names, "write"); j >= 0 {
+			p.fail(errors.New("SCMP_ACT_NOTIFY cannot be used for the write syscall"), "syscalls[%d].names[%d]", i, j)
+		}
+	}
+	conds := p.loadArgs(i)
+	if len(p.errs) > 0 {
+		return
+	}
+	from, to := p.addClauses(i, v, conds)
+	fresh := len(p.decisions)
+	for _, s := range r.Names {
+		index, ok := f.find(s)
+		if !ok {
+			p.unknown = append(p.unknown, s)
+			continue
+		}
+		d := p.calls[index]
+		switch {
+		case v == p.def:
+			d = max(d, asDefault)
+		case len(conds) == 0:
+			d = p.always(d, v)
+		default:
+			for c := from; c < to; c++ {
+				d = p.add(d, c, fresh)
+			}
+		}
+		p.calls[index] = d
+	}
+}
+
+func (p *policy) loadArgs(i int) []cond {
+	args := p.profile.Syscalls[i].Args
+	if len(args) == 0 {
+		return nil
+	}
+	conds := make([]cond, len(args))
+	for j, a := range args {
+		if a.Index > 5 {
+			p.fail(fmt.Errorf("%d is above 5", a.Index), "syscalls[%d].args[%d].index", i, j)
+		}
+		c := cond{index: uint8(a.Index), mask: math.MaxUint64, value: a.Value}
+		switch a.Op {
+		case specs.OpEqualTo:
+			c.op = opEQ
+		case specs.OpNotEqual:
+			c.op = opNE
+		case specs.OpLessThan:
+			c.op = opLT
+		case specs.OpLessEqual:
+			c.op = opLE
+		case specs.OpGreaterEqual:
+			c.op = opGE
+		case specs.OpGreaterThan:
+			c.op = opGT
+		case specs.OpMaskedEqual:
+			c.op, c.mask, c.value = opEQ, a.Value, a.ValueTwo
+		default:
+			p.fail(fmt.Errorf("unknown operator %q", a.Op), "syscalls[%d].args[%d].op", i, j)
+		}
+		conds[j] = c
+	}
+	return conds
+}
+
+// addClauses appends a rule's clauses and returns their range. Conditions on different arguments must all hold. When two are on the same
+// argument, each condition of the rule is a clause of its own, any of which matches: that is what such rules have always
+// meant to runtimes on libseccomp, which compares an argument once a rule.
+func (p *policy) addClauses(rule int, v uint32, conds []cond) (from, to int32) {
+	from = int32(len(p.clauses))
+	var seen [6]bool
+	for _, c := range conds {
+		if seen[c.index] {
+			for i := range conds {
+				p.clauses = append(p.clauses, clause{conds[i : i+1], v, rule})
+			}
+			return from, int32(len(p.clauses))
+		}
+		seen[c.index] = true
+	}
+	if len(conds) > 0 {
+		p.clauses = append(p.clauses, clause{conds, v, rule})
+	}
+	return from, int32(len(p.clauses))
+}
+
+// always returns the decision for a call that had decision d and is now named by a rule without arguments. Such a rule hides those with
+// arguments; of two, the stricter wins. Neither depends on the rules' order.
+func (p *policy) always(d uint16, v uint32) uint16 {
+	if old := p.decisions[d]; d >= firstOwn && old.clause < 0 {
+		v = stricter(v, old.verdict)
+	}
+	for i := firstOwn; i < len(p.decisions); i++ {
+		if p.decisions[i].clause < 0 && p.decisions[i].verdict == v {
+			return uint16(i)
+		}
+	}
+	return p.newDecision(decision{verdict: v, clause: -1})
+}
+
+// add returns the decision that has clause c besides what d has. Decisions that already have it lie at fresh or above.
+func (p *policy) add(d uint16, c int32, fresh int) uint16 {
+	if d >= firstOwn && p.decisions[d].clause < 0 {
+		return d
+	}
+	if d == asDefault {
+		d = unnamed
+	}
+	for i := fresh; i < len(p.decisions); i++ {
+		if p.decisions[i].clause == c && p.decisions[i].parent == d {
+			return uint16(i)
+		}
+	}
+	return p.newDecision(decision{clause: c, parent: d})
+}
+
+func (p *policy) newDecision(d decision) uint16 {
+	if len(p.decisions) > math.MaxUint16 {
+		p.errs = append(p.errs, errTooMany)
+		return unnamed
+	}
+	p.decisions = append(p.decisions, d)
+	return uint16(len(p.decisions) - 1)
+}
+
+var errTooMany = errors.New("linux.seccomp.syscalls: too many rules for the kernel's limit of 4096 instructions")
+
+// chain appends the clauses of a decision, in no particular order.
+func (p *policy) chain(d uint16, to []clause) []clause {
+	for p.decisions[d].clause >= 0 {
+		to = append(to, p.clauses[p.decisions[d].clause])
+		d = p.decisions[d].parent
+	}
+	return to
+}
