@@ -2,36 +2,37 @@ package harness
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // Socket is a listening unix socket on which a runtime hands a descriptor
-// over: --console-socket, --pidfd-socket.
+// over: --console-socket, --pidfd-socket. (Package net would link the test
+// binary, and with it the probes, against the C library.)
 type Socket struct {
-	t        T
-	Path     string
-	listener *net.UnixListener
+	t    T
+	Path string
+	fd   int
 }
 
 // NewSocket listens on a path short enough for a socket address.
 func NewSocket(t T) *Socket {
 	t.Helper()
-	dir, err := os.MkdirTemp(Work(), "s")
+	path := filepath.Join(TempDir(t), "s")
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, "s")
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = l.Close(); _ = os.RemoveAll(dir) })
-	return &Socket{t: t, Path: path, listener: l}
+	if err := unix.Listen(fd, 8); err != nil {
+		t.Fatal(err)
+	}
+	return &Socket{t: t, Path: path, fd: fd}
 }
 
 // Receive accepts one connection and gives its message's text and descriptor.
@@ -47,16 +48,17 @@ func (s *Socket) Receive() (string, *os.File) {
 }
 
 func (s *Socket) receive() (string, *os.File, error) {
-	if err := s.listener.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		return "", nil, err
+	ready, err := unix.Poll([]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}}, 10000)
+	if err != nil || ready == 0 {
+		return "", nil, fmt.Errorf("nobody connected: %w", err)
 	}
-	conn, err := s.listener.AcceptUnix()
+	conn, _, err := unix.Accept4(s.fd, unix.SOCK_CLOEXEC)
 	if err != nil {
 		return "", nil, err
 	}
-	defer conn.Close()
+	defer unix.Close(conn)
 	data, control := make([]byte, 4096), make([]byte, unix.CmsgSpace(4))
-	n, cn, flags, _, err := conn.ReadMsgUnix(data, control)
+	n, cn, flags, _, err := unix.Recvmsg(conn, data, control, unix.MSG_CMSG_CLOEXEC)
 	switch {
 	case err != nil:
 		return "", nil, err
