@@ -1,0 +1,238 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The texts are part of the contract with engines, which look for them in a command's output.
+var (
+	ErrNotExist  = errors.New("container does not exist")
+	ErrExist     = errors.New("container with given ID already exists")
+	ErrInvalidID = errors.New("invalid container ID format")
+	// ErrBusy says that another command held the container for too long.
+	ErrBusy = errors.New("another command holds the container")
+)
+
+// Dir is a container's directory, <root>/<id>. It holds no descriptor.
+type Dir struct {
+	root, id string
+}
+
+// CheckID refuses an id that could not be the name of a directory of its own, or that scripts would have to quote.
+func CheckID(id string) error {
+	if id == "" || id == "." || id == ".." || len(id) > unix.NAME_MAX {
+		return fmt.Errorf("%w: %q", ErrInvalidID, id)
+	}
+	for _, c := range []byte(id) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '+', c == '-', c == '.':
+		default:
+			return fmt.Errorf("%w: %q holds %q", ErrInvalidID, id, c)
+		}
+	}
+	return nil
+}
+
+// Create makes the directory, and its root when that is missing. Of several callers with the same id one succeeds, the others get
+// [ErrExist].
+func Create(root, id string) (*Dir, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	d := &Dir{root, id}
+	err := unix.Mkdir(d.Path(), 0o711)
+	if errors.Is(err, unix.ENOENT) {
+		if err := makeRoot(root); err != nil {
+			return nil, fmt.Errorf("make the root directory %s: %w", root, err)
+		}
+		err = unix.Mkdir(d.Path(), 0o711)
+	}
+	if errors.Is(err, unix.EEXIST) {
+		return nil, ErrExist
+	}
+	if err == nil {
+		// Engines call us with any umask.
+		err = unix.Chmod(d.Path(), 0o711)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make the container's directory %s: %w", d.Path(), err)
+	}
+	return d, nil
+}
+
+// makeRoot makes the directory of all containers. In a user's runtime directory it gets the sticky bit, which keeps periodic
+// clean-up away from it (XDG base directory specification).
+func makeRoot(root string) error {
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		return err
+	}
+	if xdg := os.Getenv("XDG_RUNTIME_DIR"); xdg != "" && strings.HasPrefix(root, filepath.Clean(xdg)+"/") {
+		return unix.Chmod(root, 0o700|unix.S_ISVTX)
+	}
+	return nil
+}
+
+// Open finds the directory of an existing container.
+func Open(root, id string) (*Dir, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	d := &Dir{root, id}
+	var st unix.Stat_t
+	err := unix.Lstat(d.Path(), &st)
+	switch {
+	case errors.Is(err, unix.ENOENT) || err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR:
+		return nil, ErrNotExist
+	case err != nil:
+		return nil, fmt.Errorf("open the container's directory %s: %w", d.Path(), err)
+	}
+	return d, nil
+}
+
+// List names the directories in root, sorted. A missing root is an error that is [fs.ErrNotExist].
+func List(root string) ([]string, error) {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return nil, fmt.Errorf("list the containers: %w", err)
+	}
+	var ids []string
+	for _, e := range entries {
+		if e.IsDir() && CheckID(e.Name()) == nil {
+			ids = append(ids, e.Name())
+		}
+	}
+	return ids, nil
+}
+
+// ID is the container's id.
+func (d *Dir) ID() string { return d.id }
+
+// Path is the directory's path.
+func (d *Dir) Path() string { return d.file("") }
+
+func (d *Dir) file(name string) string { return filepath.Join(d.root, d.id, name) }
+
+// Lock waits until no other command changes the container. A container that was deleted meanwhile gives [ErrNotExist].
+func (d *Dir) Lock(exclusive bool) (unlock func(), err error) {
+	how := unix.LOCK_SH
+	if exclusive {
+		how = unix.LOCK_EX
+	}
+	return d.lock(how)
+}
+
+// LockWithin is an exclusive Lock that gives up with [ErrBusy] and the name of the command that holds the container.
+func (d *Dir) LockWithin(limit time.Duration) (unlock func(), err error) {
+	deadline := time.Now().Add(limit)
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		unlock, err := d.lock(unix.LOCK_EX | unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return unlock, err
+		}
+		left := time.Until(deadline)
+		if left <= 0 {
+			return nil, d.busy()
+		}
+		// flock has no time-out, and a signal to end it would have to hit this very thread. The wait is rare and short.
+		time.Sleep(min(pause, left))
+	}
+}
+
+// Held reports whether a command is changing the container now.
+func (d *Dir) Held() bool {
+	unlock, err := d.lock(unix.LOCK_SH | unix.LOCK_NB)
+	if err == nil {
+		unlock()
+	}
+	return errors.Is(err, unix.EWOULDBLOCK)
+}
+
+// lock takes the flock with a file description of its own: one that is shared with an earlier lock of this process would convert that
+// one silently, and drop it on unlock.
+func (d *Dir) lock(how int) (unlock func(), err error) {
+	for {
+		f, err := os.OpenFile(d.Path(), unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, ErrNotExist
+		}
+		if err == nil {
+			err = flock(f, how)
+		}
+		if err != nil {
+			f.Close()
+			return nil, fmt.Errorf("lock the container's directory %s: %w", d.Path(), err)
+		}
+		// While we waited, the holder may have deleted the container, and somebody may have made a new one of that name.
+		if d.is(f) {
+			return func() {
+				// A child between fork and execve has a copy of the descriptor: closing ours alone might not unlock yet.
+				_ = unix.Flock(int(f.Fd()), unix.LOCK_UN)
+				f.Close()
+			}, nil
+		}
+		f.Close()
+	}
+}
+
+func flock(f *os.File, how int) error {
+	for {
+		err := unix.Flock(int(f.Fd()), how)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// is reports whether the open directory f is the one that has the container's name.
+func (d *Dir) is(f *os.File) bool {
+	var named, open unix.Stat_t
+	return unix.Lstat(d.Path(), &named) == nil && unix.Fstat(int(f.Fd()), &open) == nil && named.Dev == open.Dev && named.Ino == open.Ino
+}
+
+// busy names the holder of the lock as far as /proc/locks knows it.
+func (d *Dir) busy() error {
+	var st unix.Stat_t
+	locks, err := os.ReadFile("/proc/locks")
+	if err != nil || unix.Stat(d.Path(), &st) != nil {
+		return ErrBusy
+	}
+	pid := lockHolder(string(locks), fmt.Sprintf("%02x:%02x:%d", unix.Major(st.Dev), unix.Minor(st.Dev), st.Ino))
+	cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil {
+		return ErrBusy
+	}
+	return fmt.Errorf("%w: process %d (%s)", ErrBusy, pid, strings.TrimSpace(strings.ReplaceAll(string(cmdline), "\x00", " ")))
+}
+
+// lockHolder finds the process that holds the flock on a file in lines like "1: FLOCK  ADVISORY  WRITE 708 00:1a:13 0 EOF"; those who
+// wait have an arrow behind the number (proc_locks(5)).
+func lockHolder(locks, file string) (pid int) {
+	for line := range strings.Lines(locks) {
+		f := strings.Fields(line)
+		if len(f) == 8 && f[1] == "FLOCK" && f[5] == file {
+			_, _ = fmt.Sscan(f[4], &pid)
+		}
+	}
+	return pid
+}
+
+// Remove deletes the directory with all that is in it and makes the id free. Symbolic links are not followed.
+func (d *Dir) Remove() error {
+	root, err := os.OpenRoot(d.root)
+	if err == nil {
+		err = root.RemoveAll(d.id)
+		root.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("remove the container's directory %s: %w", d.Path(), err)
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package state
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+)
+
+// Names in the container's directory.
+const (
+	recordFile   = "state.json"
+	configFile   = "config.json"
+	progressFile = "progress"
+	startSocket  = "start.sock"
+)
+
+// Save writes the record so that a reader, who needs no lock, sees the old one or the new one. The caller holds the lock.
+//
+// Nothing is synced to the disk: a record speaks of processes and cgroups of this boot, and after a loss of power there is nothing that a
+// lost record could have found. What the file system may leave then, an empty state.json, is reported by list and removed
+// by delete.
+func (d *Dir) Save(r *Record) error {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("save the container's state: %w", err)
+	}
+	return d.WriteFile(recordFile, data)
+}
+
+// Load reads the record. A directory without one gives [ErrNotExist]: its create has had no side effects.
+func (d *Dir) Load() (*Record, error) {
+	data, err := d.ReadFile(recordFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNotExist
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := &Record{}
+	if err := json.Unmarshal(data, r); err != nil {
+		return nil, fmt.Errorf("load %s: %w", d.file(recordFile), err)
+	}
+	r.adopt(d.id)
+	return r, nil
+}
+
+// SaveConfig keeps the text of config.json.
+func (d *Dir) SaveConfig(data []byte) error { return d.WriteFile(configFile, data) }
+
+// Config is the text that SaveConfig kept.
+func (d *Dir) Config() ([]byte, error) { return d.ReadFile(configFile) }
+
+// WriteFile replaces a file of the directory in one step. The caller holds the lock, so that one temporary name is enough; what a
+// killed writer leaves there is overwritten by the next.
+func (d *Dir) WriteFile(name string, data []byte) error {
+	temp := d.file("." + name + ".new")
+	// Not os.O_EXCL: see above.
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return fmt.Errorf("save the container's %s: %w", name, err)
+	}
+	_, err = f.Write(data)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(temp, d.file(name))
+	}
+	if err != nil {
+		return fmt.Errorf("save the container's %s: %w", name, err)
+	}
+	return nil
+}
+
+// ReadFile reads a file of the directory.
+func (d *Dir) ReadFile(name string) ([]byte, error) {
+	data, err := os.ReadFile(d.file(name))
+	if err != nil {
+		return nil, fmt.Errorf("read the container's %s: %w", name, err)
+	}
+	return data, nil
+}
+
+// ProgressFile opens the page on which the init writes how far it came (plan.PageOp and so on).
+func (d *Dir) ProgressFile(create bool) (*os.File, error) {
+	if !create {
+		f, err := os.OpenFile(d.file(progressFile), os.O_RDWR|unix.O_NOFOLLOW, 0)
+		if err != nil {
+			return nil, fmt.Errorf("open the container's progress page: %w", err)
+		}
+		return f, nil
+	}
+	f, err := os.OpenFile(d.file(progressFile), os.O_RDWR|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
+	if err == nil {
+		// A page that exists only as a hole would be charged to the container's memory limit by the init's first store, and on
+		// a full file system that store would be a SIGBUS.
+		if _, err = f.Write(make([]byte, plan.PageSize)); err != nil {
+			f.Close()
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make the container's progress page: %w", err)
+	}
+	return f, nil
+}
+
+// Progress reads the index of the op that the init began last, and the errno with which it failed, or 0.
+func (d *Dir) Progress() (op int, errno unix.Errno, err error) {
+	f, err := os.Open(d.file(progressFile))
+	if err != nil {
+		return 0, 0, fmt.Errorf("open the container's progress page: %w", err)
+	}
+	defer f.Close()
+	var b [8]byte
+	if _, err := f.ReadAt(b[:], 0); err != nil {
+		return 0, 0, fmt.Errorf("read the container's progress page: %w", err)
+	}
+	return int(binary.NativeEndian.Uint32(b[plan.PageOp:])), unix.Errno(binary.NativeEndian.Uint32(b[plan.PageErrno:])), nil
+}
+
+// ListenStart makes the socket at which the init waits for `start`. It is a stream, and only this user may connect.
+func (d *Dir) ListenStart() (*os.File, error) {
+	f, err := d.socket(func(fd int, addr *unix.SockaddrUnix) error {
+		// The socket's own mode, less the umask, becomes that of the name: so it is never open to others, not even for a moment.
+		if err := unix.Fchmod(fd, 0o600); err != nil {
+			return err
+		}
+		if err := unix.Bind(fd, addr); err != nil {
+			return err
+		}
+		return unix.Listen(fd, 1)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the container's start socket: %w", err)
+	}
+	return f, nil
+}
+
+// ConnectStart connects to the waiting init. ECONNREFUSED means that it is gone.
+func (d *Dir) ConnectStart() (*os.File, error) {
+	f, err := d.socket(func(fd int, addr *unix.SockaddrUnix) error {
+		for {
+			if err := unix.Connect(fd, addr); !errors.Is(err, unix.EINTR) {
+				return err
+			}
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("connect to the container's start socket: %w", err)
+	}
+	return f, nil
+}
+
+// socket makes a socket and gives it to use with an address that is short whatever the directory's path: an address has room
+// for 108 bytes (unix(7)).
+func (d *Dir) socket(use func(fd int, addr *unix.SockaddrUnix) error) (*os.File, error) {
+	dir, err := os.OpenFile(d.Path(), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	addr := &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), startSocket)}
+	if err := use(fd, addr); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), startSocket), nil
+}

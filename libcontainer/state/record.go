@@ -1,0 +1,155 @@
+package state
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// version of the record's format. A reader takes every version: it ignores what it does not know and does without what is missing.
+// 0 is a record of runc, whose names are used where it has one for the same thing.
+const version = 1
+
+// Phase says how far create came.
+type Phase string
+
+const (
+	Creating Phase = "creating" // from before the first side effect
+	Created  Phase = "created"  // create has succeeded
+)
+
+// Record is what state.json holds.
+type Record struct {
+	Version int    `json:"version"`
+	ID      string `json:"id"`
+	Phase   Phase  `json:"phase"`
+
+	// InitPid is 0 until the init's pid is known; until then the cgroup is the only way to find it.
+	InitPid int `json:"init_process_pid"`
+	// InitStart is when it started, in clock ticks since boot (field 22 of proc_pid_stat(5)). Pids are used again, the pair is not.
+	InitStart uint64 `json:"init_process_start"`
+	// BootID is the boot that the two are valid in: a record on a disk outlives it.
+	BootID string `json:"boot_id,omitempty"`
+
+	Created     time.Time         `json:"created"`
+	Bundle      string            `json:"bundle"`
+	OCIVersion  string            `json:"oci_version"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	// Owner is the user id of the creator.
+	Owner    int  `json:"owner"`
+	Rootless bool `json:"rootless"`
+
+	// CgroupPaths are the container's cgroup directories by controller, "" for cgroup v2. They stand here before they are made.
+	CgroupPaths map[string]string `json:"cgroup_paths"`
+	// CgroupMade says that the cgroup was made or found empty, before the init was started in it: from then on all processes in it
+	// are the container's. Until then nothing may be killed there: config.json may name any cgroup of the host.
+	CgroupMade bool `json:"cgroup_made"`
+	// SystemdScope is the unit that systemd made for the container, or empty.
+	SystemdScope string `json:"systemd_scope,omitempty"`
+
+	NamespacePaths      map[string]string `json:"namespace_paths"`
+	ExternalDescriptors []string          `json:"external_descriptors,omitempty"`
+	IntelRdtPath        string            `json:"intel_rdt_path,omitempty"`
+	IntelRdtMonPath     string            `json:"intel_rdt_mon_path,omitempty"`
+
+	// WaitOp is the op of the init's plan at which it waits for `start`, ExecOp the last op, which executes the user's program.
+	WaitOp int `json:"wait_op"`
+	ExecOp int `json:"exec_op"`
+
+	Config Config `json:"config"`
+}
+
+// Config is the part of runc's internal configuration that other programs look at in state.json.
+type Config struct {
+	Rootfs     string      `json:"rootfs"`
+	Namespaces []Namespace `json:"namespaces"`
+	Cgroups    *Cgroups    `json:"cgroups,omitempty"`
+	// Labels are written by runc only: "key=value" for each annotation, and "bundle=PATH".
+	Labels []string `json:"labels,omitempty"`
+}
+
+// Namespace is a namespace of the container: "NEWPID" and so on, with the path of an existing one to join, or empty.
+type Namespace struct {
+	Type string `json:"type"`
+	Path string `json:"path"`
+}
+
+// Cgroups is where linux.cgroupsPath puts the container.
+type Cgroups struct {
+	Path string `json:"path"`
+}
+
+// NewRecord begins the record of a container that is about to be created.
+func NewRecord(id string) (*Record, error) {
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	return &Record{
+		Version: version, ID: id, Phase: Creating, BootID: boot,
+		Created: time.Now().UTC(), OCIVersion: specs.Version, Owner: os.Geteuid(),
+	}, nil
+}
+
+// SetInit notes the container's init, a living process or a zombie that nobody has waited for.
+func (r *Record) SetInit(pid int) error {
+	p, err := ReadProcess(pid)
+	if err != nil {
+		return err
+	}
+	r.InitPid, r.InitStart = pid, p.Start
+	r.NamespacePaths = map[string]string{}
+	for _, ns := range []struct{ name, file string }{
+		{"NEWNS", "mnt"}, {"NEWUTS", "uts"}, {"NEWIPC", "ipc"}, {"NEWUSER", "user"}, {"NEWPID", "pid"},
+		{"NEWNET", "net"}, {"NEWCGROUP", "cgroup"}, {"NEWTIME", "time"},
+	} {
+		r.NamespacePaths[ns.name] = fmt.Sprintf("/proc/%d/ns/%s", pid, ns.file)
+	}
+	return nil
+}
+
+// SetNamespaces notes the namespaces of config.json.
+func (r *Record) SetNamespaces(list []specs.LinuxNamespace) {
+	for _, ns := range list {
+		r.Config.Namespaces = append(r.Config.Namespaces, Namespace{namespaceName(ns.Type), ns.Path})
+	}
+}
+
+func namespaceName(t specs.LinuxNamespaceType) string {
+	switch t {
+	case specs.MountNamespace:
+		return "NEWNS"
+	case specs.NetworkNamespace:
+		return "NEWNET"
+	}
+	return "NEW" + strings.ToUpper(string(t))
+}
+
+// PrivatePid reports whether the container has a pid namespace of its own, whose processes the kernel kills with the init.
+func (r *Record) PrivatePid() bool {
+	return slices.Contains(r.Config.Namespaces, Namespace{Type: "NEWPID"})
+}
+
+// adopt fills in what runc keeps elsewhere.
+func (r *Record) adopt(id string) {
+	r.ID = id
+	if r.Version > 0 {
+		return
+	}
+	r.Phase, r.CgroupMade = Created, true
+	for _, label := range r.Config.Labels {
+		key, value, _ := strings.Cut(label, "=")
+		if key == "bundle" {
+			r.Bundle = value
+			continue
+		}
+		if r.Annotations == nil {
+			r.Annotations = map[string]string{}
+		}
+		r.Annotations[key] = value
+	}
+}
