@@ -1,0 +1,120 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// logger writes to --log, or to standard error.
+//
+// Engines read what it writes, and each in its own way: one decodes the last line of level "error", another takes the whole file
+// for a single JSON object, a third reads standard error. So an error is exactly one line; warnings wait until it is
+// certain that there will be none, and are left out of a JSON log where there is one. Without --log they are shown
+// to people only (a terminal): the streams of a command may be the container's own.
+type logger struct {
+	file     *os.File // nil without --log
+	json     bool
+	debug    bool
+	now      func() time.Time
+	warnings []string
+}
+
+// open creates the log file and opens it for appending. The file is made even if the command is going to fail at once: engines
+// open it to learn why. It is not opened O_SYNC, since no reader outlives a crash of the machine.
+func (l *logger) open(path, format string) error {
+	if path != "" {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+		if err != nil {
+			return fmt.Errorf("--log: %w", err)
+		}
+		l.file = f
+	}
+	switch format {
+	case "", "text":
+	case "json":
+		l.json = true
+	default:
+		return fmt.Errorf("invalid log-format: %s", format)
+	}
+	return nil
+}
+
+// warn keeps a warning for flush.
+func (l *logger) warn(msg string) {
+	if l.debug {
+		l.line("warning", msg)
+		return
+	}
+	l.warnings = append(l.warnings, msg)
+}
+
+// debugf writes at once, with --debug alone.
+func (l *logger) debugf(format string, args ...any) {
+	if l.debug {
+		l.line("debug", fmt.Sprintf(format, args...))
+	}
+}
+
+// flush writes the warnings of a command that has succeeded.
+func (l *logger) flush() {
+	if l.file != nil || isTerminal(os.Stderr) {
+		for _, w := range l.warnings {
+			l.line("warning", w)
+		}
+	}
+	l.warnings = nil
+}
+
+// fail reports the error that ends the command: a line in the log and, where that is a file, the plain text on
+// standard error.
+func (l *logger) fail(err error) {
+	if !l.json {
+		l.flush()
+	}
+	l.line("error", err.Error())
+	if l.file != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+}
+
+// line writes a line. There is nobody to tell when that fails.
+func (l *logger) line(level, msg string) {
+	out := l.file
+	if out == nil {
+		out = os.Stderr
+	}
+	_, _ = out.Write(l.format(level, msg, out))
+}
+
+func (l *logger) format(level, msg string, out *os.File) []byte {
+	// In UTC, so that no zone file has to be read.
+	at := l.now().UTC().Format(time.RFC3339)
+	switch {
+	case l.json:
+		var b bytes.Buffer
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(false)
+		// Strings can't fail to encode.
+		_ = enc.Encode(struct {
+			Level string `json:"level"`
+			Msg   string `json:"msg"`
+			Time  string `json:"time"`
+		}{level, msg, at})
+		return b.Bytes()
+	case l.file == nil && isTerminal(out):
+		return []byte(name + ": " + level + ": " + msg + "\n")
+	default:
+		return []byte("time=" + strconv.Quote(at) + " level=" + level + " msg=" + strconv.Quote(msg) + "\n")
+	}
+}
+
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
