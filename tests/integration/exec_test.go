@@ -1,0 +1,301 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/ociruntime/ociruntime/tests/harness"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+func TestExec(t *testing.T) {
+	t.Parallel()
+	b := sleeper(t).Edit(func(s *specs.Spec) { s.Hostname = "box" }).Start()
+	if out := b.MustExec("sh", "-c", "hostname; id -u; ps | grep -c 'sleep 1000'"); !strings.HasPrefix(out, "box\n0\n") {
+		t.Errorf("inside: %q", out)
+	}
+	for _, kind := range []string{"mnt", "pid", "net", "ipc", "uts", "cgroup", "user"} {
+		if got, want := b.MustExec("readlink", "/proc/self/ns/"+kind), namespace(t, b.Pid(), kind); got != want {
+			t.Errorf("%s: exec is in %s, want %s", kind, got, want)
+		}
+	}
+}
+
+func TestExecExitCodes(t *testing.T) {
+	t.Parallel()
+	b := sleeper(t).Start()
+	for script, want := range map[string]int{"exit 0": 0, "exit 42": 42, "kill -TERM $$": 143, "kill -KILL $$": 137} {
+		if res := b.Exec("sh", "-c", script); res.Code != want {
+			t.Errorf("%q: exit %d, want %d", script, res.Code, want)
+		}
+	}
+}
+
+func TestExecStdin(t *testing.T) {
+	t.Parallel()
+	b := sleeper(t).Start()
+	cmd := b.Cmd("exec", b.ID, "sh", "-c", "cat; echo err >&2")
+	cmd.Stdin = strings.NewReader("through\n")
+	if res := b.RunCmd(cmd); res.Code != 0 || res.Stdout != "through\n" || res.Stderr != "err\n" {
+		t.Errorf("exec: %+v", res)
+	}
+}
+
+func TestExecFlags(t *testing.T) {
+	t.Parallel()
+	b := sleeper(t).Start()
+	run := func(flags []string, args ...string) string {
+		t.Helper()
+		return strings.TrimSuffix(b.Must(slices.Concat([]string{"exec"}, flags, []string{b.ID}, args)...), "\n")
+	}
+	if got := run([]string{"--cwd", "/etc"}, "pwd"); got != "/etc" {
+		t.Errorf("--cwd: %s", got)
+	}
+	for _, flag := range []string{"--env", "-e"} {
+		if got := run([]string{flag, "A=1", flag, "B=2 3"}, "sh", "-c", "echo $A $B $TERM"); got != "1 2 3 xterm" {
+			t.Errorf("%s: %s", flag, got)
+		}
+	}
+	if got := run([]string{"--user", "1000:1001"}, "sh", "-c", "id -u; id -g"); got != "1000\n1001" {
+		t.Errorf("--user: %q", got)
+	}
+	if got := run([]string{"-u", "1000"}, "sh", "-c", "id -u; id -g"); got != "1000\n0" {
+		t.Errorf("-u: %q", got)
+	}
+	if got := run([]string{"--additional-gids", "7", "--additional-gids", "8"}, "grep", "Groups", "/proc/self/status"); got != "Groups:\t7 8 " {
+		t.Errorf("--additional-gids: %q", got)
+	}
+	status := run([]string{"--cap", "CAP_NET_RAW", "--cap", "CAP_CHOWN"}, "cat", "/proc/self/status")
+	// Those of config.json plus the two: AUDIT_WRITE 29, KILL 5, NET_BIND_SERVICE 10.
+	want := capMask(29, 5, 10, capChown, capNetRaw)
+	contains(t, status, "CapEff:\t"+want, "CapPrm:\t"+want, "CapBnd:\t"+want, "CapInh:\t"+capMask(), "CapAmb:\t"+capMask(), "NoNewPrivs:\t1")
+	if got := run([]string{"--no-new-privs=true"}, "true"); got != "" {
+		t.Errorf("--no-new-privs: %q", got)
+	}
+	// The container's command keeps its flags.
+	if got := run(nil, "sh", "-c", "echo $0 $1", "--user", "-x"); got != "--user -x" {
+		t.Errorf("flags of the command: %q", got)
+	}
+}
+
+func TestExecNoNewPrivs(t *testing.T) {
+	t.Parallel()
+	b := sleeper(t).Edit(process(func(p *specs.Process) { p.NoNewPrivileges = false })).Start()
+	for _, c := range []struct {
+		flags []string
+		want  string
+	}{{nil, "0"}, {[]string{"--no-new-privs"}, "1"}} {
+		out := b.Must(slices.Concat([]string{"exec"}, c.flags, []string{b.ID, "grep", "NoNewPrivs", "/proc/self/status"})...)
+		if out != "NoNewPrivs:\t"+c.want+"\n" {
+			t.Errorf("%v: %s", c.flags, out)
+		}
+	}
+}
+
+func TestExecProcessFile(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "1.1 sets neither the umask nor the soft limit")
+	b := sleeper(t).Start()
+	p := specs.Process{
+		Args: []string{"sh", "-c", "id -u; id -g; pwd; echo $X; umask; ulimit -n; grep -E 'CapEff|NoNewPrivs|Groups' /proc/self/status"},
+		Env:  []string{"PATH=/bin", "X=y"}, Cwd: "/tmp",
+		User:         specs.User{UID: 5, GID: 6, AdditionalGids: []uint32{9}, Umask: ptr(uint32(0o77))},
+		Capabilities: &specs.LinuxCapabilities{Bounding: []string{"CAP_CHOWN"}, Permitted: []string{"CAP_CHOWN"}, Effective: []string{"CAP_CHOWN"}},
+		Rlimits:      []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 77, Hard: 78}},
+	}
+	name := filepath.Join(t.TempDir(), "process.json")
+	writeJSON(t, name, p)
+	out := b.Must("exec", "--process", name, b.ID)
+	wantLines(t, out, "5", "6", "/tmp", "y", "0077", "77", "Groups:\t9 ", "CapEff:\t"+capMask(), "NoNewPrivs:\t0")
+
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	p.Args = []string{"sleep", "777"}
+	writeJSON(t, name, p)
+	b.Must("exec", "--process", name, "--detach", "--pid-file", pidFile, b.ID)
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Sscan(readFile(t, pidFile), &pid); err != nil {
+		t.Fatal(err)
+	}
+	wantPidFile(t, pidFile, pid)
+	if cmdline := readFile(t, fmt.Sprintf("/proc/%d/cmdline", pid)); cmdline != "sleep\x00777\x00" {
+		t.Errorf("the pid file's process is %q", cmdline)
+	}
+	if parent := harness.StatusField(pid, "PPid"); parent != fmt.Sprint(os.Getppid()) {
+		t.Errorf("the process's parent is %s, want the nearest subreaper %d", parent, os.Getppid())
+	}
+}
+
+func writeJSON(t *testing.T, name string, v any) {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestExecErrors(t *testing.T) {
+	t.Parallel()
+	b := sleeper(t).Start()
+	if res := b.Runtime.Run("exec", b.ID); res.Code == 0 {
+		t.Error("exec without a command succeeded")
+	}
+	if res := b.Runtime.Run("exec", "--cwd", "relative", b.ID, "true"); res.Code == 0 {
+		t.Error("a relative --cwd was accepted")
+	}
+	for _, user := range []string{"x", "1:x", "-1", "1:2:3", "4294967296", "1x"} {
+		if user == "4294967296" && harness.Peer() == "runc" {
+			continue // CVE-2026-46680's cousin: wraps to 0
+		}
+		if res := b.Runtime.Run("exec", "--user", user, b.ID, "true"); res.Code == 0 {
+			t.Errorf("--user %s was accepted", user)
+		}
+	}
+	if res := b.Runtime.Run("exec", "--process", "/no/such", b.ID); res.Code == 0 {
+		t.Error("a missing --process file was accepted")
+	}
+	b.Kill()
+	res := b.Exec("true")
+	if res.Code != 255 || !strings.Contains(res.Message(), "cannot exec in a stopped container") {
+		t.Errorf("exec in a stopped container: %+v", res)
+	}
+}
+
+func TestExecInCreatedContainer(t *testing.T) {
+	t.Parallel()
+	b := sleeper(t).Create()
+	wantLines(t, b.MustExec("sh", "-c", "echo inside; cat /etc/group | wc -l"), "inside", "3")
+	if s := b.State(); s.Status != specs.StateCreated {
+		t.Errorf("status %s", s.Status)
+	}
+	b.Must("start", b.ID)
+}
+
+func TestExecInUserNamespace(t *testing.T) {
+	t.Parallel()
+	b := sleeper(t).MapIDs(100000, 65536).Start()
+	wantLines(t, b.MustExec("sh", "-c", "id -u; id -G; cut -c1-9 /proc/self/setgroups; grep CapEff /proc/self/status"),
+		"0", "0", "allow", "CapEff:\t"+capMask(29, 5, 10))
+	out := b.Must("exec", "--user", "1000:1000", b.ID, "id", "-u")
+	wantLines(t, out, "1000")
+}
+
+func TestExecInTimeNamespace(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "1.1 has no time namespaces")
+	b := sleeper(t).Namespace(specs.TimeNamespace, "")
+	b.Spec.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"boottime": {Secs: 5000000}}
+	b.Start()
+	var uptime float64
+	if _, err := fmt.Sscan(b.MustExec("cat", "/proc/uptime"), &uptime); err != nil || uptime < 5000000 {
+		t.Errorf("uptime %v, %v", uptime, err)
+	}
+}
+
+func TestExecWithoutNamespaces(t *testing.T) {
+	t.Parallel()
+	b := sleeper(t)
+	b.Spec.Hostname = ""
+	b.Spec.Linux.Namespaces = []specs.LinuxNamespace{{Type: specs.MountNamespace}}
+	b.Start()
+	wantLines(t, b.MustExec("ls", "/etc"), "group", "passwd")
+}
+
+func TestExecDetachedEndsWithTheContainer(t *testing.T) {
+	t.Parallel()
+	b := sleeper(t).Start()
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	b.Must("exec", "-d", "--pid-file", pidFile, b.ID, "sleep", "555")
+	var pid int
+	if _, err := fmt.Sscan(readFile(t, pidFile), &pid); err != nil {
+		t.Fatal(err)
+	}
+	b.Kill()
+	harness.Eventually(t, "end of the exec'd process", func() bool { return unix.Kill(pid, 0) != nil })
+}
+
+func TestExecForwardsSignals(t *testing.T) {
+	t.Parallel()
+	b := sleeper(t).Start()
+	cmd := b.Cmd("exec", b.ID, "sh", "-c", "trap 'echo term; exit 9' TERM; echo ready; while :; do sleep 0.01; done")
+	out := &background{}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	harness.Eventually(t, "ready", func() bool { return strings.Contains(out.String(), "ready") })
+	if err := cmd.Process.Signal(unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 9 || !strings.Contains(out.String(), "term") {
+		t.Errorf("exit %d, output %q", code, out)
+	}
+}
+
+func TestExecConcurrently(t *testing.T) {
+	t.Parallel()
+	b := sleeper(t).Start()
+	var wg sync.WaitGroup
+	for i := range 12 {
+		wg.Go(func() {
+			if res := b.Exec("echo", fmt.Sprint(i)); res.Code != 0 || res.Stdout != fmt.Sprintln(i) {
+				t.Errorf("exec %d: %+v", i, res)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestExecIgnorePaused(t *testing.T) {
+	t.Parallel()
+	harness.NeedController(t, "freezer")
+	b := sleeper(t).Start()
+	b.Must("pause", b.ID)
+	cmd := b.Cmd("exec", "--ignore-paused", b.ID, "echo", "thawed")
+	out := &background{}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	b.Must("resume", b.ID)
+	_ = cmd.Wait()
+	if out.String() != "thawed\n" {
+		t.Errorf("output %q, exit %d", out, cmd.ProcessState.ExitCode())
+	}
+}
+
+// exec under the container's own tight limits.
+func TestExecUnderTightLimits(t *testing.T) {
+	t.Parallel()
+	ours(t, "needs more threads and memory itself")
+	harness.NeedController(t, "pids")
+	b := sleeper(t).Edit(resources(func(r *specs.LinuxResources) {
+		r.Pids = &specs.LinuxPids{Limit: ptr(int64(2))}
+		r.Memory = &specs.LinuxMemory{Limit: ptr(int64(2 << 20))}
+	})).Start()
+	wantLines(t, b.MustExec("echo", "fits"), "fits")
+}
+
+func TestExecUmaskAndRlimitsComeFromConfig(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "1.1 sets neither the umask nor the soft limit")
+	b := sleeper(t).Edit(process(func(p *specs.Process) {
+		p.User.Umask = ptr(uint32(0o27))
+		p.Cwd = "/etc"
+		p.OOMScoreAdj = ptr(321)
+	})).Start()
+	wantLines(t, b.MustExec("sh", "-c", "umask; pwd; ulimit -n; cat /proc/self/oom_score_adj"), "0027", "/etc", "1024", "321")
+}
