@@ -1,6 +1,12 @@
 package specconv
 
-import "strings"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
 
 // Problem is one thing that is wrong, or odd, with a document. Path is the
 // place in the document, as in `linux.resources.memory.limit`,
@@ -43,3 +49,129 @@ func (p Problems) orNil() error {
 
 // Warnings is what deserves a word to the user and changes nothing.
 type Warnings []Problem
+
+// CheckOptions is what Check needs to know besides the document.
+type CheckOptions struct {
+	// Rootless: the runtime is started by a user other than root.
+	Rootless bool
+	// SystemdCgroup: linux.cgroupsPath is slice:prefix:name.
+	SystemdCgroup bool
+	// NoPivot: the root file system is moved to /, not pivoted to.
+	NoPivot bool
+}
+
+// Check says what is wrong with a configuration, all of it at once: what the
+// specification, the kernel or this runtime will refuse whatever the machine
+// may be. The error is a Problems. It asks nothing but the document, so that a
+// container that can't be is refused before anything was made for it.
+//
+// What engines are known to leave sloppy passes: zeros and empty objects for
+// what is not set, any version 1.x, an absent process (start needs one, create
+// doesn't).
+func Check(spec *specs.Spec, opts CheckOptions) (Warnings, error) {
+	c := &checker{opts: opts}
+	if spec.Linux != nil {
+		c.linux = spec.Linux
+	} else {
+		c.linux = &specs.Linux{}
+	}
+	c.version(spec.Version)
+	if spec.Process != nil {
+		c.process(spec.Process)
+	}
+	c.root(spec.Root)
+	c.hostnames(spec)
+	c.mounts(spec.Mounts)
+	c.hooks(spec.Hooks)
+	c.annotations(spec.Annotations)
+	c.namespaces()
+	c.idMappings()
+	c.timeOffsets()
+	c.devices()
+	c.netDevices()
+	c.cgroupsPath()
+	if c.linux.Resources != nil {
+		c.resources("linux.resources", c.linux.Resources)
+	}
+	c.intelRdt()
+	c.memoryPolicy()
+	c.sysctl()
+	c.seccomp()
+	c.rootfs()
+	c.personality()
+	return c.warnings, c.problems.orNil()
+}
+
+// CheckProcess is Check for the process of exec alone, in the container that
+// was made from the configuration (nil if there is none at hand: then its ids
+// are not held against the container's id mappings).
+func CheckProcess(process *specs.Process, container *specs.Spec, opts CheckOptions) (Warnings, error) {
+	c := &checker{opts: opts, linux: &specs.Linux{}}
+	if container != nil && container.Linux != nil {
+		c.linux = container.Linux
+	}
+	c.process(process)
+	return c.warnings, c.problems.orNil()
+}
+
+// CheckResources is Check for resources alone, as the update command gets
+// them. Places begin with "resources".
+func CheckResources(resources *specs.LinuxResources) (Warnings, error) {
+	c := &checker{linux: &specs.Linux{}}
+	c.resources("resources", resources)
+	return c.warnings, c.problems.orNil()
+}
+
+// checker collects what is wrong with one document. Places are put into words
+// only where something is wrong: a good document costs no memory.
+type checker struct {
+	opts     CheckOptions
+	linux    *specs.Linux
+	problems Problems
+	warnings Warnings
+}
+
+func (c *checker) bad(path, format string, args ...any) {
+	c.problems = append(c.problems, Problem{path, fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) warn(path, format string, args ...any) {
+	c.warnings = append(c.warnings, Problem{path, fmt.Sprintf(format, args...)})
+}
+
+// at gives the place of an item: "mounts[3]".
+func at(list string, index int) string { return list + "[" + strconv.Itoa(index) + "]" }
+
+// nul says that a text can't be handed to the kernel, where it would end early.
+func nul(s string) bool { return strings.IndexByte(s, 0) >= 0 }
+
+const hasNUL = "must not contain a zero byte"
+
+// absolute checks a path that must be absolute.
+func (c *checker) absolute(place, path string) {
+	switch {
+	case nul(path):
+		c.bad(place, hasNUL)
+	case path == "":
+		c.bad(place, "must not be empty")
+	case path[0] != '/':
+		c.bad(place, "must be an absolute path, not %q", path)
+	}
+}
+
+// namespace gives the entry for a namespace type, nil if there is none.
+func (c *checker) namespace(t specs.LinuxNamespaceType) *specs.LinuxNamespace {
+	for i := range c.linux.Namespaces {
+		if c.linux.Namespaces[i].Type == t {
+			return &c.linux.Namespaces[i]
+		}
+	}
+	return nil
+}
+
+// newUserNamespace says that the container gets a user namespace of its own,
+// with the mappings of the document.
+func (c *checker) newUserNamespace() bool {
+	user := c.namespace(specs.UserNamespace)
+	return user != nil && user.Path == ""
+}
