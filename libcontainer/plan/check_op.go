@@ -1,0 +1,257 @@
+package plan
+
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// arg checks one argument on its own.
+func (c *checker) arg(a *Arg) {
+	switch a.Kind {
+	case KindInt:
+	case KindStr:
+		if strings.IndexByte(a.Str, 0) >= 0 {
+			c.errorf("has a string with a NUL in it: %q", a.Str)
+		}
+	case KindBytes:
+	case KindBuf:
+		if a.Buf < 0 || a.Buf >= len(c.p.Bufs) {
+			c.errorf("uses buffer %d of %d", a.Buf, len(c.p.Bufs))
+		} else if b := &c.p.Bufs[a.Buf]; a.Int > uint64(b.size()) {
+			c.errorf("uses byte %d of buffer %s, which has %d", a.Int, b.Name, b.size())
+		}
+	case KindPage:
+		if a.Int >= uint64(c.p.pageSize()) {
+			c.errorf("uses byte %d of the progress page, which has %d", a.Int, c.p.pageSize())
+		}
+	default:
+		c.errorf("has an argument of no kind")
+	}
+}
+
+// size is the number of bytes of b in the image.
+func (b *Buf) size() int {
+	if b.Vec != nil {
+		return 8 * (len(b.Vec) + 1)
+	}
+	return len(b.Data)
+}
+
+// pageSize is the size of the progress page with time stamps behind it.
+func (p *Plan) pageSize() int { return PageTrace + 16*len(p.Steps) }
+
+func (c *checker) buf(b *Buf) {
+	for i := range b.Vec {
+		c.address(b, &b.Vec[i])
+	}
+	for i := range b.Ptrs {
+		if b.Ptrs[i].Off < 0 || b.Ptrs[i].Off+8 > len(b.Data) {
+			c.errorf("buffer %s has a pointer at byte %d of %d", b.Name, b.Ptrs[i].Off, len(b.Data))
+		}
+		c.address(b, &b.Ptrs[i].To)
+	}
+}
+
+func (c *checker) address(b *Buf, a *Arg) {
+	if a.Kind == KindInt || a.Kind == KindReg || a.Kind == KindFile {
+		c.errorf("buffer %s points to something that has no address", b.Name)
+		return
+	}
+	c.arg(a)
+}
+
+// memory checks that a call stays within the memory that it is given.
+func (c *checker) memory() {
+	o := c.op
+	info := &callTable[o.Call]
+	if info.addr == 0 || int(info.addr) > len(o.Args) {
+		return
+	}
+	a := &o.Args[info.addr-1]
+	need := uint64(info.size)
+	if info.length > 0 {
+		need = o.int(int(info.length) - 1)
+	}
+	have := uint64(0)
+	switch a.Kind {
+	case KindStr:
+		have = uint64(len(a.Str)) + 1
+	case KindBytes:
+		have = uint64(len(a.Data))
+	case KindBuf:
+		if a.Buf < 0 || a.Buf >= len(c.p.Bufs) {
+			return
+		}
+		have = uint64(c.p.Bufs[a.Buf].size())
+		have -= min(have, a.Int)
+	case KindPage:
+		have = uint64(c.p.pageSize())
+		have -= min(have, a.Int)
+	case KindReg, KindFile:
+		return // an address that was computed
+	}
+	if need > have {
+		c.errorf("uses %d bytes of memory where the plan has %d", need, have)
+	}
+	if info.writes && (a.Kind == KindStr || a.Kind == KindBytes) {
+		c.errorf("writes to a constant")
+	}
+}
+
+type cwdState uint8
+
+const (
+	cwdKnown  cwdState = iota // never changed, or by a name that leads nowhere else
+	cwdUnseen                 // a directory that the plan has not looked at
+	cwdAsked                  // getcwd has been called; an assertion is missing
+)
+
+// special is what single calls are held to.
+func (c *checker) special() {
+	o := c.op
+	switch o.Call {
+	case Spawn:
+		if c.spawned || !c.always() || len(o.Allow) > 0 {
+			c.errorf("may spawn only once and only on every path: the host knows one child")
+		}
+		c.spawned = true
+	case SysExecve, SysExitGroup, Fail:
+		if c.always() && len(o.Allow) == 0 {
+			c.ended = true
+		}
+	case SysPrctl:
+		c.undumpable = c.undumpable || c.always() && o.int(0) == unix.PR_SET_DUMPABLE && o.int(1) == 0
+	case SysSetns:
+		if !c.undumpable {
+			c.errorf("joins a namespace while its processes may trace us: prctl(PR_SET_DUMPABLE, 0) comes first (CVE-2016-9962)")
+		}
+		c.pivoted = c.pivoted || c.always() && o.int(1)&unix.CLONE_NEWNS != 0
+	case SysPivotRoot, SysChroot:
+		c.pivoted = c.pivoted || c.always()
+	case SysChdir:
+		if len(o.Args) > 0 && o.Args[0].Str != "/" && o.Args[0].Str != "." {
+			c.cwd = cwdUnseen
+		}
+	case SysFchdir:
+	case SysGetcwd:
+		if c.cwd == cwdUnseen && c.always() && len(o.Allow) == 0 {
+			c.cwd = cwdAsked
+		}
+	case Assert:
+		if c.cwd == cwdAsked && c.always() && len(o.Allow) == 0 {
+			c.cwd = cwdKnown
+		}
+	case SysClose:
+		c.close(c.source(0))
+		c.reported = c.reported || o.reg(0) == Report || c.source(0) == c.fileDef(0)
+	}
+}
+
+// descriptor checks that no descriptor survives execve which is not part of the plan.
+func (c *checker) descriptor() {
+	o := c.op
+	if o.Call == SysCloseRange {
+		c.closeRange()
+	}
+	if !o.makesFD() || o.closesOnExec() {
+		return
+	}
+	kept := uint64(3 + c.p.Preserve)
+	if o.Call == SysDup3 && len(o.Args) > 1 && o.Args[1].Kind == KindInt && o.Args[1].Int < kept {
+		return
+	}
+	c.errorf("makes a descriptor that would survive execve")
+}
+
+func (c *checker) closeRange() {
+	o := c.op
+	first, kept := o.int(0), 3+c.p.Preserve
+	if first < uint64(kept) {
+		c.errorf("takes descriptors from %d on away from the process, which keeps those below %d", first, kept)
+	}
+	if c.always() && len(o.Allow) == 0 && first < uint64(c.inherited) && o.int(1) >= 0x7fffffff {
+		c.inherited = int(first)
+	}
+}
+
+// survivors checks that the descriptors which the host handed over do not outlive the init.
+func (c *checker) survivors() {
+	if c.op == nil || c.op.Call != SysExecve {
+		return
+	}
+	for i := range c.p.Files {
+		number, d := 3+c.p.Preserve+i, &c.defs[c.fileDef(i)]
+		if number < c.inherited && d.closed != (fact{0, vAll}) {
+			c.errorf("file %q would survive execve", c.p.Files[i].Name)
+		}
+	}
+}
+
+// rendezvous checks the hand-over between init and host. Consecutive host steps share one: the first of them has its two ops.
+func (c *checker) rendezvous(i int, s *Step) {
+	if s.Site != Host {
+		if s.Do != "" {
+			c.errorf("has work for the host, but is not a step of the host's")
+		}
+		return
+	}
+	if s.Do == "" {
+		c.errorf("does not say what the host has to do")
+	}
+	if s.Group == Hooks && !c.spawned && c.spawnsLater(i) {
+		c.errorf("runs hooks before the container's process exists: its pid is known only behind the spawn")
+	}
+	if i > 0 && c.p.Steps[i-1].Site == Host && !s.Begins {
+		if len(s.Ops) > 0 {
+			c.errorf("has ops, but shares the rendezvous of the step before it")
+		}
+		return
+	}
+	if c.reported {
+		c.errorf("is a rendezvous, but the host is no longer behind the report register")
+	}
+	if !meets(s.Ops) {
+		c.errorf("is no rendezvous: the init sends one message on the report socket and waits for one byte")
+	}
+}
+
+// meets reports whether ops are a rendezvous: on every path exactly one message to the host, at the end a wait for its answer,
+// and beside them only the words that the message is made of.
+func meets(ops []Op) bool {
+	var sent []Cond
+	for i := range ops {
+		o := &ops[i]
+		last := i == len(ops)-1
+		switch o.Call {
+		case Store32, Store64:
+		case SysSendto, SysSendmsg:
+			sent = append(sent, o.If)
+		case SysRecvfrom:
+			if !last || o.If.Is != Always {
+				return false
+			}
+		default:
+			return false
+		}
+		if !o.Call.IsPseudo() && (o.reg(0) != Report || len(o.Allow) > 0 || !o.HasWant || o.Want != 1) {
+			return false
+		}
+	}
+	if len(ops) == 0 || ops[len(ops)-1].Call != SysRecvfrom {
+		return false
+	}
+	return len(sent) == 1 && sent[0].Is == Always ||
+		len(sent) == 2 && sent[0].Reg == sent[1].Reg && sent[0].Is == OK && sent[1].Is == NotOK
+}
+
+func (c *checker) spawnsLater(i int) bool {
+	for ; i < len(c.p.Steps); i++ {
+		for j := range c.p.Steps[i].Ops {
+			if c.p.Steps[i].Ops[j].Call == Spawn {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,25 @@
+package plan
+
+import (
+	"os"
+	"testing"
+)
+
+func TestX(t *testing.T) {
+	p := sample()
+	if err := Check(p); err != nil {
+		t.Error(err)
+	}
+	Print(os.Stdout, p, PrintOptions{Calls: true})
+	Print(os.Stdout, p, PrintOptions{})
+}
+
+func BenchmarkCheck(b *testing.B) {
+	p := large()
+	b.ReportMetric(float64(p.OpCount()), "ops")
+	for b.Loop() {
+		if err := Check(p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
