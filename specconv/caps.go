@@ -1,9 +1,9 @@
 package specconv
 
-// capabilityNames holds the names of capabilities(7) at their numbers, up to
+// capabilityTable holds the names of capabilities(7) at their numbers, up to
 // CAP_CHECKPOINT_RESTORE (Linux 5.9). A kernel with more has no names for them
 // that config.json could carry.
-var capabilityNames = [...]string{
+var capabilityTable = [...]string{
 	"CAP_CHOWN",
 	"CAP_DAC_OVERRIDE",
 	"CAP_DAC_READ_SEARCH",
@@ -50,7 +50,7 @@ var capabilityNames = [...]string{
 // capabilityNumber gives the number of a capability's full upper-case name
 // ("CAP_KILL"); ok is false for a name that is not known.
 func capabilityNumber(name string) (number int, ok bool) {
-	for n, known := range capabilityNames {
+	for n, known := range capabilityTable {
 		if known == name {
 			return n, true
 		}
@@ -61,10 +61,10 @@ func capabilityNumber(name string) (number int, ok bool) {
 // capabilityName gives the name of a capability's number, "" for a number
 // that has none.
 func capabilityName(number int) string {
-	if number < 0 || number >= len(capabilityNames) {
+	if number < 0 || number >= len(capabilityTable) {
 		return ""
 	}
-	return capabilityNames[number]
+	return capabilityTable[number]
 }
 
 // capabilityMask gives the set of the named capabilities, bit n for

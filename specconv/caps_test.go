@@ -20,15 +20,15 @@ func TestCapabilityNumbers(t *testing.T) {
 			t.Errorf("%s: got %d, %v, want %d", name, got, ok, want)
 		}
 	}
-	if len(capabilityNames) != unix.CAP_LAST_CAP+1 {
-		t.Errorf("%d names, the kernel's headers know %d", len(capabilityNames), unix.CAP_LAST_CAP+1)
+	if len(capabilityTable) != unix.CAP_LAST_CAP+1 {
+		t.Errorf("%d names, the kernel's headers know %d", len(capabilityTable), unix.CAP_LAST_CAP+1)
 	}
-	for n := range capabilityNames {
+	for n := range capabilityTable {
 		if got, ok := capabilityNumber(capabilityName(n)); !ok || got != n {
 			t.Errorf("%d is called %s, which is %d", n, capabilityName(n), got)
 		}
 	}
-	for _, n := range []int{-1, len(capabilityNames)} {
+	for _, n := range []int{-1, len(capabilityTable)} {
 		if name := capabilityName(n); name != "" {
 			t.Errorf("%d has the name %q", n, name)
 		}

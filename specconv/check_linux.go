@@ -113,7 +113,7 @@ func (c *checker) hookList(list string, hooks []specs.Hook) {
 const systemdProperty = "org.systemd.property."
 
 func (c *checker) annotations(annotations map[string]string) {
-	for _, key := range sortedKeys(annotations) {
+	for _, key := range orderedKeys(annotations) {
 		if key == "" {
 			c.bad(memberPath("annotations", key), "a key must not be empty")
 		}

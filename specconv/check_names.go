@@ -8,7 +8,7 @@ import (
 // The functions here give the kernel's number for a name in config.json; ok is
 // false for a name that the specification does not have.
 
-func namespaceFlag(t specs.LinuxNamespaceType) (flag uint64, ok bool) {
+func knownNamespace(t specs.LinuxNamespaceType) (flag uint64, ok bool) {
 	switch t {
 	case specs.PIDNamespace:
 		return unix.CLONE_NEWPID, true

@@ -9,9 +9,9 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// sortedKeys gives a map's keys in an order that doesn't change, so that
+// orderedKeys gives a map's keys in an order that doesn't change, so that
 // messages don't.
-func sortedKeys[T any](m map[string]T) []string {
+func orderedKeys[T any](m map[string]T) []string {
 	if len(m) == 0 {
 		return nil
 	}
@@ -22,7 +22,7 @@ func (c *checker) namespaces() {
 	const place = "linux.namespaces"
 	var seen uint64
 	for i, ns := range c.linux.Namespaces {
-		flag, ok := namespaceFlag(ns.Type)
+		flag, ok := knownNamespace(ns.Type)
 		switch {
 		case !ok:
 			c.bad(at(place, i)+".type", "unknown namespace %q", ns.Type)
@@ -105,7 +105,7 @@ func (c *checker) timeOffsets() {
 	case ns.Path != "":
 		c.bad(place, "can't be set in a time namespace that is joined")
 	}
-	for _, clock := range sortedKeys(c.linux.TimeOffsets) {
+	for _, clock := range orderedKeys(c.linux.TimeOffsets) {
 		if clock != "monotonic" && clock != "boottime" {
 			c.bad(memberPath(place, clock), "unknown clock: monotonic and boottime have offsets")
 		}
@@ -127,7 +127,7 @@ func (c *checker) netDevices() {
 		c.bad(place, "can't be moved when the runtime is not started by root")
 	}
 	taken := map[string]string{}
-	for _, device := range sortedKeys(c.linux.NetDevices) {
+	for _, device := range orderedKeys(c.linux.NetDevices) {
 		if !interfaceName(device) {
 			c.bad(memberPath(place, device), "not the name of a network device: %q", device)
 		}
@@ -154,7 +154,7 @@ func interfaceName(name string) bool {
 // sysctl lets through what a namespace of the container holds, and so can't
 // change the host.
 func (c *checker) sysctl() {
-	for _, key := range sortedKeys(c.linux.Sysctl) {
+	for _, key := range orderedKeys(c.linux.Sysctl) {
 		place := func() string { return memberPath("linux.sysctl", key) }
 		if nul(c.linux.Sysctl[key]) {
 			c.bad(place(), hasNUL)

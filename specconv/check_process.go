@@ -164,7 +164,7 @@ func (c *checker) outside(name string, set uint64, limitName string, limit uint6
 		return
 	}
 	var names []string
-	for n := range capabilityNames {
+	for n := range capabilityTable {
 		if set&(1<<n) != 0 {
 			names = append(names, capabilityName(n))
 		}

@@ -87,7 +87,10 @@ func TestCheckProcessProperties(t *testing.T) {
 
 func TestCheckUserAgainstMappings(t *testing.T) {
 	tests := []checkTest{
-		{"mapped", func(s *specs.Spec) { addUserNamespace(s); s.Process.User = specs.User{UID: 99, GID: 99, AdditionalGids: []uint32{0, 1}} }, ""},
+		{"mapped", func(s *specs.Spec) {
+			addUserNamespace(s)
+			s.Process.User = specs.User{UID: 99, GID: 99, AdditionalGids: []uint32{0, 1}}
+		}, ""},
 		{"not mapped", func(s *specs.Spec) {
 			addUserNamespace(s)
 			s.Process.User = specs.User{UID: 100, GID: 101, AdditionalGids: []uint32{0, 102}}

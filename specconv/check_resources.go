@@ -32,7 +32,7 @@ func (c *checker) resources(place string, r *specs.LinuxResources) {
 			}
 		}
 	}
-	for _, device := range sortedKeys(r.Rdma) {
+	for _, device := range orderedKeys(r.Rdma) {
 		limit := r.Rdma[device]
 		switch {
 		case device == "" || strings.ContainsAny(device, " \t\n/\x00"):
@@ -41,7 +41,7 @@ func (c *checker) resources(place string, r *specs.LinuxResources) {
 			c.bad(memberPath(place+".rdma", device), "must have hcaHandles or hcaObjects")
 		}
 	}
-	for _, file := range sortedKeys(r.Unified) {
+	for _, file := range orderedKeys(r.Unified) {
 		if file == "" || file == "." || file == ".." || strings.ContainsAny(file, "/\n\x00") {
 			c.bad(memberPath(place+".unified", file), "must be the name of a file in the cgroup's directory")
 		}

@@ -157,7 +157,9 @@ func TestCheckHooks(t *testing.T) {
 func TestCheckOtherSections(t *testing.T) {
 	rdt := func(r specs.LinuxIntelRdt) func(*specs.Spec) { return func(s *specs.Spec) { s.Linux.IntelRdt = &r } }
 	policy := func(mode specs.MemoryPolicyModeType, nodes string, flags ...specs.MemoryPolicyFlagType) func(*specs.Spec) {
-		return func(s *specs.Spec) { s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: mode, Nodes: nodes, Flags: flags} }
+		return func(s *specs.Spec) {
+			s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: mode, Nodes: nodes, Flags: flags}
+		}
 	}
 	runCheckTests(t, CheckOptions{}, []checkTest{
 		{"closID with a slash", rdt(specs.LinuxIntelRdt{ClosID: "a/b"}), `linux.intelRdt.closID: must be / or the name of one directory, not "a/b"`},

@@ -45,7 +45,7 @@ func linuxFeatures(seccomp *features.Seccomp) *features.Linux {
 			string(specs.CgroupNamespace), string(specs.IPCNamespace), string(specs.MountNamespace), string(specs.NetworkNamespace),
 			string(specs.PIDNamespace), string(specs.TimeNamespace), string(specs.UserNamespace), string(specs.UTSNamespace),
 		},
-		Capabilities: slices.Clone(capabilityNames[:]),
+		Capabilities: slices.Clone(capabilityTable[:]),
 		Cgroup:       &features.Cgroup{V1: yes(), V2: yes(), Systemd: yes(), SystemdUser: yes(), Rdma: yes()},
 		Seccomp:      seccomp,
 		Apparmor:     &features.Apparmor{Enabled: yes()},
