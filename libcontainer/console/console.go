@@ -1,0 +1,146 @@
+// Package console is the runtime's side of a container's terminal: a terminal into raw mode, a container's terminal joined to
+// ours for `run` and `exec` in the foreground, and the sockets on which the master of a container's terminal travels.
+//
+// The container's side (opening /dev/ptmx in the container, making the terminal the controlling one, sending the master) belongs
+// to the init and is not here. What may come in: termios, window sizes, the copying between two terminals.
+package console
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// IsTerminal reports whether fd is a terminal.
+func IsTerminal(fd int) bool {
+	_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	return err == nil
+}
+
+// Raw puts a terminal into raw mode (cfmakeraw in termios(3)): every byte goes to the reader as it was typed, and every byte
+// written to the terminal as it is. restore puts it back as it was.
+func Raw(fd int) (restore func() error, err error) {
+	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return nil, fmt.Errorf("read the terminal's modes: %w", err)
+	}
+	raw := *before
+	raw.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
+	raw.Oflag &^= unix.OPOST
+	raw.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+	raw.Cflag = raw.Cflag&^(unix.CSIZE|unix.PARENB) | unix.CS8
+	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &raw); err != nil {
+		return nil, fmt.Errorf("put the terminal into raw mode: %w", err)
+	}
+	return func() error {
+		if err := unix.IoctlSetTermios(fd, unix.TCSETS, before); err != nil {
+			return fmt.Errorf("restore the terminal's modes: %w", err)
+		}
+		return nil
+	}, nil
+}
+
+// CopySize gives one terminal the size of another, if that knows its size.
+func CopySize(to, from int) error {
+	size, err := unix.IoctlGetWinsize(from, unix.TIOCGWINSZ)
+	if err != nil {
+		return fmt.Errorf("read the terminal's size: %w", err)
+	}
+	if size.Row == 0 && size.Col == 0 {
+		return nil
+	}
+	if err := unix.IoctlSetWinsize(to, unix.TIOCSWINSZ, size); err != nil {
+		return fmt.Errorf("set the terminal's size: %w", err)
+	}
+	return nil
+}
+
+// Receive waits for the one message on a unix socket that brings a terminal's master: any text and a single descriptor. The text is
+// the master's name for people, and becomes the file's.
+func Receive(conn *os.File) (*os.File, error) {
+	text, control := make([]byte, 4096), make([]byte, unix.CmsgSpace(4))
+	var n, controlLen, flags int
+	var recvErr error
+	raw, err := conn.SyscallConn()
+	if err == nil {
+		err = raw.Read(func(fd uintptr) bool {
+			for {
+				n, controlLen, flags, _, recvErr = unix.Recvmsg(int(fd), text, control, unix.MSG_CMSG_CLOEXEC)
+				if recvErr != unix.EINTR {
+					return recvErr != unix.EAGAIN
+				}
+			}
+		})
+	}
+	if err = errors.Join(err, recvErr); err != nil {
+		return nil, fmt.Errorf("receive the terminal: %w", err)
+	}
+	if n == 0 && controlLen == 0 {
+		return nil, errors.New("receive the terminal: the other side closed the socket")
+	}
+	fds, err := descriptors(control[:controlLen])
+	if err != nil {
+		return nil, fmt.Errorf("receive the terminal: %w", err)
+	}
+	if len(fds) != 1 || flags&unix.MSG_CTRUNC != 0 {
+		for _, fd := range fds {
+			_ = unix.Close(fd)
+		}
+		return nil, errors.New("receive the terminal: the message does not bring exactly one descriptor")
+	}
+	return os.NewFile(uintptr(fds[0]), string(text[:n])), nil
+}
+
+func descriptors(control []byte) ([]int, error) {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return nil, err
+	}
+	var all []int
+	for i := range messages {
+		fds, err := unix.ParseUnixRights(&messages[i])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, fds...)
+	}
+	return all, nil
+}
+
+// maxSocketPath is what fits into sockaddr_un, with its zero byte (unix(7)).
+const maxSocketPath = 107
+
+// Dial connects to the unix stream socket at a path, as --console-socket and --pidfd-socket name it. The path may be longer than
+// a socket address.
+func Dial(path string) (*os.File, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("make a socket: %w", err)
+	}
+	conn := os.NewFile(uintptr(fd), path)
+	if err := connect(fd, path); err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("connect to %s: %w", path, err)
+	}
+	return conn, nil
+}
+
+func connect(fd int, path string) error {
+	if len(path) > maxSocketPath {
+		// A descriptor of the socket's own place in the file system leads to it by a short name.
+		at, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(at)
+		path = fmt.Sprintf("/proc/self/fd/%d", at)
+	}
+	for {
+		if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != unix.EINTR {
+			return err
+		}
+	}
+}

@@ -1,0 +1,335 @@
+package console
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// openTerminal makes a pseudoterminal. Its reads time out, so that a test fails and doesn't hang.
+func openTerminal(t *testing.T) (master, slave *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = master.Close() })
+	fd := int(master.Fd())
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = slave.Close() })
+	for _, f := range []*os.File{master, slave} {
+		if err := f.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return master, slave
+}
+
+// handOver is a copy of a test's master for Attach to own, blocking as one that comes out of a socket.
+func handOver(t *testing.T, master *os.File) *os.File {
+	t.Helper()
+	fd, err := unix.FcntlInt(master.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = master.Close()
+	return os.NewFile(uintptr(fd), "master")
+}
+
+func modes(t *testing.T, f *os.File) unix.Termios {
+	t.Helper()
+	m, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *m
+}
+
+func size(t *testing.T, f *os.File) unix.Winsize {
+	t.Helper()
+	s, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *s
+}
+
+func setSize(t *testing.T, f *os.File, rows, cols uint16) {
+	t.Helper()
+	if err := unix.IoctlSetWinsize(int(f.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: cols}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantRead(t *testing.T, f *os.File, want string) {
+	t.Helper()
+	buf := make([]byte, len(want))
+	if n, err := io.ReadFull(f, buf); err != nil || string(buf) != want {
+		t.Fatalf("read %q (%v), want %q", buf[:n], err, want)
+	}
+}
+
+func write(t *testing.T, f *os.File, text string) {
+	t.Helper()
+	if _, err := f.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRawAndBack(t *testing.T) {
+	master, slave := openTerminal(t)
+	before := modes(t, slave)
+	restore, err := Raw(int(slave.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, master, "a\x03\r")
+	wantRead(t, slave, "a\x03\r") // no line wanted, no signal sent, no newline made of the return
+	write(t, slave, "b\n")
+	wantRead(t, master, "b\n") // neither an echo of the input nor a return before the newline
+	if err := restore(); err != nil {
+		t.Fatal(err)
+	}
+	if now := modes(t, slave); now != before {
+		t.Errorf("modes after restore: %+v, before: %+v", now, before)
+	}
+}
+
+func TestRawOfNoTerminal(t *testing.T) {
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := Raw(int(f.Fd())); !errors.Is(err, unix.ENOTTY) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestSession(t *testing.T) {
+	user, ours := openTerminal(t) // a person's keyboard and screen, and the terminal that we were started on
+	master, theirs := openTerminal(t)
+	setSize(t, ours, 40, 100)
+	before := modes(t, ours)
+
+	s, err := Attach(handOver(t, master), ours, ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := size(t, theirs); got.Row != 40 || got.Col != 100 {
+		t.Errorf("size of the container's terminal: %+v", got)
+	}
+	write(t, user, "typed\r")
+	wantRead(t, theirs, "typed\n")
+	wantRead(t, user, "typed\r\n") // the container's terminal echoes, ours doesn't
+	write(t, theirs, "said\n")
+	wantRead(t, user, "said\r\n")
+
+	setSize(t, ours, 50, 120)
+	if err := s.Resize(); err != nil {
+		t.Fatal(err)
+	}
+	if got := size(t, theirs); got.Row != 50 || got.Col != 120 {
+		t.Errorf("size after a change: %+v", got)
+	}
+	write(t, theirs, "last words\n")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantRead(t, user, "last words\r\n")
+	if now := modes(t, ours); now != before {
+		t.Errorf("modes after the session: %+v, before: %+v", now, before)
+	}
+}
+
+// A process that has ended may leave others at the terminal: its output is complete all the same, and theirs isn't waited for.
+func TestSessionDrains(t *testing.T) {
+	master, theirs := openTerminal(t)
+	in, _, out, screen := pipes(t)
+	s, err := Attach(handOver(t, master), in, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Repeat("x", 3000)
+	write(t, theirs, want)
+	start := time.Now()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if d := time.Since(start); d > drainTime/2 {
+		t.Errorf("closing took %v", d)
+	}
+	wantRead(t, screen, want)
+}
+
+func TestSessionOverPipes(t *testing.T) {
+	master, theirs := openTerminal(t)
+	setSize(t, theirs, 24, 80)
+	in, keyboard, out, screen := pipes(t)
+	s, err := Attach(handOver(t, master), in, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if got := size(t, theirs); got.Row != 24 || got.Col != 80 {
+		t.Errorf("a session without a terminal of ours changed the size to %+v", got)
+	}
+	write(t, keyboard, "typed\n")
+	wantRead(t, theirs, "typed\n")
+	wantRead(t, screen, "typed\r\n")
+}
+
+// When our output is gone the container's terminal goes, too.
+func TestSessionHangsUp(t *testing.T) {
+	master, theirs := openTerminal(t)
+	in, _, out, screen := pipes(t)
+	_ = screen.Close()
+	s, err := Attach(handOver(t, master), in, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, theirs, "nobody reads this\n")
+	if n, err := theirs.Read(make([]byte, 10)); n != 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("read %d bytes from a terminal that should have gone: %v", n, err)
+	}
+	if err := s.Resize(); err != nil && !errors.Is(err, os.ErrClosed) {
+		t.Errorf("resize after the hang-up: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// pipes are what a session reads and writes, with their other ends.
+func pipes(t *testing.T) (in, keyboard, out, screen *os.File) {
+	t.Helper()
+	var err [2]error
+	in, keyboard, err[0] = os.Pipe()
+	screen, out, err[1] = os.Pipe()
+	for _, e := range err {
+		if e != nil {
+			t.Fatal(e)
+		}
+	}
+	t.Cleanup(func() {
+		for _, f := range []*os.File{in, keyboard, out, screen} {
+			_ = f.Close()
+		}
+	})
+	if err := screen.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return in, keyboard, out, screen
+}
+
+func TestReceive(t *testing.T) {
+	master, _ := openTerminal(t)
+	for _, c := range []struct {
+		name string
+		text string
+		fds  []int
+		ok   bool
+	}{
+		{"a master", "/dev/pts/ptmx", []int{int(master.Fd())}, true},
+		{"no descriptor", "/dev/pts/ptmx", nil, false},
+		{"two descriptors", "/dev/pts/ptmx", []int{0, 1}, false},
+	} {
+		ours, theirs := socketpair(t)
+		var control []byte
+		if c.fds != nil {
+			control = unix.UnixRights(c.fds...)
+		}
+		if err := unix.Sendmsg(theirs, []byte(c.text), control, nil, 0); err != nil {
+			t.Fatal(err)
+		}
+		f, err := Receive(ours)
+		if (err == nil) != c.ok {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if err != nil {
+			continue
+		}
+		flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFD, 0)
+		if !IsTerminal(int(f.Fd())) || f.Name() != c.text || err != nil || flags&unix.FD_CLOEXEC == 0 {
+			t.Errorf("%s: received %s, flags %x, %v", c.name, f.Name(), flags, err)
+		}
+		_ = f.Close()
+	}
+}
+
+func TestReceiveFromAClosedSocket(t *testing.T) {
+	ours, theirs := socketpair(t)
+	if err := unix.Shutdown(theirs, unix.SHUT_RDWR); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := Receive(ours); err == nil {
+		t.Errorf("received %s", f.Name())
+	}
+}
+
+func socketpair(t *testing.T) (ours *os.File, theirs int) {
+	t.Helper()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours = os.NewFile(uintptr(pair[0]), "ours")
+	t.Cleanup(func() { _ = ours.Close(); _ = unix.Close(pair[1]) })
+	return ours, pair[1]
+}
+
+func TestDial(t *testing.T) {
+	dir := t.TempDir()
+	long := filepath.Join(dir, strings.Repeat("d", 120))
+	if err := os.Mkdir(long, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(dir, "s"), filepath.Join(long, "s")} {
+		// A long path can be listened on from inside its directory.
+		t.Chdir(filepath.Dir(path))
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: "s", Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := Dial(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, conn, "hello")
+		_ = conn.Close()
+		accepted, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(accepted)
+		if err != nil || !bytes.Equal(got, []byte("hello")) {
+			t.Errorf("%d bytes of path: received %q, %v", len(path), got, err)
+		}
+		_ = accepted.Close()
+		_ = l.Close()
+	}
+	for _, path := range []string{filepath.Join(dir, "none"), filepath.Join(long, "none")} {
+		if _, err := Dial(path); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), path) {
+			t.Errorf("dial of nothing: %v", err)
+		}
+	}
+}
