@@ -73,7 +73,7 @@ func (p *Plan) opText(names []string, o *Op) string {
 	for i := range o.Args {
 		args[i] = p.argText(names, &o.Args[i])
 	}
-	b.WriteString(callText(o, args))
+	b.WriteString(callText(o.Call, args))
 	if o.HasWant {
 		b.WriteString(glue + "=" + glue + strconv.FormatUint(uint64(o.Want), 10))
 	}
@@ -112,14 +112,14 @@ func errnoName(e unix.Errno) string {
 }
 
 // callText prints the call itself; pseudo-calls read as what they do.
-func callText(o *Op, args []string) string {
+func callText(c Call, args []string) string {
 	at := func(i int) string {
 		if i < len(args) {
 			return args[i]
 		}
 		return "?"
 	}
-	switch o.Call {
+	switch c {
 	case Set:
 		return at(0)
 	case Load32:
@@ -139,7 +139,7 @@ func callText(o *Op, args []string) string {
 	}
 	// Zeroes behind the last argument that says something and sizes of structures are the kernel's formality.
 	least := len(args)
-	switch o.Call {
+	switch c {
 	case SysPrctl, SysFsconfig:
 		least = 2
 	case SysSendto, SysRecvfrom:
@@ -152,7 +152,7 @@ func callText(o *Op, args []string) string {
 	for len(args) > least && args[len(args)-1] == "0" {
 		args = args[:len(args)-1]
 	}
-	return o.Call.String() + "(" + strings.Join(args, ", ") + ")"
+	return c.String() + "(" + strings.Join(args, ", ") + ")"
 }
 
 func (p *Plan) argText(names []string, a *Arg) string {
