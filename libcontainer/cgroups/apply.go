@@ -12,6 +12,7 @@ import (
 // applier puts settings in force in a cgroup.
 type applier struct {
 	c         *Cgroup
+	fresh     bool  // the cgroup was made just now, so that nothing is in it
 	rootless  bool  // forgive what a user without privileges can't do about devices
 	enableErr error // explains a missing v2 file
 	file      openFile
@@ -36,7 +37,7 @@ func (a *applier) apply(s *Settings) error {
 	if len(s.Devices) == 0 {
 		return nil
 	}
-	err := a.c.filterDevices(s.Devices)
+	err := a.c.filterDevices(s.Devices, a.fresh)
 	if a.rootless && refused(err) {
 		return nil
 	}
@@ -169,7 +170,7 @@ func (a *applier) missing(w Write) string {
 
 // filterDevices loads the device program and attaches it. On a cgroup that was there before, it takes the place of the
 // program that is attached already.
-func (c *Cgroup) filterDevices(rules []devices.Rule) error {
+func (c *Cgroup) filterDevices(rules []devices.Rule, fresh bool) error {
 	n := c.v2()
 	if n == nil {
 		return nil
@@ -184,21 +185,25 @@ func (c *Cgroup) filterDevices(rules []devices.Rule) error {
 		return fmt.Errorf("%s: %w", place, err)
 	}
 	defer unix.Close(prog)
-	ids, err := kernel.BPFDevicePrograms(dir)
+	var old []uint32
+	if !fresh {
+		old, err = kernel.BPFDevicePrograms(dir)
+	}
+	switch {
+	case err != nil:
+	case len(old) == 0:
+		err = kernel.BPFAttachDevice(dir, prog, -1)
+	default:
+		err = replaceFilter(dir, prog, old)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", place, err)
 	}
-	if len(ids) == 0 {
-		if err := kernel.BPFAttachDevice(dir, prog, -1); err != nil {
-			return fmt.Errorf("%s: %w", place, err)
-		}
-		return nil
-	}
-	return c.replaceFilter(dir, prog, ids)
+	return nil
 }
 
 // replaceFilter leaves prog as the only device program, at no moment without any.
-func (c *Cgroup) replaceFilter(dir, prog int, ids []uint32) error {
+func replaceFilter(dir, prog int, ids []uint32) error {
 	for i, id := range ids {
 		old, err := kernel.BPFProgram(id)
 		if errors.Is(err, unix.ENOENT) {

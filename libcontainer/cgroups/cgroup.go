@@ -3,7 +3,6 @@ package cgroups
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -83,12 +82,12 @@ func Open(paths map[string]string) (*Cgroup, error) {
 
 // OfProcess is the cgroup in which a process is now: where exec goes when the container's init has moved itself away.
 func OfProcess(host *Layout, pid int) (*Cgroup, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	text, err := readFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {
 		return nil, fmt.Errorf("find the cgroup of process %d: %w", pid, err)
 	}
 	c := &Cgroup{}
-	for _, m := range parseMembership(string(text)) {
+	for _, m := range parseMembership(text) {
 		if strings.HasPrefix(m.path, "/..") {
 			return nil, fmt.Errorf("the cgroup of process %d is outside of this cgroup namespace", pid)
 		}

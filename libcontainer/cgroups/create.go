@@ -41,13 +41,16 @@ func Create(host *Layout, cfg Config) (_ *Cgroup, err error) {
 			return nil, err
 		}
 	}
+	if err := m.fixModes(); err != nil {
+		return nil, err
+	}
 	if len(m.c.nodes) == 0 {
 		m.c.none = "no cgroup hierarchy is mounted"
 		if m.refusal != nil {
 			m.c.none = fmt.Sprintf("rootless, and this user may not create any (%v)", m.refusal)
 		}
 	}
-	a := applier{c: m.c, rootless: m.cfg.Rootless, enableErr: m.enableErr}
+	a := applier{c: m.c, fresh: !m.existed, rootless: m.cfg.Rootless, enableErr: m.enableErr}
 	if err := a.apply(m.cfg.Settings); err != nil {
 		return nil, err
 	}
@@ -65,6 +68,7 @@ type maker struct {
 	c         *Cgroup
 	cfg       Config
 	made      []string
+	existed   bool  // some directory was there before
 	refusal   error // the first one, when rootless
 	enableErr error // why some v2 controllers could not be enabled
 }
@@ -85,16 +89,19 @@ func (m *maker) place(p Place) error {
 	m.c.nodes = append(m.c.nodes, n)
 	last := &m.c.nodes[len(m.c.nodes)-1]
 	if existed {
+		m.existed = true
 		if err := last.fit(); err != nil {
 			return err
 		}
+	} else if last.fd, err = openOwnDir(last.path); err != nil {
+		return err
 	}
 	switch {
 	case p.V2:
 		m.enableErr = enable(p.Tree.Mount, path.Dir(p.Rel), m.wanted())
 		return last.checkType(m.cfg.Settings)
 	case slices.Contains(p.Tree.Controllers, "cpuset"):
-		return fillCpuset(p.Tree.Mount, p.Rel)
+		return last.fillCpuset(p, !existed)
 	}
 	return nil
 }
@@ -141,9 +148,11 @@ func (m *maker) parents(p Place) error {
 	return nil
 }
 
+const dirMode = 0o755
+
 func (m *maker) mkdirOne(dir string) error {
 	for {
-		err := unix.Mkdir(dir, 0o755)
+		err := unix.Mkdir(dir, dirMode)
 		switch err {
 		case nil:
 			m.made = append(m.made, dir)
@@ -153,6 +162,22 @@ func (m *maker) mkdirOne(dir string) error {
 			return &FileError{From: "linux.cgroupsPath", Verb: "create cgroup", Path: dir, Err: err}
 		}
 	}
+}
+
+// fixModes undoes what the caller's umask has taken from the new directories: everybody may look at cgroups.
+func (m *maker) fixModes() error {
+	for i, dir := range m.made {
+		if i == 0 {
+			var st unix.Stat_t
+			if err := unix.Stat(dir, &st); err == nil && st.Mode&0o777 == dirMode {
+				return nil
+			}
+		}
+		if err := unix.Chmod(dir, dirMode); err != nil {
+			return &FileError{Verb: "change the mode of", Path: dir, Err: err}
+		}
+	}
+	return nil
 }
 
 // undo removes what was made, last first.
@@ -283,36 +308,44 @@ func (n *node) checkType(s *Settings) error {
 
 // fillCpuset gives a v1 cpuset cgroup the CPUs and memory nodes of its parent, and first of all the parent its own: new ones
 // are empty, and no process can enter an empty one.
-func fillCpuset(mount, rel string) error {
-	n := node{path: path.Join(mount, rel), fd: -1}
-	defer n.close()
-	if rel == "/" {
+func (n *node) fillCpuset(p Place, fresh bool) error {
+	if p.Rel == "/" {
 		return nil
 	}
+	up := Place{Tree: p.Tree, Rel: path.Dir(p.Rel)}
+	parent := node{path: up.Path(), fd: -1}
+	defer parent.close()
 	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
-		value, err := n.read(file)
-		if errors.Is(err, unix.ENOENT) {
-			file = strings.TrimPrefix(file, "cpuset.") // mounted with "noprefix"
-			value, err = n.read(file)
+		if !fresh {
+			if own, err := n.read(n.spell(file)); err != nil || own != "\n" {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		file = parent.spell(file)
+		value, err := parent.read(file)
+		if err == nil && value == "\n" {
+			if err = parent.fillCpuset(up, false); err == nil {
+				value, err = parent.read(file)
+			}
 		}
 		if err != nil {
 			return err
 		}
-		if strings.TrimSpace(value) != "" {
-			continue
-		}
-		if err := fillCpuset(mount, path.Dir(rel)); err != nil {
-			return err
-		}
-		parent := node{path: path.Join(mount, path.Dir(rel)), fd: -1}
-		value, err = parent.read(file)
-		parent.close()
-		if err != nil {
-			return err
-		}
-		if err := n.write(file, strings.TrimSpace(value)); err != nil {
+		if err := n.write(file, strings.TrimSuffix(value, "\n")); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// spell drops the controller's name where the hierarchy is mounted with "noprefix".
+func (n *node) spell(file string) string {
+	dir, err := n.open()
+	if err == nil && errors.Is(unix.Faccessat(dir, file, unix.F_OK, 0), unix.ENOENT) {
+		return strings.TrimPrefix(file, "cpuset.")
+	}
+	return file
 }

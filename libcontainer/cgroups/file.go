@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -12,11 +13,9 @@ import (
 // openDir opens a cgroup's directory for *at calls and checks that it is one: a path from a state file, or below a mount
 // that someone has replaced, must not lead to writes elsewhere.
 func openDir(path string) (int, error) {
-	fd, err := retryOpen(func() (int, error) {
-		return unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	})
+	fd, err := openOwnDir(path)
 	if err != nil {
-		return -1, &FileError{Path: path, Verb: "open", Err: err}
+		return -1, err
 	}
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(fd, &st); err != nil {
@@ -26,6 +25,17 @@ func openDir(path string) (int, error) {
 	if int64(st.Type) != unix.CGROUP_SUPER_MAGIC && int64(st.Type) != unix.CGROUP2_SUPER_MAGIC {
 		unix.Close(fd)
 		return -1, fmt.Errorf("open %s: not a cgroup", path)
+	}
+	return fd, nil
+}
+
+// openOwnDir is openDir for a directory that was just made below a checked mount.
+func openOwnDir(path string) (int, error) {
+	fd, err := retryOpen(func() (int, error) {
+		return unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return -1, &FileError{Path: path, Verb: "open", Err: err}
 	}
 	return fd, nil
 }
@@ -80,6 +90,20 @@ func readAt(dir int, name string) (string, error) {
 	}
 	defer unix.Close(fd)
 	return readFD(fd)
+}
+
+// readFile reads a file outside of cgroups, without the poller and the stat of os.ReadFile.
+func readFile(path string) (string, error) {
+	fd, err := retryOpen(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	if err != nil {
+		return "", &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	text, err := readFD(fd)
+	if err != nil {
+		return "", &os.PathError{Op: "read", Path: path, Err: err}
+	}
+	return text, nil
 }
 
 // readFD reads all of a file from its beginning.

@@ -1,7 +1,6 @@
 package cgroups
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 )
 
 // These tests make cgroups on this machine, under a name of their own, and remove them whatever happens.
@@ -164,54 +162,54 @@ func TestLifeOfACgroup(t *testing.T) {
 }
 
 func BenchmarkCreateRemove(b *testing.B) {
-	host := needRoot(b)
-	limit, shares, pids := int64(64<<20), uint64(512), int64(100)
-	res := &specs.LinuxResources{
-		Memory: &specs.LinuxMemory{Limit: &limit},
-		CPU:    &specs.LinuxCPU{Shares: &shares},
-		Pids:   &specs.LinuxPids{Limit: &pids},
+	b.Run("here", func(b *testing.B) { benchmarkCreate(b, needRoot(b)) })
+	b.Run("v2", func(b *testing.B) { benchmarkCreate(b, v2Only(b)) })
+}
+
+func benchmarkCreate(b *testing.B, host *Layout) {
+	res := &specs.LinuxResources{}
+	if len(host.V1) > 0 {
+		limit, shares, pids := int64(64<<20), uint64(512), int64(100)
+		res.Memory = &specs.LinuxMemory{Limit: &limit}
+		res.CPU = &specs.LinuxCPU{Shares: &shares}
+		res.Pids = &specs.LinuxPids{Limit: &pids}
 	}
-	name := uniqueName(b)
-	keep, err := Create(host, Config{Path: "/" + name + "/keep"})
-	if err != nil {
-		b.Fatal(err)
+	keep := create(b, host, nil) // the parent is there already, as it is with engines
+	name := "/" + filepath.Base(filepath.Dir(keep.nodes[0].path)) + "/bench"
+	spent := make([]time.Duration, 5)
+	lap := func(i int, since *time.Time) {
+		now := time.Now()
+		spent[i] += now.Sub(*since)
+		*since = now
 	}
-	defer func() {
-		err := keep.Remove(time.Second)
-		for _, p := range keep.Paths() {
-			err = errors.Join(err, unix.Rmdir(filepath.Dir(p)))
-		}
-		if err != nil {
-			b.Error(err)
-		}
-	}()
-	var created, removed time.Duration
 	for b.Loop() {
-		start := time.Now()
-		host, err := Probe()
-		if err != nil {
+		at := time.Now()
+		if _, err := Probe(); err != nil {
 			b.Fatal(err)
 		}
+		lap(0, &at)
 		set, err := Compile(res, host)
 		if err != nil {
 			b.Fatal(err)
 		}
-		cg, err := Create(host, Config{Path: "/" + name + "/box", Settings: set})
+		lap(1, &at)
+		cg, err := Create(host, Config{Path: name, Settings: set})
 		if err != nil {
 			b.Fatal(err)
 		}
+		lap(2, &at)
 		in, err := cg.Enter()
 		if err != nil {
 			b.Fatal(err)
 		}
 		in.Close()
-		mid := time.Now()
+		lap(3, &at)
 		if err := cg.Remove(time.Second); err != nil {
 			b.Fatal(err)
 		}
-		created += mid.Sub(start)
-		removed += time.Since(mid)
+		lap(4, &at)
 	}
-	b.ReportMetric(float64(created.Microseconds())/float64(b.N), "create-µs")
-	b.ReportMetric(float64(removed.Microseconds())/float64(b.N), "remove-µs")
+	for i, what := range []string{"probe", "compile", "create", "enter", "remove"} {
+		b.ReportMetric(float64(spent[i].Microseconds())/float64(b.N), what+"-µs")
+	}
 }

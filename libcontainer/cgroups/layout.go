@@ -2,7 +2,6 @@ package cgroups
 
 import (
 	"fmt"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -47,25 +46,25 @@ const root = "/sys/fs/cgroup"
 // Probe looks at the usual mount points, which costs a few statfs calls, and reads /proc/self/mountinfo only when something
 // that /proc/self/cgroup names is not where it should be. A host without any mounted cgroup gives an empty Layout.
 func Probe() (*Layout, error) {
-	own, err := os.ReadFile("/proc/self/cgroup")
+	own, err := readFile("/proc/self/cgroup")
 	if err != nil {
 		return nil, fmt.Errorf("find this process's cgroups: %w", err)
 	}
-	members := parseMembership(string(own))
+	members := parseMembership(own)
 	l, complete := usualLayout(members)
 	if !complete {
-		mounts, err := os.ReadFile("/proc/self/mountinfo")
+		mounts, err := readFile("/proc/self/mountinfo")
 		if err != nil {
 			return nil, fmt.Errorf("find the cgroup mounts: %w", err)
 		}
-		l = layoutFromMounts(members, string(mounts))
+		l = layoutFromMounts(members, mounts)
 	}
 	if l.V2 != nil {
-		list, err := os.ReadFile(l.V2.Mount + "/cgroup.controllers")
+		list, err := readFile(l.V2.Mount + "/cgroup.controllers")
 		if err != nil {
 			return nil, fmt.Errorf("find the cgroup2 controllers: %w", err)
 		}
-		l.V2.Controllers = strings.Fields(string(list))
+		l.V2.Controllers = strings.Fields(list)
 	}
 	return l, nil
 }

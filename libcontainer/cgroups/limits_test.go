@@ -264,6 +264,22 @@ func TestDeviceFilter(t *testing.T) {
 	}
 	check(": </dev/zero", true)
 	check(": 2>&1 >/dev/kmsg", true)
+
+	// The verifier must not take the rules for branches: it gives up on programs with too many ways through them.
+	var many strings.Builder
+	for i := range 500 {
+		fmt.Fprintf(&many, `,{"allow":%t,"type":"c","major":%d,"minor":7,"access":"w"}`, i%2 == 0, i)
+	}
+	if set, err = Compile(parseResources(t, `{"devices":[{"allow":false}`+many.String()+`]}`), host); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	if err := cg.Apply(set); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("loading 500 rules took %s", took)
+	}
 }
 
 func TestDevicesV1(t *testing.T) {
@@ -433,6 +449,20 @@ func TestOOMKills(t *testing.T) {
 	spawn(t, cg, `x=$(head -c 30000000 /dev/zero | tr '\0' x)`).Wait()
 	if n, err := cg.OOMKills(); n == 0 || err != nil {
 		t.Errorf("OOMKills = %d, %v", n, err)
+	}
+}
+
+func TestUmask(t *testing.T) {
+	host := needRoot(t)
+	old := unix.Umask(0o077)
+	cg := create(t, host, nil)
+	unix.Umask(old)
+	for _, p := range cg.Paths() {
+		for _, dir := range []string{p, filepath.Dir(p)} {
+			if st, err := os.Stat(dir); err != nil || st.Mode().Perm() != 0o755 {
+				t.Errorf("%s: %v, %v", dir, st.Mode(), err)
+			}
+		}
 	}
 }
 

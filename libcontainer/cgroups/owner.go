@@ -2,7 +2,6 @@ package cgroups
 
 import (
 	"errors"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -60,11 +59,11 @@ func chownAt(dir int, name string, o Owner) error {
 
 // delegated are the names in /sys/kernel/cgroup/delegate (cgroups(7)).
 func delegated() []string {
-	text, err := os.ReadFile("/sys/kernel/cgroup/delegate")
+	text, err := readFile("/sys/kernel/cgroup/delegate")
 	if err != nil {
 		return []string{"cgroup.procs", "cgroup.subtree_control", "cgroup.threads"}
 	}
-	return slices.DeleteFunc(strings.Fields(string(text)), func(name string) bool {
+	return slices.DeleteFunc(strings.Fields(text), func(name string) bool {
 		return strings.Contains(name, "/")
 	})
 }

@@ -3,7 +3,6 @@ package cgroups
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -134,8 +133,8 @@ func (c *Cgroup) describeBusy(err error) error {
 
 // processState is the letter of proc_pid_stat(5), behind the command's name, which may hold anything.
 func processState(pid int) string {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if i := strings.LastIndexByte(string(text), ')'); err == nil && i >= 0 && len(text) > i+2 {
+	text, err := readFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if i := strings.LastIndexByte(text, ')'); err == nil && i >= 0 && len(text) > i+2 {
 		return string(text[i+2])
 	}
 	return "gone"

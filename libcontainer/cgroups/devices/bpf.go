@@ -10,92 +10,135 @@ type Insn struct {
 	Imm      int32
 }
 
-// The few opcodes that a device program needs (Documentation/bpf/standardization/instruction-set.rst).
+// The few opcodes that a device program needs, all of them 64 bits wide but the load
+// (Documentation/bpf/standardization/instruction-set.rst). K is a constant, X a register.
 const (
-	opLoadW  = 0x61 // dst = *(u32 *)(src + off)
-	opMov32  = 0xbc // dst = src
-	opMov64K = 0xb7 // dst = imm
-	opAnd32K = 0x54 // dst &= imm
-	opRsh32K = 0x74 // dst >>= imm
-	opJne32K = 0x56 // if dst != imm: pc += off
-	opJset32 = 0x46 // if dst & imm: pc += off
-	opJa     = 0x05 // pc += off
-	opExit   = 0x95 // return r0
+	opLoadW = 0x61 // dst = *(u32 *)(src + off)
+	opConst = 0x18 // dst = imm, with the upper half in the next instruction's imm
+	opMovK  = 0xb7
+	opMovX  = 0xbf
+	opAddK  = 0x07
+	opAndK  = 0x57
+	opAndX  = 0x5f
+	opOrK   = 0x47
+	opOrX   = 0x4f
+	opXorK  = 0xa7
+	opXorX  = 0xaf
+	opLshK  = 0x67
+	opRshK  = 0x77
+	opMulK  = 0x27
+	opExit  = 0x95 // return r0
 )
 
 // Register use: r1 is the context, struct bpf_cgroup_dev_ctx {u32 access<<16|type; u32 major; u32 minor}.
 const (
-	regResult = 0
-	regCtx    = 1
-	regType   = 2
-	regAccess = 3 // bits of the request that are not decided yet
-	regMajor  = 4
-	regMinor  = 5
+	regResult  = 0
+	regCtx     = 1
+	regAccess  = 2 // what is asked for
+	regFamily  = 3 // type<<12 | major: device numbers have 12 bits for the major and 20 for the minor
+	regDevice  = 4 // type<<32 | major<<20 | minor
+	regMinor   = 5
+	regAllowed = 6 // what the rules so far allow
+	regMatch   = 7
+)
+
+const (
+	majorBits, minorBits = 12, 20
+	maxMajor, maxMinor   = 1<<majorBits - 1, 1<<minorBits - 1
 )
 
 // Program is the cgroup device program for the rules: it returns 1 to allow a request and 0 to refuse it (EPERM).
 //
-// The rules are tried from the last to the first. A deny rule that names an undecided bit of the request ends it; an allow
-// rule takes its bits off, and the request is granted when none is left.
+// It goes through the rules in their order and keeps the set of allowed bits for the device of the request. There is no jump
+// in it, each rule computes the bits that it is about: the kernel's verifier follows every branch of a program, which takes
+// it longer than all else that makes a container's cgroup. It is also why no mask comes from an arithmetic shift: a verifier
+// that knows a number to be 0 or -1 (Linux 6.18) follows both ways too, and 2^n ways through n rules.
 func Program(rules []Rule) []Insn {
 	p := []Insn{
-		{Code: opLoadW, Dst: regType, Src: regCtx},
-		{Code: opMov32, Dst: regAccess, Src: regType},
-		{Code: opRsh32K, Dst: regAccess, Imm: 16},
-		{Code: opAnd32K, Dst: regType, Imm: 0xffff},
-		{Code: opLoadW, Dst: regMajor, Src: regCtx, Off: 4},
+		{Code: opLoadW, Dst: regFamily, Src: regCtx},
+		{Code: opMovX, Dst: regAccess, Src: regFamily},
+		{Code: opRshK, Dst: regAccess, Imm: 16},
+		{Code: opAndK, Dst: regFamily, Imm: 0xffff},
+		{Code: opLshK, Dst: regFamily, Imm: majorBits},
+		{Code: opLoadW, Dst: regDevice, Src: regCtx, Off: 4},
+		{Code: opOrX, Dst: regFamily, Src: regDevice},
 		{Code: opLoadW, Dst: regMinor, Src: regCtx, Off: 8},
+		{Code: opMovX, Dst: regDevice, Src: regFamily},
+		{Code: opLshK, Dst: regDevice, Imm: minorBits},
+		{Code: opOrX, Dst: regDevice, Src: regMinor},
+		{Code: opMovK, Dst: regAllowed},
 	}
 	for i := len(rules) - 1; i >= 0; i-- {
-		p = append(p, block(rules[i])...)
 		if rules[i].Type == All && rules[i].Access == Full {
-			return p // decides everything: the verifier refuses what could never be reached
+			rules = rules[i:] // it leaves nothing of what comes before
+			break
 		}
 	}
-	return append(p, verdict(false)...)
+	for _, r := range rules {
+		p = append(p, ruleCode(r)...)
+	}
+	return append(p,
+		Insn{Code: opXorK, Dst: regAllowed, Imm: int32(Full)},
+		Insn{Code: opAndX, Dst: regAccess, Src: regAllowed},
+		// 1 if nothing that was asked for is left, else 0; the verifier sees that a single bit can be nothing else.
+		Insn{Code: opAddK, Dst: regAccess, Imm: -1},
+		Insn{Code: opRshK, Dst: regAccess, Imm: 63},
+		Insn{Code: opMovX, Dst: regResult, Src: regAccess},
+		Insn{Code: opExit},
+	)
 }
 
-func verdict(allow bool) []Insn {
-	v := Insn{Code: opMov64K, Dst: regResult}
-	if allow {
-		v.Imm = 1
+// ruleCode is the code for one rule.
+func ruleCode(r Rule) []Insn {
+	if r.Type == All {
+		if r.Allow {
+			return []Insn{{Code: opOrK, Dst: regAllowed, Imm: int32(r.Access)}}
+		}
+		return []Insn{{Code: opAndK, Dst: regAllowed, Imm: int32(Full &^ r.Access)}}
 	}
-	return []Insn{v, {Code: opExit}}
+	if r.Major > maxMajor || r.Minor > maxMinor {
+		return nil // Linux has no such device
+	}
+	code := append(difference(r),
+		Insn{Code: opAddK, Dst: regMatch, Imm: -1},
+		Insn{Code: opRshK, Dst: regMatch, Imm: 63}, // 1 if it matches, else 0
+		Insn{Code: opMulK, Dst: regMatch, Imm: int32(r.Access)},
+		Insn{Code: opOrX, Dst: regAllowed, Src: regMatch},
+	)
+	if !r.Allow {
+		code = append(code, Insn{Code: opXorX, Dst: regAllowed, Src: regMatch})
+	}
+	return code
 }
 
-// block is the code for one rule; it falls out at its end when the rule does not settle the request.
-func block(r Rule) []Insn {
-	var b []Insn
-	skip := func(reg uint8, unless int64) {
-		b = append(b, Insn{Code: opJne32K, Dst: reg, Imm: int32(uint32(unless))})
+// difference computes a number that is zero if the rule matches the device, and positive if not.
+func difference(r Rule) []Insn {
+	kind := int64(2) // BPF_DEVCG_DEV_CHAR
+	if r.Type == Block {
+		kind = 1 // BPF_DEVCG_DEV_BLOCK
 	}
-	switch r.Type {
-	case Block:
-		skip(regType, 1) // BPF_DEVCG_DEV_BLOCK
-	case Char:
-		skip(regType, 2) // BPF_DEVCG_DEV_CHAR
-	}
-	if r.Major != Any {
-		skip(regMajor, r.Major)
-	}
-	if r.Minor != Any {
-		skip(regMinor, r.Minor)
-	}
+	family := Insn{Code: opMovX, Dst: regMatch, Src: regFamily}
+	justType := Insn{Code: opRshK, Dst: regMatch, Imm: majorBits}
+	xor := func(n int64) Insn { return Insn{Code: opXorK, Dst: regMatch, Imm: int32(n)} }
 	switch {
-	case r.Access == Full:
-	case r.Allow:
-		b = append(b, Insn{Code: opAnd32K, Dst: regAccess, Imm: int32(Full &^ r.Access)})
-		skip(regAccess, 0)
-	default:
-		b = append(b, Insn{Code: opJset32, Dst: regAccess, Imm: int32(r.Access), Off: 1}, Insn{Code: opJa})
-	}
-	b = append(b, verdict(r.Allow)...)
-	for i := range b {
-		if b[i].Code == opJne32K || b[i].Code == opJa {
-			b[i].Off = int16(len(b) - i - 1)
+	case r.Major == Any && r.Minor == Any:
+		return []Insn{family, justType, xor(kind)}
+	case r.Minor == Any:
+		return []Insn{family, xor(kind<<majorBits | r.Major)}
+	case r.Major == Any:
+		return []Insn{
+			family, justType,
+			{Code: opLshK, Dst: regMatch, Imm: minorBits},
+			{Code: opOrX, Dst: regMatch, Src: regMinor},
+			xor(kind<<minorBits | r.Minor),
 		}
 	}
-	return b
+	device := kind<<(majorBits+minorBits) | r.Major<<minorBits | r.Minor
+	return []Insn{
+		{Code: opConst, Dst: regMatch, Imm: int32(uint32(device))},
+		{Imm: int32(device >> 32)},
+		{Code: opXorX, Dst: regMatch, Src: regDevice},
+	}
 }
 
 // Encode is the program as bpf(2) takes it, in this machine's byte order.

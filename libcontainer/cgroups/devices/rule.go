@@ -63,7 +63,7 @@ func (r Rule) String() string {
 }
 
 func (r Rule) device() string {
-	return fmt.Sprintf("%c %s:%s %s", r.Type, number(r.Major), number(r.Minor), r.Access)
+	return string(r.Type) + " " + number(r.Major) + ":" + number(r.Minor) + " " + r.Access.String()
 }
 
 func number(n int64) string {
