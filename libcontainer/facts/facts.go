@@ -25,6 +25,8 @@ type Facts struct {
 	LastCap int
 	// Bounding is our own bounding set: what is missing there can't be given to a container.
 	Bounding uint64
+	// Permitted is our own permitted set.
+	Permitted uint64
 	// Kcore says that /proc/kcore exists, which /dev/core then points to.
 	Kcore bool
 	// SELinux and AppArmor say that the security module is on.
@@ -37,6 +39,8 @@ type Facts struct {
 	JoinTasks []string
 	// Sources holds, for each entry of mounts that is a bind mount, what its source is now.
 	Sources map[int]Source
+	// Covered holds, for each tmpfs in mounts, the permissions of the directory that it covers; the tmpfs takes them over.
+	Covered map[int]uint32
 	// Devices holds, for each entry of linux.devices, the host's path of the device with the same numbers.
 	Devices map[int]string
 	// Stdio says what the caller's descriptors 0, 1 and 2 are.
@@ -97,6 +101,7 @@ func (f *Facts) capabilities() error {
 	if err := unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &data[0]); err != nil {
 		return fmt.Errorf("capget: %w", err)
 	}
+	f.Permitted = uint64(data[0].Permitted) | uint64(data[1].Permitted)<<32
 	f.Privileged = data[unix.CAP_SYS_ADMIN/32].Effective&(1<<(unix.CAP_SYS_ADMIN%32)) != 0
 	return nil
 }

@@ -36,13 +36,13 @@ type Config struct {
 
 // Process is a started init. Its methods are for one goroutine.
 type Process struct {
-	plan    *plan.Plan
-	sock    *os.File
-	page    []byte
-	image   int  // pid of the image as it was started
-	child   int  // pid of the process that it spawned, 0 until known
-	reaped  bool // image has been waited for
-	spawned bool // the plan contains a Spawn
+	plan   *plan.Plan
+	sock   *os.File
+	page   []byte
+	image  int  // pid of the image as it was started
+	child  int  // pid of the process that it spawned, 0 until known
+	reaped bool // image has been waited for
+	spawns bool // the plan contains a Spawn
 }
 
 // Start links the plan, starts the image and returns while it runs.
@@ -50,7 +50,7 @@ func Start(c *Config) (*Process, error) {
 	p := &Process{plan: c.Plan}
 	for i := range c.Plan.Steps {
 		for j := range c.Plan.Steps[i].Ops {
-			p.spawned = p.spawned || c.Plan.Steps[i].Ops[j].Call == plan.Spawn
+			p.spawns = p.spawns || c.Plan.Steps[i].Ops[j].Call == plan.Spawn
 		}
 	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
@@ -169,15 +169,16 @@ func (p *Process) forkExec(c *Config, files []uintptr, image *os.File) error {
 	return nil
 }
 
-// Pid is the init's process id as the host sees it: the image itself, or the child that it spawned into its pid namespace.
+// Pid is the init's process id as the host sees it: the image itself, or, once it has spawned one, its child in the container's pid
+// namespace.
 func (p *Process) Pid() int {
-	if !p.spawned {
-		return p.image
-	}
-	if p.child == 0 && p.page != nil {
+	if p.child == 0 && p.spawns && p.page != nil {
 		p.child = int(binary.NativeEndian.Uint32(p.page[plan.PagePid:]))
 	}
-	return p.child
+	if p.child != 0 {
+		return p.child
+	}
+	return p.image
 }
 
 // SetHome gives the init the environment entry that it could not know when it was linked, "HOME=…".

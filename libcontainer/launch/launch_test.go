@@ -58,7 +58,7 @@ func TestPlanEndsInTheProgram(t *testing.T) {
 	pl := program(b, "/bin/echo", "hello", "world")
 	p, r := start(t, pl, nil)
 	var met []string
-	if err := p.Serve(func(s *plan.Step) error { met = append(met, s.Do); return nil }); err != nil {
+	if err := p.Serve(func(s *plan.Step, _ []*os.File) error { met = append(met, s.Do); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if got := output(t, r); got != "hello world\n" {
@@ -88,7 +88,7 @@ func TestSpawnedChildIsOurs(t *testing.T) {
 	b.Step("linux.namespaces", "spawn", b.SpawnChild(0))
 	b.Host("look", "hooks", "look")
 	p, r := start(t, program(b, "/bin/echo", "child"), nil)
-	err := p.Serve(func(*plan.Step) error {
+	err := p.Serve(func(*plan.Step, []*os.File) error {
 		if p.Pid() == 0 || p.Pid() == p.image {
 			t.Errorf("pid %d, image %d", p.Pid(), p.image)
 		}
@@ -110,7 +110,7 @@ func TestKilledInitIsNamed(t *testing.T) {
 	b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
 	b.Host("kill", "hooks", "be killed")
 	p, _ := start(t, program(b, "/bin/true"), nil)
-	err := p.Serve(func(*plan.Step) error { return unix.Kill(p.Pid(), unix.SIGKILL) })
+	err := p.Serve(func(*plan.Step, []*os.File) error { return unix.Kill(p.Pid(), unix.SIGKILL) })
 	var k *KilledError
 	if !errors.As(err, &k) || !k.Killed(unix.SIGKILL) || !strings.Contains(err.Error(), "SIGKILL") {
 		t.Errorf("error: %v", err)

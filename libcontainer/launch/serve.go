@@ -15,9 +15,11 @@ import (
 // Serve meets the init at each rendezvous in turn and calls do for every host step there. It returns nil when the user's program has
 // been executed or, for a plan that waits for `start`, when the last rendezvous is over. On any error the init is dead
 // and reaped when Serve returns.
-func (p *Process) Serve(do func(*plan.Step) error) error {
+//
+// files are the descriptors that the init brought to the rendezvous; Serve closes them.
+func (p *Process) Serve(do func(s *plan.Step, files []*os.File) error) error {
 	err := p.serve(do)
-	if err == nil && p.spawned {
+	if err == nil && p.spawns {
 		err = p.reapImage()
 	}
 	if err != nil {
@@ -26,15 +28,10 @@ func (p *Process) Serve(do func(*plan.Step) error) error {
 	return err
 }
 
-func (p *Process) serve(do func(*plan.Step) error) error {
+func (p *Process) serve(do func(*plan.Step, []*os.File) error) error {
 	for _, group := range rendezvous(p.plan) {
-		if err := p.await(); err != nil {
+		if err := p.meet(group, do); err != nil {
 			return err
-		}
-		for _, s := range group {
-			if err := do(s); err != nil {
-				return err
-			}
 		}
 		if _, err := p.sock.Write([]byte{0}); err != nil {
 			return p.gone()
@@ -52,7 +49,7 @@ func rendezvous(pl *plan.Plan) (groups [][]*plan.Step) {
 	for i := range pl.Steps {
 		s := &pl.Steps[i]
 		if s.Site == plan.Host {
-			if !host {
+			if !host || s.Begins {
 				groups = append(groups, nil)
 			}
 			groups[len(groups)-1] = append(groups[len(groups)-1], s)
@@ -62,17 +59,56 @@ func rendezvous(pl *plan.Plan) (groups [][]*plan.Step) {
 	return groups
 }
 
-// await waits until the init has reached the next rendezvous.
-func (p *Process) await() error {
+// meet waits until the init has reached a rendezvous and does the host's part of it.
+func (p *Process) meet(group []*plan.Step, do func(*plan.Step, []*os.File) error) error {
 	var b [8]byte
-	n, err := read(p.sock, b[:])
+	n, files, err := receive(p.sock, b[:])
+	for _, f := range files {
+		defer f.Close()
+	}
 	switch {
-	case err != nil:
+	case err != nil || n == 0:
 		return p.gone()
 	case n == len(b):
 		return p.reported(b[:])
 	}
+	for _, s := range group {
+		if err := do(s, files); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// receive reads one message and the descriptors that came with it.
+func receive(sock *os.File, b []byte) (int, []*os.File, error) {
+	oob := make([]byte, unix.CmsgSpace(4*4))
+	var n, oobn int
+	var err error
+	for {
+		n, oobn, _, _, err = unix.Recvmsg(int(sock.Fd()), b, oob, unix.MSG_CMSG_CLOEXEC)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil || oobn == 0 {
+		return n, nil, err
+	}
+	msgs, err := unix.ParseSocketControlMessage(oob[:oobn])
+	if err != nil {
+		return n, nil, err
+	}
+	var files []*os.File
+	for i := range msgs {
+		fds, err := unix.ParseUnixRights(&msgs[i])
+		if err != nil {
+			continue // credentials and the like: not ours
+		}
+		for _, fd := range fds {
+			files = append(files, os.NewFile(uintptr(fd), "from the init"))
+		}
+	}
+	return n, files, nil
 }
 
 // AwaitExec waits until the init has executed the user's program: end of file on the connection, with the progress page at the last
@@ -83,7 +119,8 @@ func (p *Process) AwaitExec(conn *os.File) error {
 	switch {
 	case n == len(b):
 		return p.reported(b[:])
-	case err != nil && !errors.Is(err, io.EOF):
+	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, unix.ECONNRESET):
+		// A reset is an end of file behind an answer that nobody read any more.
 		return fmt.Errorf("read the init's report: %w", err)
 	}
 	if op, errno := p.Progress(); op != p.plan.OpCount()-1 || errno != 0 {
@@ -113,8 +150,8 @@ func (p *Process) gone() error {
 	e := &KilledError{}
 	e.Step, _ = p.plan.At(op)
 	pid := p.Pid()
-	if pid == 0 {
-		pid, p.reaped = p.image, true
+	if pid == p.image {
+		p.reaped = true
 	}
 	e.Status, _ = wait(pid, 0)
 	return e

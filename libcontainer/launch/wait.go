@@ -36,11 +36,19 @@ func (p *Process) Kill() {
 		_ = unix.Kill(p.image, unix.SIGKILL)
 		_ = p.reapImage()
 	}
-	// Only now is the spawned child's pid final: the image wrote it, or never will.
-	if pid := p.Pid(); p.spawned && pid > 0 {
+	// Only now is the spawned child's pid final: the kernel has written it, or never will.
+	if pid := p.Pid(); pid != p.image {
 		_ = unix.Kill(pid, unix.SIGKILL)
 		_, _ = wait(pid, 0)
 	}
+}
+
+// Wait waits for the user's program, once Serve has returned.
+func (p *Process) Wait() (unix.WaitStatus, error) {
+	if p.Pid() == p.image {
+		p.reaped = true
+	}
+	return wait(p.Pid(), 0)
 }
 
 // Close releases the host's side; the init goes on.

@@ -79,12 +79,13 @@ func Winsize(rows, cols uint16) []byte {
 	return append(b, 0, 0, 0, 0)
 }
 
-// RightsMessage makes the buffers of a sendmsg(2) that passes one descriptor with the given data: the returned message
-// header points to an iovec and to a control message whose descriptor, at byte RightsFD of the buffer ctl, an op stores.
-func (b *Builder) RightsMessage(name, data string) (hdr, ctl Arg) {
-	// struct cmsghdr: cmsg_len (size_t), SOL_SOCKET, SCM_RIGHTS, then the descriptor, padded to 8 bytes. Engines read it
-	// with room for exactly one descriptor.
-	c := append(words(20), Uint32s(1, 1, 0, 0)...)
+// RightsMessage makes the buffers of a sendmsg(2) that passes n descriptors with the given data: the returned message
+// header points to an iovec and to a control message in whose buffer, from RightsFD on, ops store the descriptors.
+func (b *Builder) RightsMessage(name, data string, n int) (hdr, ctl Arg) {
+	// struct cmsghdr: cmsg_len (size_t), SOL_SOCKET, SCM_RIGHTS, then the descriptors, padded to 8 bytes. Engines read a
+	// console with room for exactly one.
+	c := append(words(uint64(16+4*n)), Uint32s(1, 1)...)
+	c = append(c, make([]byte, (4*n+7)&^7)...)
 	ctl = b.Buf(name+".control", c)
 	iov := b.Buf(name+".iov", words(0, uint64(len(data))), Ptr{Off: 0, To: Str(data)})
 	// struct msghdr: name, namelen, iov, iovlen, control, controllen, flags.
@@ -93,7 +94,7 @@ func (b *Builder) RightsMessage(name, data string) (hdr, ctl Arg) {
 	return hdr, ctl
 }
 
-// RightsFD is where the descriptor lies in the control buffer of RightsMessage.
+// RightsFD is where the first descriptor lies in the control buffer of RightsMessage; each takes 4 bytes.
 const RightsFD = 16
 
 // SockFprog makes the buffer of a struct sock_fprog for seccomp(2): insns is the encoded filter, 8 bytes an instruction.

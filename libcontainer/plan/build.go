@@ -8,6 +8,8 @@ import (
 type Builder struct {
 	Plan  Plan
 	Group Group // the group of the steps that follow
+
+	answers Arg // the buffer for the host's answers
 }
 
 // NewBuilder returns a builder whose plan has the report socket as its first file.
@@ -65,17 +67,42 @@ func (b *Builder) Do(ops ...Op) {
 // byte and waits for one; end of file in its place means that the host has died, and ends the init.
 func (b *Builder) Host(do, from, what string) {
 	s := Step{What: what, From: from, Group: b.Group, Site: Host, Do: do}
-	n := len(b.Plan.Steps)
-	if n == 0 || b.Plan.Steps[n-1].Site != Host {
-		if len(b.Plan.Bufs) == 0 || b.Plan.Bufs[0].Name != "answer" {
-			b.Plan.Bufs = append(b.Plan.Bufs, Buf{Name: "answer", Data: make([]byte, 8)})
-		}
-		s.Ops = []Op{
-			Sendto(Val(Report), Bytes([]byte{1}, "ready"), 1).Exactly(1),
-			Recv(Val(Report), Arg{Kind: KindBuf}, 1).Exactly(1).Retrying().Says("the runtime went away while the container was waiting for it"),
-		}
+	if n := len(b.Plan.Steps); n == 0 || b.Plan.Steps[n-1].Site != Host {
+		s.Ops = []Op{Sendto(Val(Report), ready(), 1).Exactly(1), b.answer()}
 	}
 	b.Plan.Steps = append(b.Plan.Steps, s)
+}
+
+// HostWith is Host at a rendezvous of its own, to which the init brings descriptors.
+func (b *Builder) HostWith(do, from, what string, fds ...Arg) {
+	hdr, ctl := b.RightsMessage(do, "\x01", len(fds))
+	s := Step{What: what, From: from, Group: b.Group, Site: Host, Do: do, Begins: true}
+	for i, fd := range fds {
+		s.Ops = append(s.Ops, StoreFD(ctl.Off(RightsFD+4*i), fd))
+	}
+	s.Ops = append(s.Ops, Sendmsg(Val(Report), hdr).Exactly(1), b.answer())
+	b.Plan.Steps = append(b.Plan.Steps, s)
+}
+
+// HostMaybe is HostWith for one descriptor that the init may not have got.
+func (b *Builder) HostMaybe(do, from, what string, fd Reg) {
+	hdr, ctl := b.RightsMessage(do, "\x01", 1)
+	b.Plan.Steps = append(b.Plan.Steps, Step{What: what, From: from, Group: b.Group, Site: Host, Do: do, Begins: true, Ops: []Op{
+		StoreFD(ctl.Off(RightsFD), Val(fd)).When(fd.OK()),
+		Sendmsg(Val(Report), hdr).Exactly(1).When(fd.OK()),
+		Sendto(Val(Report), ready(), 1).Exactly(1).When(fd.NotOK()),
+		b.answer(),
+	}})
+}
+
+func ready() Arg { return Bytes([]byte{1}, "ready") }
+
+// answer waits for the host's byte.
+func (b *Builder) answer() Op {
+	if b.answers.Kind != KindBuf {
+		b.answers = b.Buf("answer", make([]byte, 8))
+	}
+	return Recv(Val(Report), b.answers, 1).Exactly(1).Retrying().Says("the runtime went away while the container was waiting for it")
 }
 
 // Into names the register for the result.

@@ -48,8 +48,10 @@ type Step struct {
 	Site  Site
 	// Do names the host's work of a Host step, for the function that launch is given for it. The ops of a Host step are the
 	// rendezvous itself; consecutive Host steps share one, so only the first of them has ops.
-	Do  string
-	Ops []Op
+	Do string
+	// Begins makes a Host step start a rendezvous even behind another Host step.
+	Begins bool
+	Ops    []Op
 }
 
 // Reg is a register of the init: 64 bits that hold the result of an op. Before it is written a register holds [Unset].
@@ -159,6 +161,15 @@ type File struct {
 	From string // the place in config.json
 	// Recursive makes an OpenTree a copy of everything mounted below, too.
 	Recursive bool
+	// IDMap asks the host to map the owners of an OpenTree before it is handed over.
+	IDMap *IDMap
+}
+
+// IDMap is the mapping of an idmapped mount (mount_setattr(2), MOUNT_ATTR_IDMAP).
+type IDMap struct {
+	Path       string // of a user namespace whose maps are taken; or
+	UIDs, GIDs string // maps in the form of /proc/PID/uid_map
+	Recursive  bool
 }
 
 // OpenKind says how the host comes to a File.

@@ -145,6 +145,11 @@ func Sendto(sock Arg, data Arg, n int) Op {
 	return Sys(SysSendto, sock, data, Num(int64(n)), Int(unix.MSG_NOSIGNAL, "MSG_NOSIGNAL"), Num(0), Num(0))
 }
 
+// Sendmsg sends a message built by RightsMessage.
+func Sendmsg(sock, hdr Arg) Op {
+	return Sys(SysSendmsg, sock, hdr, Int(unix.MSG_NOSIGNAL, "MSG_NOSIGNAL"))
+}
+
 // Recv receives up to n bytes.
 func Recv(sock Arg, to Arg, n int) Op {
 	return Sys(SysRecvfrom, sock, to, Num(int64(n)), Num(0), Num(0), Num(0))

@@ -1,0 +1,224 @@
+package specconv
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+)
+
+// Names of the host's steps (plan.Step.Do), which libcontainer carries out while the init waits.
+const (
+	DoIDMaps          = "id maps"
+	DoTimeOffsets     = "time offsets"
+	DoTmpCopyUp       = "tmpcopyup"
+	DoPrestart        = "prestart hooks"
+	DoCreateRuntime   = "createRuntime hooks"
+	DoCreateContainer = "createContainer hooks"
+	DoRlimits         = "rlimits"
+	DoHome            = "home"
+	DoConsole         = "console"
+	DoPidfd           = "pidfd"
+	DoCreated         = "created"
+	DoNetDevices      = "net devices"
+	FileSocket        = "start.sock"
+	FileConsole       = "console"
+	FileProc          = "proc"
+	FileRootfs        = "rootfs"
+	fileTasks         = "cgroup "
+	fileMount         = "mounts[%d].source"
+	fileDevice        = "linux.devices[%d].source"
+	defaultPath       = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+)
+
+// TasksFile is the name of the plan's file for the tasks file of a cgroup v1 hierarchy.
+func TasksFile(hierarchy string) string { return fileTasks + hierarchy }
+
+// Input is all that a plan depends on.
+type Input struct {
+	ID     string
+	Bundle string // absolute
+	Spec   *specs.Spec
+	Facts  *facts.Facts
+	// Run goes on to the program without waiting for `start`.
+	Run bool
+	// Console says where the master of the terminal goes: a socket that the host hands over as FileConsole.
+	Console      bool
+	Pidfd        bool
+	NoPivot      bool
+	NoNewKeyring bool
+	Preserve     int
+	ListenFDs    int
+	Trace        bool
+	// Warn is told what is left out of the plan without being an error; nil drops it.
+	Warn func(string)
+}
+
+// compiler builds one plan. Registers that several sections use are named here.
+type compiler struct {
+	*plan.Builder
+	in   *Input
+	spec *specs.Spec
+	lin  *specs.Linux
+	ns   namespaces
+
+	root    plan.Reg // the root of the container's file system
+	proc    plan.Arg // a verified procfs; see procFile
+	hasProc bool
+	scratch []plan.Reg // registers for the current step alone
+	used    int
+	late    []lateChange // attributes to be set once everything below a mount is in place
+	statx   plan.Arg     // see statxBuf
+	joining bool         // this is the plan of exec
+	// hostRlimits leaves process.rlimits to the host.
+	hostRlimits bool
+}
+
+// Compile turns a checked configuration into the plan of `create` or `run`. It is pure: no system call is made.
+func Compile(in *Input) (*plan.Plan, error) {
+	c := &compiler{Builder: plan.NewBuilder(), in: in, spec: in.Spec, lin: in.Spec.Linux}
+	if c.lin == nil {
+		c.lin = &specs.Linux{}
+	}
+	if err := c.supported(); err != nil {
+		return nil, err
+	}
+	c.Plan.Preserve = in.Preserve
+	c.Plan.Waits = !in.Run
+	if c.Plan.Waits {
+		// The second file: everything behind it is closed before the init waits.
+		c.File(plan.File{Name: FileSocket, From: "default"})
+	}
+	c.ns = collectNamespaces(c.lin)
+	for _, section := range []func() error{
+		c.begin, c.joinCgroup, c.enterNamespaces, c.identity, c.rootfs, c.hooksBeforePivot, c.pivot, c.afterPivot, c.process,
+	} {
+		if err := section(); err != nil {
+			return nil, err
+		}
+	}
+	return &c.Builder.Plan, nil
+}
+
+// supported refuses what other issues will bring: silence would be worse.
+func (c *compiler) supported() error {
+	switch {
+	case c.lin.IntelRdt != nil:
+		return fmt.Errorf("linux.intelRdt: not supported yet")
+	case c.lin.MemoryPolicy != nil:
+		return fmt.Errorf("linux.memoryPolicy: not supported yet")
+	case len(c.lin.NetDevices) > 0:
+		return fmt.Errorf("linux.netDevices: not supported yet")
+	}
+	return nil
+}
+
+// begin cuts the init off from whatever the caller left: descriptors, name, signals.
+func (c *compiler) begin() error {
+	size := plan.PageSize
+	c.Step("default", "share the progress page with the runtime", c.MapPage(size))
+	c.Step("default", "let nobody look into this process", plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))
+	c.Step("default", "close every inherited descriptor on exec", plan.CloseOnExecFrom(3+c.Plan.Preserve))
+	c.resetSignals()
+	return nil
+}
+
+// resetSignals undoes ignored and blocked signals of the caller: engines start us with SIGPIPE ignored or SIGUSR1 blocked. Go
+// installs a handler for most signals, and execve resets those; these are the ones that it leaves as it found them.
+func (c *compiler) resetSignals() {
+	// struct kernel_sigaction: handler SIG_DFL, no flags, no restorer, empty mask; the layout is the same where all is zero.
+	dfl := plan.Bytes(make([]byte, 32), "SIG_DFL")
+	var ops []plan.Op
+	for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGCONT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, 32, 33, 34} {
+		ops = append(ops, plan.Sys(plan.SysRtSigaction, plan.Int(int64(sig), unix.SignalName(sig)), dfl, plan.Num(0), plan.Num(8)))
+	}
+	const setmask = 2
+	ops = append(ops, plan.Sys(plan.SysRtSigprocmask, plan.Int(setmask, "SIG_SETMASK"), plan.Bytes(make([]byte, 8), "{}"), plan.Num(0), plan.Num(8)))
+	c.Step("default", "reset signal dispositions and the signal mask", ops...)
+}
+
+// joinCgroup moves the init, which has a single thread, into its v1 cgroups. Writing 0 to `tasks` moves the writer alone and skips the
+// lock behind cgroup.procs, which waits for an RCU grace period (10 ms and more on an idle machine). The v2 cgroup is joined
+// at birth (CLONE_INTO_CGROUP).
+func (c *compiler) joinCgroup() error {
+	if len(c.in.Facts.JoinTasks) == 0 {
+		return nil
+	}
+	c.Group = plan.Cgroup
+	var ops []plan.Op
+	for _, h := range c.in.Facts.JoinTasks {
+		fd := c.File(plan.File{Name: TasksFile(h), From: "linux.cgroupsPath"})
+		ops = append(ops, plan.Write(fd, "0").Says("linux.cgroupsPath: join the "+h+" cgroup"))
+	}
+	c.Step("linux.cgroupsPath", "join the cgroup of each hierarchy", ops...)
+	c.Group = plan.Namespaces
+	return nil
+}
+
+func (c *compiler) warn(format string, args ...any) {
+	if c.in.Warn != nil {
+		c.in.Warn(fmt.Sprintf(format, args...))
+	}
+}
+
+// procFile returns the register of a procfs that the host has verified, for writes below /proc: what is mounted in the container
+// as /proc may be anything (CVE-2019-16884, CVE-2025-52881).
+func (c *compiler) procFile() plan.Arg {
+	if !c.hasProc {
+		c.proc = c.File(plan.File{Name: FileProc, From: "default"})
+		c.hasProc = true
+	}
+	return c.proc
+}
+
+// writeProc writes value to a file of the verified procfs.
+func (c *compiler) writeProc(file, value string) []plan.Op {
+	fd := c.tmp()
+	return []plan.Op{
+		plan.OpenProc(c.procFile(), file, unix.O_WRONLY).Into(fd),
+		plan.Write(plan.Val(fd), value),
+		plan.Close(plan.Val(fd)),
+	}
+}
+
+// Step adds a step and frees the registers of tmp: those that the ops given here use are done with, and ops that Do adds
+// afterwards start afresh.
+func (c *compiler) Step(from, what string, ops ...plan.Op) {
+	c.Builder.Step(from, what, ops...)
+	c.used = 0
+}
+
+// tmp is a register for the current step alone. It may hold what an earlier step left there: a step that puts a condition on one
+// which it may not have written must unset it first.
+func (c *compiler) tmp() plan.Reg {
+	if c.used == len(c.scratch) {
+		c.scratch = append(c.scratch, c.Reg())
+	}
+	c.used++
+	return c.scratch[c.used-1]
+}
+
+// unset makes registers look as if no op had written them.
+func unset(regs ...plan.Reg) []plan.Op {
+	var ops []plan.Op
+	for _, r := range regs {
+		ops = append(ops, plan.SetReg(r, plan.Int(plan.Unset, "unset")))
+	}
+	return ops
+}
+
+// rel turns a path of the container into one relative to its root.
+func rel(p string) string {
+	p = path.Clean("/" + p)
+	if p == "/" {
+		return "."
+	}
+	return p[1:]
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,52 @@
+package specconv
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+)
+
+// affinity sets the CPUs of an exec'd process: `initial` before it enters the container's cgroup, `final` afterwards.
+func (c *compiler) affinity(from string, a *specs.CPUAffinity, initial bool) {
+	if a == nil {
+		return
+	}
+	list := a.Final
+	if initial {
+		list = a.Initial
+	}
+	mask := cpuMask(list)
+	if len(mask) == 0 {
+		return
+	}
+	c.Step(from, "run on the CPUs "+list,
+		plan.Sys(plan.SysSchedSetaffinity, plan.Num(0), plan.Num(int64(8*len(mask))), plan.Bytes(plan.Uint64s(mask...), list)))
+}
+
+// cpuMask turns a checked list ("0-3, 7") into a mask of as many words as it needs.
+func cpuMask(list string) []uint64 {
+	var mask []uint64
+	for _, part := range strings.Split(strings.ReplaceAll(list, " ", ""), ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		a, err := strconv.Atoi(first)
+		if err != nil {
+			continue
+		}
+		b := a
+		if isRange {
+			if b, err = strconv.Atoi(last); err != nil {
+				continue
+			}
+		}
+		for ; a <= b; a++ {
+			for len(mask) <= a/64 {
+				mask = append(mask, 0)
+			}
+			mask[a/64] |= 1 << (a % 64)
+		}
+	}
+	return mask
+}

@@ -1,0 +1,196 @@
+package specconv
+
+import (
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+)
+
+// lookup finds the program as execvp does, with the container's PATH and as the container's user, so that `create` can say what is
+// missing. The wording is that of Go's os/exec: engines derive exit codes from it.
+func (c *compiler) lookup(p *specs.Process) plan.Arg {
+	if len(p.Args) == 0 {
+		return plan.Str("")
+	}
+	name := p.Args[0]
+	quoted := `exec: "` + name + `"`
+	if strings.Contains(name, "/") {
+		dir := c.tmp()
+		c.Step("process.args", "look for "+name,
+			access(name, unix.F_OK).Says(quoted+": stat "+name),
+			access(name, unix.X_OK).Says(quoted),
+			isDirectory(name, dir),
+			plan.FailWith(unix.EISDIR).When(dir.OK()).Says(quoted))
+		return plan.Str(name)
+	}
+	found, x, dir := c.Reg(), c.tmp(), c.tmp()
+	var ops []plan.Op
+	for _, d := range strings.Split(searchPath(p.Env), ":") {
+		if d == "" {
+			d = "."
+		}
+		candidate := strings.TrimSuffix(d, "/") + "/" + name
+		ops = append(ops, unset(x, dir)...)
+		ops = append(ops,
+			access(candidate, unix.X_OK).Into(x).When(found.NotOK()).Allowing(unix.ENOENT, unix.ENOTDIR, unix.EACCES, unix.ELOOP, unix.ENAMETOOLONG),
+			isDirectory(candidate, dir).When(x.OK()),
+			plan.SetReg(found, plan.Str(candidate)).When(dir.Failed()))
+	}
+	ops = append(ops, plan.FailWith(unix.ENOENT).When(found.NotOK()).Says(quoted+": executable file not found in $PATH."))
+	c.Step("process.args", "look for "+name+" in PATH", ops...)
+	return plan.Val(found)
+}
+
+// searchPath is PATH of the process's environment, of which the last one counts.
+func searchPath(env []string) string {
+	for i := len(env) - 1; i >= 0; i-- {
+		if v, ok := strings.CutPrefix(env[i], "PATH="); ok {
+			return v
+		}
+	}
+	return defaultPath
+}
+
+// access asks with the effective ids.
+func access(p string, mode int64) plan.Op {
+	label := "F_OK"
+	if mode == unix.X_OK {
+		label = "X_OK"
+	}
+	return plan.Sys(plan.SysFaccessat2, plan.CWD(), plan.Str(p), plan.Int(mode, label), plan.Int(unix.AT_EACCESS, "AT_EACCESS"))
+}
+
+// isDirectory succeeds for a directory, without needing a descriptor that a low RLIMIT_NOFILE would refuse. root may "execute"
+// directories as far as access is concerned.
+func isDirectory(p string, into plan.Reg) plan.Op {
+	return plan.Sys(plan.SysFaccessat2, plan.CWD(), plan.Str(p+"/."), plan.Int(unix.F_OK, "F_OK"), plan.Int(unix.AT_EACCESS, "AT_EACCESS")).
+		Into(into).Allowing(unix.ENOTDIR, unix.EACCES)
+}
+
+// passwd opens the container's /etc/passwd for the host, if the environment has no HOME. It is opened by the init, which sees what
+// is mounted there; non-blocking, since the image may have a pipe in its place.
+func (c *compiler) passwd(p *specs.Process) (plan.Reg, bool) {
+	for _, e := range p.Env {
+		if strings.HasPrefix(e, "HOME=") {
+			return plan.NoReg, false
+		}
+	}
+	fd := c.Reg()
+	c.Step("process.env", "open /etc/passwd of the container, to find HOME in",
+		plan.OpenFile(plan.Val(c.root), "etc/passwd", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS).
+			Into(fd).Allowing(unix.ENOENT, unix.ENOTDIR, unix.EACCES, unix.ELOOP, unix.ENXIO))
+	return fd, true
+}
+
+// environment is process.env, of two entries with one name the last, with what the runtime adds.
+func (c *compiler) environment(p *specs.Process, home bool) []plan.Arg {
+	last := make(map[string]int, len(p.Env))
+	for i, e := range p.Env {
+		name, _, _ := strings.Cut(e, "=")
+		last[name] = i
+	}
+	var env []plan.Arg
+	for i, e := range p.Env {
+		if name, _, _ := strings.Cut(e, "="); last[name] == i {
+			env = append(env, plan.Str(e))
+		}
+	}
+	if c.in.ListenFDs > 0 {
+		env = append(env, plan.Str("LISTEN_FDS="+itoa(c.in.ListenFDs)), plan.Str("LISTEN_PID=1"))
+	}
+	if home {
+		env = append(env, plan.Page(plan.PageHome))
+	}
+	return env
+}
+
+// waitForStart closes all but the start socket and waits on it. The connection takes the place of the sync socket: `start`
+// sees it end when execve succeeds, and reads a report from it otherwise.
+func (c *compiler) waitForStart() {
+	c.Step("default", "let go of everything but the start socket",
+		plan.SetReg(plan.Report, plan.Int(-1, "none")),
+		plan.Close(plan.Arg{Kind: plan.KindFile, Int: 0}),
+		plan.Sys(plan.SysCloseRange, plan.Arg{Kind: plan.KindFile, Int: 2}, plan.Int(0xffffffff, "max"), plan.Num(0)))
+	socket := plan.Arg{Kind: plan.KindFile, Int: 1}
+	c.Step("default", "wait for start",
+		plan.Sys(plan.SysAccept4, socket, plan.Num(0), plan.Num(0), plan.Int(unix.SOCK_CLOEXEC, "SOCK_CLOEXEC")).Into(plan.Report).Retrying(),
+		plan.Close(socket))
+}
+
+// adminForSeccomp reports whether the process has to hold CAP_SYS_ADMIN until its filter is loaded.
+func (c *compiler) adminForSeccomp(p *specs.Process) bool {
+	return c.lin.Seccomp != nil && !p.NoNewPrivileges
+}
+
+// seccomp loads the filter as late as possible: it must allow what follows, which then is execve alone.
+func (c *compiler) seccomp(*specs.Process, capSets) error {
+	return nil
+}
+
+// ExecInput is all that the plan of `exec` depends on, beside Input's fields.
+type ExecInput struct {
+	Input
+	// Namespaces are the CLONE_NEW* flags of the container's namespaces that differ from ours.
+	Namespaces uint64
+}
+
+// FilePidfd is the descriptor of the container's init in the plan of `exec`.
+const FilePidfd = "container init"
+
+// CompileExec makes the plan of `exec`: into the container's cgroups and namespaces, then the same compiler of process as `create`.
+// in.Spec is the container's own configuration with Process replaced.
+func CompileExec(in *ExecInput) (*plan.Plan, error) {
+	c := &compiler{Builder: plan.NewBuilder(), in: &in.Input, spec: in.Spec, lin: in.Spec.Linux, joining: true}
+	if c.lin == nil {
+		c.lin = &specs.Linux{}
+	}
+	c.Plan.Preserve = in.Preserve
+	c.ns = collectNamespaces(c.lin)
+	if err := c.begin(); err != nil {
+		return nil, err
+	}
+	c.affinity("process.execCPUAffinity.initial", in.Spec.Process.ExecCPUAffinity, true)
+	if err := c.joinCgroup(); err != nil {
+		return nil, err
+	}
+	c.affinity("process.execCPUAffinity.final", in.Spec.Process.ExecCPUAffinity, false)
+	c.oomScore()
+	c.joinContainer(in.Namespaces)
+	c.root = c.Reg()
+	c.Step("default", "take the container's root", plan.OpenFile(plan.CWD(), "/", unix.O_PATH|unix.O_DIRECTORY, 0, 0).OnHost().Into(c.root))
+	if err := c.terminal(); err != nil {
+		return nil, err
+	}
+	if err := c.nullStdio(); err != nil {
+		return nil, err
+	}
+	if err := c.process(); err != nil {
+		return nil, err
+	}
+	return &c.Builder.Plan, nil
+}
+
+// joinContainer joins all of the container's namespaces at once, as a pidfd of its init names them (Linux 5.8), and starts the
+// process as our own child in its pid namespace.
+func (c *compiler) joinContainer(flags uint64) {
+	if flags != 0 {
+		fd := c.File(plan.File{Name: FilePidfd, From: "default"})
+		ops := []plan.Op{plan.Setns(fd, plan.Int(int64(flags), plan.CloneText(flags)))}
+		if flags&unix.CLONE_NEWUSER != 0 {
+			zero := plan.Num(0)
+			ops = append(ops, plan.Sys(plan.SysSetresgid, zero, zero, zero), plan.Sys(plan.SysSetresuid, zero, zero, zero),
+				plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))
+		}
+		c.Step("default", "join the container's namespaces: "+namespaceNames(flags), ops...)
+	}
+	if flags&(unix.CLONE_NEWPID|unix.CLONE_NEWTIME) != 0 {
+		c.Step("default", "start the process as our own child in the container's pid namespace", c.SpawnChild(0))
+	}
+	c.Step("default", "begin a session", plan.Sys(plan.SysSetsid))
+	if !c.in.NoNewKeyring {
+		c.keyring()
+	}
+}

@@ -1,0 +1,240 @@
+package specconv
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+)
+
+// mountEntry is one entry of mounts while its step is put together.
+type mountEntry struct {
+	*compiler
+	i    int
+	from string
+	m    *specs.Mount
+	o    MountOptions
+}
+
+// mount compiles mounts[i].
+func (c *compiler) mount(i int) error {
+	m := &c.spec.Mounts[i]
+	e := &mountEntry{compiler: c, i: i, from: fmt.Sprintf("mounts[%d]", i), m: m, o: ParseMountOptions(m.Options)}
+	switch {
+	case e.o.Remount:
+		e.remount()
+	case e.o.Bind:
+		return e.bind()
+	case m.Type == "cgroup" || m.Type == "cgroup2":
+		return e.cgroup()
+	default:
+		return e.filesystem()
+	}
+	return nil
+}
+
+func (e *mountEntry) what(verb string) string {
+	s := verb + " " + e.m.Destination
+	if len(e.m.Options) > 0 {
+		s += " (" + strings.Join(e.m.Options, ",") + ")"
+	}
+	return s
+}
+
+// attach changes what was mounted, still out of sight, and moves it to its target. base is the propagation that a clone needs
+// in any case, or 0.
+func (e *mountEntry) attach(tree plan.Reg, target plan.Reg, base uint64, set, clr uint64) []plan.Op {
+	t := plan.Val(tree)
+	var ops []plan.Op
+	switch {
+	case base != 0 && e.o.Bind && !e.o.Recursive:
+		// A single mount: one call does both.
+		ops = append(ops, plan.MountSetattr(t, false, set, clr, base))
+	case base != 0:
+		ops = append(ops, plan.MountSetattr(t, true, 0, 0, base))
+		fallthrough
+	default:
+		if set|clr != 0 {
+			ops = append(ops, plan.MountSetattr(t, false, set, clr, 0))
+		}
+	}
+	if e.o.RecAttrSet|e.o.RecAttrClr != 0 {
+		ops = append(ops, plan.MountSetattr(t, true, e.o.RecAttrSet, e.o.RecAttrClr, 0))
+	}
+	ops = append(ops, plan.MoveMount(t, plan.Val(target)))
+	for _, p := range e.o.Propagation {
+		// Once attached: a detached mount has no peers, and `shared` on it would be lost on some kernels.
+		ops = append(ops, plan.MountSetattr(t, p.Recursive, 0, 0, p.Type))
+	}
+	return append(ops, plan.Close(t), plan.Close(plan.Val(target)))
+}
+
+// bind attaches a copy of a host's mount. The mountpoint has to be of the source's kind, which the facts say.
+func (e *mountEntry) bind() error {
+	src := e.hostPath(e.m.Source)
+	kind := e.in.Facts.Sources[e.i]
+	if kind.Err != nil {
+		return fmt.Errorf("%s.source: bind %s on %s: %w", e.from, src, e.m.Destination, kind.Err)
+	}
+	tree := e.tmp()
+	f := plan.File{Name: fmt.Sprintf(fileMount, e.i), Path: src, From: e.from + ".source", Recursive: e.o.Recursive}
+	if e.o.IDMap != IDMapNone || len(e.m.UIDMappings) > 0 {
+		if err := e.idmap(&f); err != nil {
+			return err
+		}
+	}
+	ops := []plan.Op{e.cloneFromHost(tree, f)}
+	target, open := e.target(e.m.Destination, kind.Dir, false)
+	ops = append(ops, open...)
+	ops = append(ops, e.attach(tree, target, e.cloned(), e.o.AttrSet, e.o.AttrClr)...)
+	e.Step(e.from, e.what("bind "+src+" on"), ops...)
+	return nil
+}
+
+// idmap asks the host to map the owners of a detached tree: only the owner of the file system's user namespace may.
+func (e *mountEntry) idmap(f *plan.File) error {
+	if !e.in.Facts.Privileged {
+		return fmt.Errorf("%s: an idmapped mount needs a privileged runtime", e.from)
+	}
+	f.IDMap = &plan.IDMap{Recursive: e.o.IDMap == IDMapTree}
+	uids, gids := e.m.UIDMappings, e.m.GIDMappings
+	if len(uids) == 0 {
+		for _, j := range e.ns.joined {
+			if j.flag == unix.CLONE_NEWUSER {
+				f.IDMap.Path = j.path
+				return nil
+			}
+		}
+		uids, gids = e.lin.UIDMappings, e.lin.GIDMappings
+	}
+	if len(uids) == 0 || len(gids) == 0 {
+		return fmt.Errorf("%s: idmap needs uidMappings and gidMappings, here or in linux", e.from)
+	}
+	f.IDMap.UIDs, f.IDMap.GIDs = MapText(uids), MapText(gids)
+	return nil
+}
+
+// MapText is a mapping in the form of /proc/PID/uid_map, user_namespaces(7).
+func MapText(maps []specs.LinuxIDMapping) string {
+	var b strings.Builder
+	for _, m := range maps {
+		fmt.Fprintf(&b, "%d %d %d\n", m.ContainerID, m.HostID, m.Size)
+	}
+	return b.String()
+}
+
+// remount changes the flags of what is mounted at the destination.
+func (e *mountEntry) remount() {
+	t := e.tmp()
+	ops := []plan.Op{plan.OpenInRoot(plan.Val(e.root), rel(e.m.Destination), 0).Into(t)}
+	if e.o.AttrSet|e.o.AttrClr != 0 {
+		ops = append(ops, plan.MountSetattr(plan.Val(t), false, e.o.AttrSet, e.o.AttrClr, 0))
+	}
+	if e.o.RecAttrSet|e.o.RecAttrClr != 0 {
+		ops = append(ops, plan.MountSetattr(plan.Val(t), true, e.o.RecAttrSet, e.o.RecAttrClr, 0))
+	}
+	for _, p := range e.o.Propagation {
+		ops = append(ops, plan.MountSetattr(plan.Val(t), p.Recursive, 0, 0, p.Type))
+	}
+	e.Step(e.from, e.what("remount"), append(ops, plan.Close(plan.Val(t)))...)
+}
+
+// open begins a file system and turns it into a detached mount in m.
+func (e *mountEntry) open(fstype string, m plan.Reg, config func(fs plan.Arg) []plan.Op, attr uint64) []plan.Op {
+	fs := e.tmp()
+	v := plan.Val(fs)
+	ops := []plan.Op{plan.Fsopen(fstype).Into(fs).Says(e.what("mount " + fstype + " on"))}
+	ops = append(ops, config(v)...)
+	return append(ops, plan.FsCreate(v), plan.Fsmount(v, attr).Into(m), plan.Close(v))
+}
+
+// filesystem mounts a new file system.
+func (e *mountEntry) filesystem() error {
+	typ := e.m.Type
+	if typ == "bind" {
+		return fmt.Errorf("%s.options: type bind alone does not make a bind mount: add the option bind or rbind", e.from)
+	}
+	attr := e.o.AttrSet
+	if attr&unix.MOUNT_ATTR_RDONLY != 0 && (typ == "tmpfs" || path.Clean(e.m.Destination) == "/dev") {
+		// Mountpoints and devices are still to be made in it.
+		attr &^= unix.MOUNT_ATTR_RDONLY
+		e.late = append(e.late, lateChange{e.from, e.m.Destination})
+	}
+	m := e.tmp()
+	ops := e.open(typ, m, e.configure, attr)
+	// proc and sysfs go on a real directory: a symbolic link in their place would put another file system where security
+	// settings are looked for (CVE-2019-19921, CVE-2023-27561).
+	noLinks := typ == "proc" || typ == "sysfs"
+	target, open := e.target(e.m.Destination, true, noLinks)
+	ops = append(ops, open...)
+	if e.o.TmpCopyUp && typ == "tmpfs" {
+		e.copyUp(ops, m, target)
+		return nil
+	}
+	ops = append(ops, e.attach(m, target, 0, 0, 0)...)
+	e.Step(e.from, e.what("mount "+typ+" on"), ops...)
+	return nil
+}
+
+// configure hands the options to the file system.
+func (e *mountEntry) configure(fs plan.Arg) []plan.Op {
+	var ops []plan.Op
+	if e.m.Source != "" {
+		ops = append(ops, plan.FsString(fs, "source", e.m.Source))
+	}
+	for _, flag := range e.o.Super {
+		ops = append(ops, plan.FsFlag(fs, flag))
+	}
+	if e.o.AttrSet&unix.MOUNT_ATTR_RDONLY != 0 && onDevice(e.m.Type) {
+		ops = append(ops, plan.FsFlag(fs, "ro"))
+	}
+	mode := false
+	for _, d := range e.o.Data {
+		at := fmt.Sprintf("%s.options[%d]: mount %s on %s: %s", e.from, d.Index, e.m.Type, e.m.Destination, d)
+		if d.HasValue {
+			ops = append(ops, plan.FsString(fs, d.Key, d.Value).Says(at))
+		} else {
+			ops = append(ops, plan.FsFlag(fs, d.Key).Says(at))
+		}
+		mode = mode || d.Key == "mode"
+	}
+	if covered, ok := e.in.Facts.Covered[e.i]; ok && e.m.Type == "tmpfs" && !mode {
+		ops = append(ops, plan.FsString(fs, "mode", fmt.Sprintf("%o", covered)))
+	}
+	if l := e.lin.MountLabel; l != "" && takesLabel(e.m.Type) {
+		ops = append(ops, plan.FsString(fs, "context", l))
+	}
+	return ops
+}
+
+// onDevice reports whether a file system has state of its own that must be opened read-only as such. The kernel's own have one
+// superblock for all mounts, whose flags are not ours to change.
+func onDevice(fstype string) bool {
+	switch fstype {
+	case "proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "devtmpfs", "securityfs", "debugfs", "tracefs", "bpf":
+		return false
+	}
+	return true
+}
+
+// takesLabel reports whether a file system takes SELinux's context option; the others are labelled by policy.
+func takesLabel(fstype string) bool {
+	switch fstype {
+	case "proc", "sysfs", "mqueue", "cgroup", "cgroup2":
+		return false
+	}
+	return true
+}
+
+// copyUp lets the host copy what the tmpfs is about to cover, before it is attached: both are handed over as descriptors, so that no path
+// of the container is walked by the host.
+func (e *mountEntry) copyUp(ops []plan.Op, m, target plan.Reg) {
+	e.Step(e.from, e.what("make a tmpfs for"), ops...)
+	// The registers are still those of the step before: nothing is allocated in between.
+	e.HostWith(DoTmpCopyUp, e.from, "copy what "+e.m.Destination+" holds into the tmpfs", plan.Val(target), plan.Val(m))
+	e.Builder.Step(e.from, e.what("mount tmpfs on"), e.attach(m, target, 0, 0, 0)...)
+}

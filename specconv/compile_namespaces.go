@@ -1,0 +1,212 @@
+package specconv
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+)
+
+// namespaces is linux.namespaces, by what has to be done.
+type namespaces struct {
+	created uint64 // CLONE_NEW* of those to be made
+	joined  []joinedNamespace
+}
+
+type joinedNamespace struct {
+	flag uint64
+	path string
+	from string
+}
+
+func collectNamespaces(l *specs.Linux) namespaces {
+	var n namespaces
+	for i, e := range l.Namespaces {
+		flag, _ := knownNamespace(e.Type)
+		if e.Path == "" {
+			n.created |= flag
+			continue
+		}
+		n.joined = append(n.joined, joinedNamespace{flag, e.Path, fmt.Sprintf("linux.namespaces[%d].path", i)})
+	}
+	return n
+}
+
+// joins reports whether a namespace of this kind is joined by path.
+func (n *namespaces) joins(flag uint64) bool {
+	for _, j := range n.joined {
+		if j.flag == flag {
+			return true
+		}
+	}
+	return false
+}
+
+// has reports whether the container has a namespace of this kind that isn't the runtime's.
+func (n *namespaces) has(flag uint64) bool { return n.created&flag != 0 || n.joins(flag) }
+
+// enterNamespaces is the order that the kernel asks for. Namespaces made after the user namespace belong to it, so that comes
+// first; those joined by path may belong to the host, and a privileged runtime joins them before it gives up the host's
+// credentials. Time offsets are fixed before the first process is inside. A pid or time namespace takes effect for children
+// only, hence the spawn.
+func (c *compiler) enterNamespaces() error {
+	user := c.ns.has(unix.CLONE_NEWUSER)
+	timens := c.ns.has(unix.CLONE_NEWTIME)
+	rest := c.ns.created &^ (unix.CLONE_NEWUSER | unix.CLONE_NEWTIME | unix.CLONE_NEWCGROUP)
+	c.oomScore()
+	if c.in.Facts.Privileged || !user {
+		c.joinNamespaces()
+	}
+	c.userNamespace()
+	if !c.in.Facts.Privileged && user {
+		c.joinNamespaces()
+	}
+	c.timeNamespace()
+	switch {
+	case !user && !timens && !c.ns.joins(unix.CLONE_NEWPID):
+		c.Plan.Clone = rest
+	case timens || c.ns.has(unix.CLONE_NEWPID):
+		c.Step("linux.namespaces", "start the container's first process in new namespaces: "+namespaceNames(rest), c.SpawnChild(rest))
+	case rest != 0:
+		c.Step("linux.namespaces", "make new namespaces: "+namespaceNames(rest), plan.Unshare(plan.Int(int64(rest), plan.CloneText(rest))))
+	}
+	if c.ns.created&unix.CLONE_NEWCGROUP != 0 {
+		// Its root is the cgroup that the process is in at this moment.
+		c.Step("linux.namespaces", "make a cgroup namespace whose root is the container's cgroup",
+			plan.Unshare(plan.Int(unix.CLONE_NEWCGROUP, "NEWCGROUP")))
+	}
+	return nil
+}
+
+func namespaceNames(flags uint64) string {
+	if flags == 0 {
+		return "none"
+	}
+	return strings.ToLower(strings.ReplaceAll(strings.ReplaceAll(plan.CloneText(flags), "NEWNS", "mount"), "NEW", ""))
+}
+
+// oomScore comes first: lowering the score needs the host's privileges.
+func (c *compiler) oomScore() {
+	if c.spec.Process == nil || c.spec.Process.OOMScoreAdj == nil {
+		return
+	}
+	c.Step("process.oomScoreAdj", fmt.Sprintf("set the OOM score adjustment to %d", *c.spec.Process.OOMScoreAdj),
+		c.writeProc("self/oom_score_adj", fmt.Sprint(*c.spec.Process.OOMScoreAdj))...)
+}
+
+// joinNamespaces joins everything by path but the user namespace; the mount namespace last, since it changes what paths mean.
+func (c *compiler) joinNamespaces() {
+	for _, mount := range []bool{false, true} {
+		for _, j := range c.ns.joined {
+			if j.flag == unix.CLONE_NEWUSER || (j.flag == unix.CLONE_NEWNS) != mount {
+				continue
+			}
+			c.join(j)
+		}
+	}
+}
+
+func (c *compiler) join(j joinedNamespace) {
+	fd := c.File(plan.File{Name: j.from, Open: plan.OpenNS, Path: j.path, From: j.from})
+	kind := namespaceNames(j.flag)
+	c.Step(j.from, "join the "+kind+" namespace "+j.path, plan.Setns(fd, plan.Int(int64(j.flag), plan.CloneText(j.flag))))
+}
+
+// userNamespace makes or joins it and becomes its root.
+func (c *compiler) userNamespace() {
+	const flag = unix.CLONE_NEWUSER
+	switch {
+	case c.ns.created&flag != 0:
+		ops := []plan.Op{plan.Unshare(plan.Int(flag, "NEWUSER"))}
+		if !c.in.Facts.Privileged {
+			// The files below /proc/PID of an undumpable process belong to root, and an unprivileged runtime has to write the maps
+			// there. Nothing of the container can see this process yet.
+			ops = append(ops, plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE", plan.Num(1)))
+		}
+		c.Step("linux.namespaces", "make a user namespace", ops...)
+		c.Host(DoIDMaps, "linux.uidMappings", "write the user namespace's id maps")
+	case c.ns.joins(flag):
+		for _, j := range c.ns.joined {
+			if j.flag == flag {
+				c.join(j)
+			}
+		}
+	default:
+		return
+	}
+	zero := plan.Num(0)
+	c.Step("linux.namespaces", "become root of the user namespace",
+		plan.Sys(plan.SysSetresgid, zero, zero, zero),
+		plan.Sys(plan.SysSetresuid, zero, zero, zero),
+		plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))
+}
+
+func (c *compiler) timeNamespace() {
+	if c.ns.created&unix.CLONE_NEWTIME == 0 {
+		return
+	}
+	ops := []plan.Op{plan.Unshare(plan.Int(unix.CLONE_NEWTIME, "NEWTIME"))}
+	var text strings.Builder
+	for _, clock := range []string{"monotonic", "boottime"} {
+		if o, ok := c.lin.TimeOffsets[clock]; ok {
+			fmt.Fprintf(&text, "%s %d %d\n", clock, o.Secs, o.Nanosecs)
+		}
+	}
+	if text.Len() == 0 {
+		c.Step("linux.namespaces", "make a time namespace", ops...)
+		return
+	}
+	c.Step("linux.timeOffsets", "make a time namespace with its offsets", append(ops, c.writeProc("self/timens_offsets", text.String())...)...)
+}
+
+// identity is what the namespaces are filled with: session, keyring, names, loopback.
+func (c *compiler) identity() error {
+	c.Step("default", "begin a session", plan.Sys(plan.SysSetsid))
+	if !c.in.NoNewKeyring {
+		c.keyring()
+	}
+	if h := c.spec.Hostname; h != "" {
+		c.Step("hostname", "set the host name to "+h, plan.Sys(plan.SysSethostname, plan.Str(h), plan.Num(int64(len(h)))))
+	}
+	if d := c.spec.Domainname; d != "" {
+		c.Step("domainname", "set the domain name to "+d, plan.Sys(plan.SysSetdomainname, plan.Str(d), plan.Num(int64(len(d)))))
+	}
+	if c.ns.created&unix.CLONE_NEWNET != 0 {
+		c.loopback()
+	}
+	return nil
+}
+
+// keyring gives the container a session keyring of its own. It is a convenience: a kernel without keyrings, or a user whose quota is
+// used up (thousands of containers of one uid), does not stop the container.
+func (c *compiler) keyring() {
+	key := c.tmp()
+	const (
+		// What the kernel gives a new session keyring, plus "search" for the user: without it programs that start as another
+		// process of the same user can't find the keys.
+		perm        = 0x3f130000 | 0x00080000
+		joinSession = 1
+		setPerm     = 5
+	)
+	c.Step("default", "begin a session keyring",
+		plan.Sys(plan.SysKeyctl, plan.Int(joinSession, "JOIN_SESSION_KEYRING"), plan.Str("_ses."+c.in.ID), plan.Num(0), plan.Num(0), plan.Num(0)).
+			Into(key).Allowing(unix.ENOSYS, unix.EDQUOT, unix.EPERM, unix.EACCES),
+		plan.Sys(plan.SysKeyctl, plan.Int(setPerm, "SETPERM"), plan.Val(key), plan.Int(perm, "0x3f1b0000"), plan.Num(0), plan.Num(0)).
+			When(key.OK()).Allowing(unix.ENOSYS, unix.EACCES))
+}
+
+// loopback brings up lo of a new network namespace.
+func (c *compiler) loopback() {
+	// struct ifreq: the name in 16 bytes, then the flags.
+	ifreq := make([]byte, 40)
+	copy(ifreq, "lo")
+	copy(ifreq[unix.IFNAMSIZ:], plan.Uint32s(unix.IFF_UP))
+	sock := c.tmp()
+	c.Step("linux.namespaces", "bring up the loopback device",
+		plan.Sys(plan.SysSocket, plan.Int(unix.AF_INET, "AF_INET"), plan.Int(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, "SOCK_DGRAM|SOCK_CLOEXEC"), plan.Num(0)).Into(sock),
+		plan.Ioctl(plan.Val(sock), unix.SIOCSIFFLAGS, "SIOCSIFFLAGS", plan.Bytes(ifreq, "{lo, IFF_UP}")),
+		plan.Close(plan.Val(sock)))
+}

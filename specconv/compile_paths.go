@@ -1,0 +1,112 @@
+package specconv
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+)
+
+// readonlyPaths puts a read-only copy of each path's mount over it. What does not exist needs no protection (spec, "Readonly Paths").
+func (c *compiler) readonlyPaths() {
+	for i, p := range c.lin.ReadonlyPaths {
+		t, m := c.tmp(), c.tmp()
+		found := t.OK()
+		c.Step(fmt.Sprintf("linux.readonlyPaths[%d]", i), "make "+p+" read-only",
+			plan.OpenInRoot(plan.Val(c.root), rel(p), 0).Into(t).Allowing(unix.ENOENT, unix.ENOTDIR),
+			plan.OpenTreeClone(plan.Val(t), "", true).Into(m).When(found),
+			plan.MountSetattr(plan.Val(m), true, unix.MOUNT_ATTR_RDONLY, 0, 0).When(found),
+			plan.MoveMount(plan.Val(m), plan.Val(t)).When(found),
+			plan.Close(plan.Val(m)).When(found),
+			plan.Close(plan.Val(t)).When(found))
+	}
+}
+
+// maskedPaths hides each path behind /dev/null or, where it is a directory, behind an empty read-only tmpfs: one for all
+// of them, since a machine with hundreds of CPUs has hundreds of paths.
+func (c *compiler) maskedPaths() {
+	if len(c.lin.MaskedPaths) == 0 {
+		return
+	}
+	null := c.nullDevice()
+	empty := c.emptyDirectory()
+	for i, p := range c.lin.MaskedPaths {
+		c.mask(fmt.Sprintf("linux.maskedPaths[%d]", i), p, null, empty)
+	}
+	c.Step("linux.maskedPaths", "close what the masks were made from", plan.Close(plan.Val(null)), plan.Close(plan.Val(empty)))
+}
+
+// nullDevice opens the container's /dev/null and makes sure that it is the real one: an image or another container may have put
+// anything there, and masked paths would show that (CVE-2025-31133).
+func (c *compiler) nullDevice() plan.Reg {
+	null := c.Reg()
+	st := c.statxBuf()
+	c.Step("linux.maskedPaths", "open /dev/null to mask files with, and check that it is the null device",
+		plan.OpenNoLinks(plan.Val(c.root), "dev/null", unix.O_PATH|unix.O_NOFOLLOW).Into(null),
+		statx(null, st),
+		assertMode(st, unix.S_IFCHR),
+		assertDevice(st, 1, 3))
+	return null
+}
+
+// emptyDirectory makes the tmpfs that hides directories. Some kernels count the root as an inode of its own and refuse a limit of 1.
+func (c *compiler) emptyDirectory() plan.Reg {
+	m, fs := c.Reg(), c.tmp()
+	v := plan.Val(fs)
+	c.Step("linux.maskedPaths", "make an empty tmpfs to mask directories with",
+		plan.Fsopen("tmpfs").Into(fs),
+		plan.FsString(v, "nr_blocks", "1"), plan.FsString(v, "nr_inodes", "2"),
+		plan.FsCreate(v),
+		plan.Fsmount(v, unix.MOUNT_ATTR_RDONLY).Into(m),
+		plan.Close(v))
+	return m
+}
+
+func (c *compiler) mask(from, p string, null, empty plan.Reg) {
+	t, m, moved, dir := c.tmp(), c.tmp(), c.tmp(), c.tmp()
+	// A file can't be mounted on a directory: move_mount says ENOTDIR or EINVAL, and then it is the tmpfs's turn. Its first copy is
+	// the tmpfs itself: kernels before 6.15 don't clone a tree that is not attached anywhere.
+	isDir := moved.Failed()
+	ops := append(unset(m, moved, dir),
+		plan.OpenInRoot(plan.Val(c.root), rel(p), 0).Into(t).Allowing(unix.ENOENT, unix.ENOTDIR),
+		plan.OpenTreeClone(plan.Val(null), "", false).Into(m).When(t.OK()),
+		plan.MoveMount(plan.Val(m), plan.Val(t)).Into(moved).When(t.OK()).Allowing(unix.ENOTDIR, unix.EINVAL),
+		plan.Close(plan.Val(m)).When(t.OK()),
+		plan.OpenTreeClone(plan.Val(empty), "", false).Into(dir).When(isDir).Allowing(unix.EINVAL),
+		plan.MoveMount(plan.Val(empty), plan.Val(t)).When(dir.Failed()),
+		plan.MoveMount(plan.Val(dir), plan.Val(t)).When(dir.OK()),
+		plan.Close(plan.Val(dir)).When(dir.OK()),
+		plan.Close(plan.Val(t)).When(t.OK()))
+	c.Step(from, "mask "+p, ops...)
+}
+
+// statxBuf is memory for a struct statx, shared by all steps.
+func (c *compiler) statxBuf() plan.Arg {
+	if c.statx.Kind != plan.KindBuf {
+		c.statx = c.Buf("statx", make([]byte, 256))
+	}
+	return c.statx
+}
+
+// statx asks for the type and the device numbers of what r is open on.
+func statx(r plan.Reg, buf plan.Arg) plan.Op {
+	return plan.Sys(plan.SysStatx, plan.Val(r), plan.Str(""), plan.Int(unix.AT_EMPTY_PATH, "AT_EMPTY_PATH"),
+		plan.Int(unix.STATX_TYPE|unix.STATX_MODE, "STATX_TYPE|STATX_MODE"), buf)
+}
+
+// Offsets in struct statx (statx(2)).
+const (
+	statxMode      = 0x1c // u16 stx_mode
+	statxRdevMajor = 0x80 // u32 stx_rdev_major, then u32 stx_rdev_minor
+)
+
+// assertMode fails with ENXIO unless the file is of the given type. The assertion reads 8 bytes; the mask picks the type bits on
+// both byte orders that have an op loop (both are little-endian).
+func assertMode(st plan.Arg, kind uint64) plan.Op {
+	return plan.AssertWord(st.Off(statxMode), unix.S_IFMT, kind, unix.ENXIO)
+}
+
+func assertDevice(st plan.Arg, major, minor uint64) plan.Op {
+	return plan.AssertWord(st.Off(statxRdevMajor), 1<<64-1, minor<<32|major, unix.ENXIO)
+}

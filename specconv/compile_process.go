@@ -1,0 +1,232 @@
+package specconv
+
+import (
+	"fmt"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+)
+
+// process turns the init into the user's process. `create`, `run` and `exec` share it, so that no process gets other rights than
+// config.json says (CVE-2022-27650, CVE-2025-27612).
+func (c *compiler) process() error {
+	p := c.spec.Process
+	if p == nil {
+		p = &specs.Process{Cwd: "/"}
+	}
+	c.Group = plan.Process
+	passwd, home := c.passwd(p)
+	if err := c.labels(p); err != nil {
+		return err
+	}
+	c.scheduling(p)
+	c.stdioOwner(p)
+	if err := c.rlimits(p); err != nil {
+		return err
+	}
+	caps := c.capabilitySets(p)
+	entered := c.tryCwd(p)
+	c.credentials(p, caps)
+	c.enterCwd(p, entered)
+	program := c.lookup(p)
+	if home {
+		c.HostMaybe(DoHome, "process.env", "find the user's home directory in the container's /etc/passwd", passwd)
+	}
+	if c.hostRlimits {
+		c.Host(DoRlimits, "process.rlimits", "set resource limits")
+	}
+	c.Host(DoCreated, "default", "record the container's state")
+	if c.Plan.Waits {
+		c.waitForStart()
+	}
+	if err := c.seccomp(p, caps); err != nil {
+		return err
+	}
+	env := c.environment(p, home)
+	args := make([]plan.Arg, len(p.Args))
+	for i, a := range p.Args {
+		args[i] = plan.Str(a)
+	}
+	name := "nothing: process is not set"
+	if len(p.Args) > 0 {
+		name = p.Args[0]
+	}
+	c.Step("process.args", "execute "+name, plan.Sys(plan.SysExecve, program, c.Vec("argv", args), c.Vec("envp", env)).
+		Says("exec "+name))
+	return nil
+}
+
+// labels sets what the security modules apply at execve. The files are written by the process itself, through the verified
+// procfs.
+func (c *compiler) labels(p *specs.Process) error {
+	if l := p.ApparmorProfile; l != "" {
+		if !c.in.Facts.AppArmor {
+			return fmt.Errorf("process.apparmorProfile: %s: this kernel has AppArmor switched off or lacks it", l)
+		}
+		c.Step("process.apparmorProfile", "change to the AppArmor profile "+l+" on exec", c.writeProc("self/attr/apparmor/exec", "exec "+l)...)
+	}
+	if l := p.SelinuxLabel; l != "" {
+		if !c.in.Facts.SELinux {
+			return fmt.Errorf("process.selinuxLabel: %s: SELinux is switched off or this kernel lacks it", l)
+		}
+		c.Step("process.selinuxLabel", "change to the SELinux label "+l+" on exec", c.writeProc("self/attr/exec", l)...)
+	}
+	if c.lin.MountLabel != "" && !c.in.Facts.SELinux {
+		return fmt.Errorf("linux.mountLabel: %s: SELinux is switched off or this kernel lacks it", c.lin.MountLabel)
+	}
+	return nil
+}
+
+// scheduling sets what needs no privileges to keep but some to get.
+func (c *compiler) scheduling(p *specs.Process) {
+	if s := p.Scheduler; s != nil {
+		c.Step("process.scheduler", "set the scheduling policy "+string(s.Policy),
+			plan.Sys(plan.SysSchedSetattr, plan.Num(0), plan.Bytes(schedAttr(s), string(s.Policy)), plan.Num(0)))
+	}
+	if io := p.IOPriority; io != nil {
+		const whoProcessGroup = 2
+		c.Step("process.ioPriority", fmt.Sprintf("set the I/O priority %s %d", io.Class, io.Priority),
+			plan.Sys(plan.SysIoprioSet, plan.Int(whoProcessGroup, "IOPRIO_WHO_PGRP"), plan.Num(0), plan.Num(int64(ioClass(io.Class)<<13|io.Priority))))
+	}
+	if d := c.lin.Personality; d != nil {
+		domain := int64(0)
+		if d.Domain == specs.PerLinux32 {
+			domain = 8
+		}
+		c.Step("linux.personality", "set the execution domain "+string(d.Domain), plan.Sys(plan.SysPersonality, plan.Int(domain, string(d.Domain))))
+	}
+	umask := int64(0o022)
+	from := "default"
+	if p.User.Umask != nil {
+		umask, from = int64(*p.User.Umask&0o777), "process.user.umask"
+	}
+	c.Step(from, fmt.Sprintf("set the umask to %04o", umask), plan.Umask(umask))
+}
+
+func ioClass(class specs.IOPriorityClass) int {
+	switch class {
+	case specs.IOPRIO_CLASS_RT:
+		return 1
+	case specs.IOPRIO_CLASS_BE:
+		return 2
+	case specs.IOPRIO_CLASS_IDLE:
+		return 3
+	}
+	return 0
+}
+
+// schedAttr is struct sched_attr for process.scheduler; numbers as in sched(7).
+func schedAttr(s *specs.Scheduler) []byte {
+	var policy uint32
+	switch s.Policy {
+	case specs.SchedFIFO:
+		policy = 1
+	case specs.SchedRR:
+		policy = 2
+	case specs.SchedBatch:
+		policy = 3
+	case specs.SchedISO:
+		policy = 4
+	case specs.SchedIdle:
+		policy = 5
+	case specs.SchedDeadline:
+		policy = 6
+	}
+	var flags uint64
+	for _, f := range s.Flags {
+		switch f {
+		case specs.SchedFlagResetOnFork:
+			flags |= 0x01
+		case specs.SchedFlagReclaim:
+			flags |= 0x02
+		case specs.SchedFlagDLOverrun:
+			flags |= 0x04
+		case specs.SchedFlagKeepPolicy:
+			flags |= 0x08
+		case specs.SchedFlagKeepParams:
+			flags |= 0x10
+		case specs.SchedFlagUtilClampMin:
+			flags |= 0x20
+		case specs.SchedFlagUtilClampMax:
+			flags |= 0x40
+		}
+	}
+	return plan.SchedAttr(policy, flags, s.Nice, uint32(s.Priority), s.Runtime, s.Deadline, s.Period)
+}
+
+// stdioOwner gives the process's user the descriptors that it gets as stdio: /proc/self/fd/1 could not be opened by it otherwise. The
+// host's /dev/null stays as it is.
+func (c *compiler) stdioOwner(p *specs.Process) {
+	if p.Terminal {
+		return
+	}
+	var ops []plan.Op
+	for i, s := range c.in.Facts.Stdio {
+		if s.Null || s.UID == p.User.UID && !c.ns.has(unix.CLONE_NEWUSER) {
+			continue
+		}
+		ops = append(ops, plan.Sys(plan.SysFchown, plan.Num(int64(i)), plan.Num(int64(p.User.UID)), plan.Int(-1, "same")).
+			Allowing(unix.EPERM, unix.EROFS, unix.EINVAL))
+	}
+	if len(ops) > 0 {
+		c.Step("process.user.uid", "let the user own its stdio", ops...)
+	}
+}
+
+// rlimits are set by the init while it may still raise them; in a user namespace only the host may.
+func (c *compiler) rlimits(p *specs.Process) error {
+	if c.ns.has(unix.CLONE_NEWUSER) {
+		c.hostRlimits = len(p.Rlimits) > 0
+		return nil
+	}
+	for i, r := range p.Rlimits {
+		n, ok := RlimitNumber(r.Type)
+		if !ok {
+			return fmt.Errorf("process.rlimits[%d].type: %s is not a resource limit", i, r.Type)
+		}
+		c.Step(fmt.Sprintf("process.rlimits[%d]", i), fmt.Sprintf("set %s to %d (hard %d)", r.Type, r.Soft, r.Hard),
+			plan.Sys(plan.SysPrlimit64, plan.Num(0), plan.Int(int64(n), r.Type), plan.Bytes(plan.Rlimit64(r.Soft, r.Hard), "limits"), plan.Num(0)))
+	}
+	return nil
+}
+
+// RlimitNumber is the number of a limit of process.rlimits (setrlimit(2)).
+func RlimitNumber(name string) (int, bool) {
+	switch name {
+	case "RLIMIT_CPU":
+		return unix.RLIMIT_CPU, true
+	case "RLIMIT_FSIZE":
+		return unix.RLIMIT_FSIZE, true
+	case "RLIMIT_DATA":
+		return unix.RLIMIT_DATA, true
+	case "RLIMIT_STACK":
+		return unix.RLIMIT_STACK, true
+	case "RLIMIT_CORE":
+		return unix.RLIMIT_CORE, true
+	case "RLIMIT_RSS":
+		return unix.RLIMIT_RSS, true
+	case "RLIMIT_NPROC":
+		return unix.RLIMIT_NPROC, true
+	case "RLIMIT_NOFILE":
+		return unix.RLIMIT_NOFILE, true
+	case "RLIMIT_MEMLOCK":
+		return unix.RLIMIT_MEMLOCK, true
+	case "RLIMIT_AS":
+		return unix.RLIMIT_AS, true
+	case "RLIMIT_LOCKS":
+		return unix.RLIMIT_LOCKS, true
+	case "RLIMIT_SIGPENDING":
+		return unix.RLIMIT_SIGPENDING, true
+	case "RLIMIT_MSGQUEUE":
+		return unix.RLIMIT_MSGQUEUE, true
+	case "RLIMIT_NICE":
+		return unix.RLIMIT_NICE, true
+	case "RLIMIT_RTPRIO":
+		return unix.RLIMIT_RTPRIO, true
+	case "RLIMIT_RTTIME":
+		return unix.RLIMIT_RTTIME, true
+	}
+	return 0, false
+}

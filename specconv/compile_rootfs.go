@@ -1,0 +1,299 @@
+package specconv
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+)
+
+// lateChange is a mount that becomes read-only once everything below it is in place.
+type lateChange struct {
+	from, dest string
+}
+
+// hostPath makes a path of config.json absolute: relative ones start in the bundle.
+func (c *compiler) hostPath(p string) string {
+	if !path.IsAbs(p) {
+		p = path.Join(c.in.Bundle, p)
+	}
+	return path.Clean(p)
+}
+
+// propagation is what linux.rootfsPropagation asks for, MS_SLAVE by default as every runtime has it: the host's new mounts
+// arrive, the container's own stay inside.
+func (c *compiler) propagation() uint64 {
+	switch strings.TrimPrefix(c.lin.RootfsPropagation, "r") {
+	case "shared":
+		return unix.MS_SHARED
+	case "private":
+		return unix.MS_PRIVATE
+	case "unbindable":
+		return unix.MS_UNBINDABLE
+	}
+	return unix.MS_SLAVE
+}
+
+// cloned is the propagation of a tree that has just been cloned from the host. A clone is a peer of what it was cloned from; only
+// `shared` wants that.
+func (c *compiler) cloned() uint64 {
+	switch p := c.propagation(); p {
+	case unix.MS_SHARED:
+		return 0
+	case unix.MS_UNBINDABLE:
+		return unix.MS_PRIVATE // until everything is mounted: an unbindable tree can't be cloned for masks and read-only paths
+	default:
+		return p
+	}
+}
+
+// rootfs builds the container's file system: a copy of the mounts at root.path, mounted over the old root, and everything that
+// config.json puts into it. Targets are descriptors opened below the new root, never paths that are looked up twice
+// (CVE-2021-30465, CVE-2024-45310).
+func (c *compiler) rootfs() error {
+	c.Group = plan.Rootfs
+	c.root = c.Reg()
+	root := c.hostPath(c.spec.Root.Path)
+	c.Step("default", "clear the umask while files are made", plan.Umask(0))
+	if !c.ns.has(unix.CLONE_NEWNS) {
+		if len(c.spec.Mounts) > 0 {
+			return fmt.Errorf("mounts: a container without a mount namespace would mount on the host; add one to linux.namespaces")
+		}
+		fd := c.File(plan.File{Name: FileRootfs, Open: plan.OpenPath, Path: root, From: "root.path"})
+		c.Step("root.path", "take "+root+" as the root file system", plan.SetReg(c.root, fd))
+		return nil
+	}
+	c.detachFromHost()
+	c.attachRoot(root)
+	for i := range c.spec.Mounts {
+		if err := c.mount(i); err != nil {
+			return err
+		}
+	}
+	return c.devices()
+}
+
+// detachFromHost ends the propagation of our mounts to the host. The root mount itself is always private, since the container's
+// root is mounted over it: with `shared` that would otherwise happen on the host, too.
+func (c *compiler) detachFromHost() {
+	ops := []plan.Op{c.setRootAttr(unix.AT_RECURSIVE, unix.MS_SLAVE)}
+	what := "stop mounts from propagating to the host"
+	switch c.propagation() {
+	case unix.MS_SHARED:
+		ops = []plan.Op{c.setRootAttr(0, unix.MS_PRIVATE)}
+		what = "make the old root mount private"
+	case unix.MS_PRIVATE, unix.MS_UNBINDABLE:
+		ops = []plan.Op{c.setRootAttr(unix.AT_RECURSIVE, unix.MS_PRIVATE)}
+		what = "cut the mounts off from the host"
+	}
+	from := "linux.rootfsPropagation"
+	if c.lin.RootfsPropagation == "" {
+		from = "default"
+	}
+	c.Step(from, what, ops...)
+}
+
+func (c *compiler) setRootAttr(flags int64, propagation uint64) plan.Op {
+	label := "0"
+	if flags != 0 {
+		label = "AT_RECURSIVE"
+	}
+	return plan.Sys(plan.SysMountSetattr, plan.CWD(), plan.Str("/"), plan.Int(flags, label),
+		plan.Bytes(plan.MountAttr(0, 0, propagation, 0), plan.AttrChange(0, 0, propagation)), plan.Num(32)).OnHost()
+}
+
+// attachRoot mounts the root file system over the old root. That place needs no path of the host, which a user namespace
+// might not be allowed to walk, and pivot_root takes it.
+func (c *compiler) attachRoot(root string) {
+	tree := plan.Val(c.root)
+	ops := []plan.Op{c.cloneFromHost(c.root, plan.File{Name: FileRootfs, Path: root, From: "root.path", Recursive: true})}
+	if p := c.cloned(); p != 0 {
+		ops = append(ops, plan.MountSetattr(tree, true, 0, 0, p))
+	}
+	ops = append(ops, plan.Sys(plan.SysMoveMount, tree, plan.Str(""), plan.CWD(), plan.Str("/"),
+		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH, "F_EMPTY_PATH")).OnHost())
+	c.Step("root.path", "mount "+root+" as the new root", ops...)
+}
+
+// cloneFromHost puts a detached copy of a host's mount into r. A privileged host clones it before the init exists, whatever the
+// init may see later; an unprivileged one may not, and the init does it in its user namespace, with the same user's rights.
+func (c *compiler) cloneFromHost(r plan.Reg, f plan.File) plan.Op {
+	if c.in.Facts.Privileged {
+		f.Open = plan.OpenTree
+		return plan.SetReg(r, c.File(f))
+	}
+	return plan.OpenTreeClone(plan.CWD(), f.Path, f.Recursive).OnHost().Into(r)
+}
+
+// target opens the place for a mount, relative to the new root, and makes it where it is missing: the missing directories, then a directory or an
+// empty file. The ops for that are skipped when the first open succeeds.
+func (c *compiler) target(dest string, dir, noLinks bool) (plan.Reg, []plan.Op) {
+	t, parent := c.tmp(), c.tmp()
+	var extra uint64
+	if dir {
+		extra = unix.O_DIRECTORY
+	}
+	open := plan.OpenInRoot(plan.Val(c.root), rel(dest), extra).Into(t)
+	if noLinks {
+		open = plan.OpenNoLinks(plan.Val(c.root), rel(dest), unix.O_PATH|extra).Into(t)
+	}
+	ops := []plan.Op{open.Allowing(unix.ENOENT)}
+	missing := t.Failed()
+	at := plan.Val(c.root)
+	parts := strings.Split(rel(dest), "/")
+	for i, name := range parts {
+		last := i == len(parts)-1
+		if last && !dir {
+			ops = append(ops, plan.Mknod(at, name, unix.S_IFREG|0o755, 0).When(missing).Allowing(unix.EEXIST))
+			break
+		}
+		ops = append(ops, plan.Mkdir(at, name, 0o755).When(missing).Allowing(unix.EEXIST))
+		if last {
+			break
+		}
+		if i > 0 {
+			ops = append(ops, plan.Close(at).When(missing))
+		}
+		ops = append(ops, plan.OpenInRoot(plan.Val(c.root), strings.Join(parts[:i+1], "/"), unix.O_DIRECTORY).Into(parent).When(missing))
+		at = plan.Val(parent)
+	}
+	if len(parts) > 1 {
+		ops = append(ops, plan.Close(plan.Val(parent)).When(missing))
+	}
+	return t, append(ops, open.When(missing))
+}
+
+// hooksBeforePivot is the point where the environment exists and the host's root can still be seen.
+func (c *compiler) hooksBeforePivot() error {
+	h := c.spec.Hooks
+	if h == nil {
+		return nil
+	}
+	c.Group = plan.Hooks
+	for _, k := range []struct {
+		n        int
+		do, from string
+	}{
+		{len(h.Prestart), DoPrestart, "hooks.prestart"}, //nolint:staticcheck // deprecated, and dockerd 20.10 sets up its network with it
+		{len(h.CreateRuntime), DoCreateRuntime, "hooks.createRuntime"},
+		{len(h.CreateContainer), DoCreateContainer, "hooks.createContainer"},
+	} {
+		if k.n == 0 {
+			continue
+		}
+		what := fmt.Sprintf("run %d %s", k.n, k.do)
+		if k.do != DoCreateContainer {
+			c.Host(k.do, k.from, what)
+			continue
+		}
+		// These run in the container's namespaces, but still see the host's root, which a process that joins the mount
+		// namespace would not: the new root lies over it.
+		old := c.tmp()
+		c.Step(k.from, "open the old root for the hooks", plan.OpenFile(plan.CWD(), "/", unix.O_PATH|unix.O_DIRECTORY, 0, 0).OnHost().Into(old))
+		c.HostWith(k.do, k.from, what, plan.Val(old), plan.Val(c.root))
+		c.Builder.Step(k.from, "close the old root", plan.Close(plan.Val(old)))
+	}
+	c.Group = plan.Rootfs
+	return nil
+}
+
+// pivot makes the new root the root. pivot_root(".", ".") stacks the old root on the new one, and "." then is the old one.
+func (c *compiler) pivot() error {
+	root := plan.Val(c.root)
+	dot := plan.Str(".")
+	switch {
+	case !c.ns.has(unix.CLONE_NEWNS) || c.in.NoPivot:
+		c.Step("root.path", "change the root to the new root file system", plan.Fchdir(root), plan.Sys(plan.SysChroot, dot))
+	default:
+		c.Step("root.path", "pivot to the new root and let go of the old one",
+			plan.Fchdir(root),
+			plan.Sys(plan.SysPivotRoot, dot, dot),
+			// The old root's mounts may be shared with the host's: unmounting must not propagate.
+			plan.Sys(plan.SysMountSetattr, plan.CWD(), dot, plan.Int(unix.AT_RECURSIVE, "AT_RECURSIVE"),
+				plan.Bytes(plan.MountAttr(0, 0, unix.MS_SLAVE, 0), plan.AttrChange(0, 0, unix.MS_SLAVE)), plan.Num(32)),
+			plan.Sys(plan.SysUmount2, dot, plan.Int(unix.MNT_DETACH, "MNT_DETACH")),
+			plan.Fchdir(root))
+	}
+	return nil
+}
+
+// afterPivot closes the file system: what is read-only, masked, or set once it stands.
+func (c *compiler) afterPivot() error {
+	mounts := c.ns.has(unix.CLONE_NEWNS)
+	if mounts {
+		switch p := c.propagation(); p {
+		case unix.MS_SHARED, unix.MS_UNBINDABLE:
+			c.Step("linux.rootfsPropagation", "make the root mount "+c.lin.RootfsPropagation,
+				plan.MountSetattr(plan.Val(c.root), false, 0, 0, p))
+		}
+	}
+	if err := c.nullStdio(); err != nil {
+		return err
+	}
+	c.workdir()
+	if err := c.terminal(); err != nil {
+		return err
+	}
+	c.sysctls()
+	if mounts {
+		for _, l := range c.late {
+			c.setReadonly(l)
+		}
+		if c.spec.Root.Readonly {
+			c.Step("root.readonly", "make the root file system read-only",
+				plan.MountSetattr(plan.Val(c.root), false, unix.MOUNT_ATTR_RDONLY, 0, 0))
+		}
+		c.readonlyPaths()
+		c.maskedPaths()
+	}
+	return nil
+}
+
+func (c *compiler) setReadonly(l lateChange) {
+	t := c.tmp()
+	c.Step(l.from, "make "+l.dest+" read-only, now that it is filled",
+		plan.OpenInRoot(plan.Val(c.root), rel(l.dest), 0).Into(t),
+		plan.MountSetattr(plan.Val(t), false, unix.MOUNT_ATTR_RDONLY, 0, 0),
+		plan.Close(plan.Val(t)))
+}
+
+// workdir makes process.cwd where the image lacks it, as every runtime does.
+func (c *compiler) workdir() {
+	if c.spec.Process == nil || rel(c.spec.Process.Cwd) == "." {
+		return
+	}
+	t, ops := c.target(c.spec.Process.Cwd, true, false)
+	// On a read-only file system, or where something of another kind is in the way, chdir will tell what is wrong.
+	c.Step("process.cwd", "make the working directory "+c.spec.Process.Cwd+" if it is missing", append(ops, plan.Close(plan.Val(t)))...)
+}
+
+// sysctls are written through the verified procfs: the container's own /proc may be anything, or nothing.
+func (c *compiler) sysctls() {
+	for _, key := range slices.Sorted(maps.Keys(c.lin.Sysctl)) {
+		value := c.lin.Sysctl[key]
+		c.Step("linux.sysctl."+key, "set "+key+" to "+value, c.writeProc("sys/"+sysctlPath(key), value)...)
+	}
+}
+
+// sysctlPath turns a key into a path: whichever of "." and "/" comes first is the separator, so that an interface's
+// name may have dots (net/ipv4/conf/eth0.100/forwarding).
+func sysctlPath(key string) string {
+	i := strings.IndexAny(key, "./")
+	if i < 0 || key[i] == '/' {
+		return key
+	}
+	return strings.Map(func(r rune) rune {
+		switch r {
+		case '.':
+			return '/'
+		case '/':
+			return '.'
+		}
+		return r
+	}, key)
+}
