@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -213,9 +214,14 @@ func TestRecordComesBack(t *testing.T) {
 	if err := r.SetInit(os.Getpid()); err != nil {
 		t.Fatal(err)
 	}
-	r.Annotations = map[string]string{"bundle": "not the bundle", "a=b": "c"}
 	r.Bundle = "/b"
-	r.SetNamespaces([]specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.NetworkNamespace, Path: "/run/netns/x"}, {Type: specs.MountNamespace}})
+	r.SetSpec(&specs.Spec{
+		Annotations: map[string]string{"bundle": "not the bundle", "a=b": "c"},
+		Hooks:       &specs.Hooks{Poststop: []specs.Hook{{Path: "/h", Args: []string{"h"}}}},
+		Linux: &specs.Linux{CgroupsPath: "/x", Namespaces: []specs.LinuxNamespace{
+			{Type: specs.PIDNamespace}, {Type: specs.NetworkNamespace, Path: "/run/netns/x"}, {Type: specs.MountNamespace},
+		}},
+	})
 	if err := d.Save(r); err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +229,7 @@ func TestRecordComesBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if fmt.Sprint(got) != fmt.Sprint(r) {
+	if !reflect.DeepEqual(got, r) {
 		t.Errorf("loaded %+v\nsaved  %+v", got, r)
 	}
 	// What cAdvisor and others look for.

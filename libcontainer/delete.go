@@ -1,0 +1,227 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
+	"github.com/ociruntime/ociruntime/libcontainer/hooks"
+	"github.com/ociruntime/ociruntime/libcontainer/state"
+)
+
+const (
+	// busyTimeout is how long a forced delete leaves the container's processes to another command that holds the container.
+	busyTimeout = time.Second
+	// deathTimeout is how long processes may take to die of SIGKILL.
+	deathTimeout = 10 * time.Second
+)
+
+// Delete removes a container by its id, as [Container.Delete] does, and also what is left of one that can't be loaded: a directory
+// without a record, whatever force says, one with a broken record with force. With force an unknown id is no error.
+func (r *Runtime) Delete(id string, force bool) error {
+	c, err := r.Load(id)
+	if err != nil && !errors.Is(err, ErrInvalidID) {
+		c, err = r.deleteBroken(id, force, err)
+	}
+	if err == nil && c != nil {
+		err = c.Delete(force)
+	}
+	if force && errors.Is(err, ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// deleteBroken removes the directory of a container that could not be loaded because of cause. The container is returned when it turns out
+// that it was only being made.
+func (r *Runtime) deleteBroken(id string, force bool, cause error) (*Container, error) {
+	// The record is written before anything happens, so that without one there is nothing but the directory.
+	empty := errors.Is(cause, ErrNotExist)
+	if !empty && !force {
+		return nil, cause
+	}
+	dir, err := state.Open(r.Root, id)
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := dir.LockWithin(lockTimeout)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if c, err := r.Load(id); err == nil {
+		return c, nil
+	}
+	if err := dir.Remove(); err != nil {
+		return nil, err
+	}
+	if empty {
+		return nil, cause
+	}
+	r.warn(fmt.Sprintf("container %s could not be loaded (%v): only its directory was removed", id, cause))
+	return nil, nil
+}
+
+// Delete removes a container: what is left of its processes and its cgroup, then the poststop hooks run, then the directory goes, and its id is
+// free. One that was created but not started is killed first, as engines expect (and so is one whose create died); a running or
+// paused one only with force. Delete is bounded in time; after an error it can be called again.
+func (c *Container) Delete(force bool) error {
+	unlock, err := c.lockToDelete(force)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	status, err := c.Status()
+	if err != nil && !force {
+		return err
+	}
+	switch status {
+	case Running, Paused:
+		if !force {
+			return fmt.Errorf("cannot delete container %s that is not stopped: %s", c.ID(), status)
+		}
+	case Creating:
+		// We have the lock, so its creator is dead.
+	}
+	return c.destroy(force || status != Stopped)
+}
+
+// lockToDelete waits for other commands. With force it kills the container's processes when that takes too long: what the holder
+// waits for, a hook apart, are they.
+func (c *Container) lockToDelete(force bool) (unlock func(), err error) {
+	if force {
+		unlock, err := c.dir.LockWithin(busyTimeout)
+		if err == nil {
+			unlock()
+		}
+		if errors.Is(err, state.ErrBusy) && c.reload() == nil {
+			_, _ = c.killEverything()
+		}
+	}
+	return c.lock()
+}
+
+// destroy undoes what create did, all but hand-made things of the hooks. It kills first if kill is set, else only processes that the
+// kernel has not killed together with the init. The caller holds the lock.
+func (c *Container) destroy(kill bool) error {
+	deadline := time.Now().Add(deathTimeout)
+	cg, err := c.cgroup()
+	if err != nil {
+		return err
+	}
+	defer cg.Close()
+	var killErr error
+	if kill || !c.rec.PrivatePid() {
+		var init *os.File
+		init, killErr = c.killEverything()
+		if init != nil {
+			defer init.Close()
+			if err := awaitDeath(init, deadline); err != nil {
+				return errors.Join(c.survivor(err), killErr)
+			}
+		}
+	}
+	if err := c.removeCgroup(cg, deadline); err != nil {
+		return errors.Join(err, killErr)
+	}
+	c.poststop()
+	return c.dir.Remove()
+}
+
+// killEverything sends SIGKILL to all processes of the container, frozen or not. init is a pidfd, nil when it is dead already.
+func (c *Container) killEverything() (init *os.File, err error) {
+	if c.rec.CgroupMade {
+		cg, cerr := c.cgroup()
+		if cerr == nil {
+			cerr = cg.KillAll()
+			cg.Close()
+		}
+		err = cerr
+	}
+	init, ierr := c.rec.OpenInit()
+	if ierr == nil {
+		ierr = unix.PidfdSendSignal(int(init.Fd()), unix.SIGKILL, nil, 0)
+	}
+	if errors.Is(ierr, unix.ESRCH) {
+		ierr = nil
+	}
+	return init, errors.Join(err, ierr)
+}
+
+// awaitDeath waits for the process behind a pidfd; whoever is its parent may take its time to reap it.
+func awaitDeath(pidfd *os.File, deadline time.Time) error {
+	for {
+		ts := unix.NsecToTimespec(max(0, time.Until(deadline)).Nanoseconds())
+		n, err := unix.Ppoll([]unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}, &ts, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return fmt.Errorf("wait for the container's init: %w", err)
+		case n == 0:
+			return errSurvived
+		default:
+			return nil
+		}
+	}
+}
+
+var errSurvived = errors.New("container init still running")
+
+// survivor adds to errSurvived what the process is doing.
+func (c *Container) survivor(err error) error {
+	p, _ := c.rec.Init()
+	if p == nil || !errors.Is(err, errSurvived) {
+		return err
+	}
+	why := fmt.Sprintf("in state %c", p.State)
+	if p.State == 'D' {
+		why = "in an uninterruptible wait (state D), perhaps for a device, a network file system or a frozen parent cgroup"
+	}
+	return fmt.Errorf("%w: %s after SIGKILL, process %d (%s) is %s", err, deathTimeout, p.Pid, p.Command, why)
+}
+
+// removeCgroup removes the container's cgroup, waiting for processes that are about to end.
+func (c *Container) removeCgroup(cg *cgroups.Cgroup, deadline time.Time) error {
+	if c.rec.CgroupMade {
+		return cg.Remove(max(time.Second, time.Until(deadline)))
+	}
+	// Create was interrupted. What it made is empty; anything else was there before, and is somebody else's.
+	for _, dir := range slices.Compact(slices.Sorted(maps.Values(c.rec.CgroupPaths))) {
+		switch err := unix.Rmdir(dir); err {
+		case nil, unix.ENOENT, unix.ENODEV, unix.EBUSY, unix.ENOTEMPTY:
+		default:
+			c.rt.warn(fmt.Sprintf("remove cgroup %s of container %s, which was not created: %v", dir, c.ID(), err))
+		}
+	}
+	return nil
+}
+
+// poststop runs the hooks of that name. Their failure changes nothing (config.md, "Poststop"). They run before the directory goes: should we
+// be killed meanwhile, the next delete runs them again.
+func (c *Container) poststop() {
+	list := c.rec.Poststop
+	if c.rec.Version == 0 {
+		list = c.foreignPoststop()
+	}
+	hooks.RunAll(hooks.Poststop, list, c.hookState(Stopped, 0), hooks.Options{}, func(err error) { c.rt.warn(err.Error()) })
+}
+
+// foreignPoststop finds the hooks of a container that another runtime made.
+func (c *Container) foreignPoststop() []specs.Hook {
+	spec, err := c.Config()
+	if err != nil {
+		c.rt.warn(fmt.Sprintf("poststop hooks are left out: %v", err))
+		return nil
+	}
+	if spec.Hooks == nil {
+		return nil
+	}
+	return spec.Hooks.Poststop
+}

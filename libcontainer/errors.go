@@ -1,0 +1,18 @@
+package libcontainer
+
+import (
+	"errors"
+
+	"github.com/ociruntime/ociruntime/libcontainer/state"
+)
+
+// What a verb says when the container's status does not allow it. Engines look for these words in a command's output.
+var (
+	ErrNotExist   = state.ErrNotExist
+	ErrExist      = state.ErrExist
+	ErrInvalidID  = state.ErrInvalidID
+	ErrNotRunning = errors.New("container not running")
+	ErrRunning    = errors.New("container still running")
+	ErrPaused     = errors.New("container paused")
+	ErrNotPaused  = errors.New("container not paused")
+)

@@ -1,0 +1,111 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os/user"
+	"strconv"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
+	"github.com/ociruntime/ociruntime/libcontainer/state"
+	"github.com/ociruntime/ociruntime/specconv"
+)
+
+// Container is one that exists, as the last command left it. Its methods are for one goroutine.
+type Container struct {
+	rt  *Runtime
+	dir *state.Dir
+	rec *state.Record
+}
+
+// lockTimeout is how long a command waits for another one that is changing the same container.
+const lockTimeout = 10 * time.Second
+
+// Load finds a container.
+func (r *Runtime) Load(id string) (*Container, error) {
+	dir, err := state.Open(r.Root, id)
+	if err != nil {
+		return nil, err
+	}
+	rec, err := dir.Load()
+	if err != nil {
+		return nil, err
+	}
+	return &Container{rt: r, dir: dir, rec: rec}, nil
+}
+
+func (r *Runtime) warn(msg string) {
+	if r.Warn != nil {
+		r.Warn(msg)
+	}
+}
+
+// ID is the container's id.
+func (c *Container) ID() string { return c.dir.ID() }
+
+// Record is what is known of the container beside what the kernel can be asked.
+func (c *Container) Record() *state.Record { return c.rec }
+
+// lock keeps other commands from changing the container, and makes c what the last of them has left.
+func (c *Container) lock() (unlock func(), err error) {
+	unlock, err = c.dir.LockWithin(lockTimeout)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.reload(); err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
+func (c *Container) reload() error {
+	rec, err := c.dir.Load()
+	if err == nil {
+		c.rec = rec
+	}
+	return err
+}
+
+// Config is the configuration with which the container was created.
+func (c *Container) Config() (*specs.Spec, error) {
+	data, err := c.dir.Config()
+	var spec *specs.Spec
+	switch {
+	case err == nil:
+		spec, _, err = specconv.Parse(data)
+	case errors.Is(err, fs.ErrNotExist):
+		// Another runtime made the container.
+		spec, _, err = specconv.Load(c.rec.Bundle)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("container %s: %w", c.ID(), err)
+	}
+	return spec, nil
+}
+
+// Owner is the name of the user who created the container, or "#" and the number of one without a name.
+func (c *Container) Owner() string {
+	uid := strconv.Itoa(c.rec.Owner)
+	if u, err := user.LookupId(uid); err == nil {
+		return u.Username
+	}
+	return "#" + uid
+}
+
+// OOMKilled reports whether the kernel has killed a process of the container because of its memory limit.
+func (c *Container) OOMKilled() (bool, error) {
+	cg, err := c.cgroup()
+	if err != nil {
+		return false, err
+	}
+	defer cg.Close()
+	n, err := cg.OOMKills()
+	return n > 0, err
+}
+
+func (c *Container) cgroup() (*cgroups.Cgroup, error) { return cgroups.Open(c.rec.CgroupPaths) }
