@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,6 +15,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/hooks"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
+	"github.com/ociruntime/ociruntime/specconv"
 )
 
 const (
@@ -206,22 +208,21 @@ func (c *Container) removeCgroup(cg *cgroups.Cgroup, deadline time.Time) error {
 // poststop runs the hooks of that name. Their failure changes nothing (config.md, "Poststop"). They run before the directory goes: should we
 // be killed meanwhile, the next delete runs them again.
 func (c *Container) poststop() {
-	list := c.rec.Poststop
-	if c.rec.Version == 0 {
-		list = c.foreignPoststop()
+	text, err := c.configText()
+	// Most containers have no such hooks, and then there is no need to take the configuration apart. Any letter of a name may be
+	// written as an escape.
+	if err == nil && !bytes.Contains(bytes.ToLower(text), []byte(`"poststop"`)) && !bytes.Contains(text, []byte(`\u`)) {
+		return
 	}
-	hooks.RunAll(hooks.Poststop, list, c.hookState(Stopped, 0), hooks.Options{}, func(err error) { c.rt.warn(err.Error()) })
-}
-
-// foreignPoststop finds the hooks of a container that another runtime made.
-func (c *Container) foreignPoststop() []specs.Hook {
-	spec, err := c.Config()
+	var spec *specs.Spec
+	if err == nil {
+		spec, _, err = specconv.Parse(text)
+	}
 	if err != nil {
-		c.rt.warn(fmt.Sprintf("poststop hooks are left out: %v", err))
-		return nil
+		c.rt.warn(fmt.Sprintf("container %s: poststop hooks are left out: %v", c.ID(), err))
+		return
 	}
-	if spec.Hooks == nil {
-		return nil
+	if spec.Hooks != nil {
+		hooks.RunAll(hooks.Poststop, spec.Hooks.Poststop, c.hookState(Stopped, 0), hooks.Options{}, func(err error) { c.rt.warn(err.Error()) })
 	}
-	return spec.Hooks.Poststop
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -73,19 +75,24 @@ func (c *Container) reload() error {
 
 // Config is the configuration with which the container was created.
 func (c *Container) Config() (*specs.Spec, error) {
-	data, err := c.dir.Config()
+	data, err := c.configText()
 	var spec *specs.Spec
-	switch {
-	case err == nil:
+	if err == nil {
 		spec, _, err = specconv.Parse(data)
-	case errors.Is(err, fs.ErrNotExist):
-		// Another runtime made the container.
-		spec, _, err = specconv.Load(c.rec.Bundle)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("container %s: %w", c.ID(), err)
 	}
 	return spec, nil
+}
+
+func (c *Container) configText() ([]byte, error) {
+	data, err := c.dir.Config()
+	if errors.Is(err, fs.ErrNotExist) {
+		// Another runtime made the container.
+		return os.ReadFile(filepath.Join(c.rec.Bundle, specconv.ConfigName))
+	}
+	return data, err
 }
 
 // Owner is the name of the user who created the container, or "#" and the number of one without a name.

@@ -60,9 +60,6 @@ type Record struct {
 	WaitOp int `json:"wait_op"`
 	ExecOp int `json:"exec_op"`
 
-	// Poststop are the hooks of delete, so that it need not read the whole configuration.
-	Poststop []specs.Hook `json:"poststop,omitempty"`
-
 	Config Config `json:"config"`
 }
 
@@ -115,17 +112,9 @@ func (r *Record) SetInit(pid int) error {
 	return nil
 }
 
-// SetSpec notes what later commands need of config.json.
-func (r *Record) SetSpec(spec *specs.Spec) {
-	r.Annotations = spec.Annotations
-	if spec.Hooks != nil {
-		r.Poststop = spec.Hooks.Poststop
-	}
-	if spec.Linux == nil {
-		return
-	}
-	r.Config.Cgroups = &Cgroups{Path: spec.Linux.CgroupsPath}
-	for _, ns := range spec.Linux.Namespaces {
+// SetNamespaces notes the namespaces of config.json.
+func (r *Record) SetNamespaces(list []specs.LinuxNamespace) {
+	for _, ns := range list {
 		r.Config.Namespaces = append(r.Config.Namespaces, Namespace{namespaceName(ns.Type), ns.Path})
 	}
 }

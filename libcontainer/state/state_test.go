@@ -215,13 +215,8 @@ func TestRecordComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Bundle = "/b"
-	r.SetSpec(&specs.Spec{
-		Annotations: map[string]string{"bundle": "not the bundle", "a=b": "c"},
-		Hooks:       &specs.Hooks{Poststop: []specs.Hook{{Path: "/h", Args: []string{"h"}}}},
-		Linux: &specs.Linux{CgroupsPath: "/x", Namespaces: []specs.LinuxNamespace{
-			{Type: specs.PIDNamespace}, {Type: specs.NetworkNamespace, Path: "/run/netns/x"}, {Type: specs.MountNamespace},
-		}},
-	})
+	r.Annotations = map[string]string{"bundle": "not the bundle", "a=b": "c"}
+	r.SetNamespaces([]specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.NetworkNamespace, Path: "/run/netns/x"}, {Type: specs.MountNamespace}})
 	if err := d.Save(r); err != nil {
 		t.Fatal(err)
 	}
