@@ -40,10 +40,10 @@ func (c *checker) devices() {
 		}
 		node := nodeOf(d)
 		if j, ok := paths[d.Path]; ok && nodeOf(&devices[j]) != node {
-			c.bad(at(place, i)+".path", "%s is already that of %s, another device", d.Path, at(place, j))
+			c.bad(at(place, i)+".path", "%q is already that of %s, another device", d.Path, at(place, j))
 		}
 		if j, ok := nodes[node]; ok && node.kind != 'p' && devices[j].Path != d.Path {
-			c.warn(at(place, i), "%s is the same device as %s, %s", d.Path, at(place, j), devices[j].Path)
+			c.warn(at(place, i), "%q is the same device as %s, %q", d.Path, at(place, j), devices[j].Path)
 		}
 		paths[d.Path], nodes[node] = i, i
 	}

@@ -55,10 +55,10 @@ func (c *checker) mountDestination(i int, m *specs.Mount, o *MountOptions) {
 	case destination == "/proc":
 		// Whether the source of a bind mount is a procfs is not known here.
 		if m.Type != "proc" && !o.Bind && !o.Remount {
-			c.bad(at("mounts", i)+".destination", "only a proc file system can be mounted on /proc, not %s", m.Type)
+			c.bad(at("mounts", i)+".destination", "only a proc file system can be mounted on /proc, not %q", m.Type)
 		}
 	case strings.HasPrefix(destination, "/proc/") && !mayCoverProc(destination):
-		c.bad(at("mounts", i)+".destination", "%s can't be mounted over: what the runtime reads and writes in /proc must be the kernel's", destination)
+		c.bad(at("mounts", i)+".destination", "%q can't be mounted over: what the runtime reads and writes in /proc must be the kernel's", destination)
 	}
 }
 
@@ -123,7 +123,7 @@ func (c *checker) mountID(place func() string, d FSOption, list string, mappings
 		return
 	}
 	if !idMapped(mappings, uint32(id)) {
-		c.bad(place(), "%s: %d is not mapped by %s", d, id, list)
+		c.bad(place(), "%q: %d is not mapped by %s", d, id, list)
 	}
 }
 
@@ -162,7 +162,7 @@ func (c *checker) rootfs() {
 
 func (c *checker) hiddenPaths(list string, paths []string) {
 	if len(paths) > 0 && c.namespace(specs.MountNamespace) == nil {
-		c.bad(list, "needs a mount namespace: without one the host's own %s would change", paths[0])
+		c.bad(list, "needs a mount namespace: without one the host's own %q would change", paths[0])
 	}
 	for i, p := range paths {
 		if p == "" || p[0] != '/' || nul(p) {

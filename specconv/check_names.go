@@ -30,44 +30,6 @@ func knownNamespace(t specs.LinuxNamespaceType) (flag uint64, ok bool) {
 	return 0, false
 }
 
-func rlimitNumber(name string) (resource int, ok bool) {
-	switch name {
-	case "RLIMIT_AS":
-		return unix.RLIMIT_AS, true
-	case "RLIMIT_CORE":
-		return unix.RLIMIT_CORE, true
-	case "RLIMIT_CPU":
-		return unix.RLIMIT_CPU, true
-	case "RLIMIT_DATA":
-		return unix.RLIMIT_DATA, true
-	case "RLIMIT_FSIZE":
-		return unix.RLIMIT_FSIZE, true
-	case "RLIMIT_LOCKS":
-		return unix.RLIMIT_LOCKS, true
-	case "RLIMIT_MEMLOCK":
-		return unix.RLIMIT_MEMLOCK, true
-	case "RLIMIT_MSGQUEUE":
-		return unix.RLIMIT_MSGQUEUE, true
-	case "RLIMIT_NICE":
-		return unix.RLIMIT_NICE, true
-	case "RLIMIT_NOFILE":
-		return unix.RLIMIT_NOFILE, true
-	case "RLIMIT_NPROC":
-		return unix.RLIMIT_NPROC, true
-	case "RLIMIT_RSS":
-		return unix.RLIMIT_RSS, true
-	case "RLIMIT_RTPRIO":
-		return unix.RLIMIT_RTPRIO, true
-	case "RLIMIT_RTTIME":
-		return unix.RLIMIT_RTTIME, true
-	case "RLIMIT_SIGPENDING":
-		return unix.RLIMIT_SIGPENDING, true
-	case "RLIMIT_STACK":
-		return unix.RLIMIT_STACK, true
-	}
-	return 0, false
-}
-
 // schedulerPolicy gives the policy of sched_setattr(2). SCHED_ISO has a number
 // in the kernel's headers and nothing behind it.
 func schedulerPolicy(p specs.LinuxSchedulerPolicy) (policy uint32, ok bool) {

@@ -139,7 +139,7 @@ func (c *checker) netDevices() {
 		}
 		// The kernel puts numbers in the place of %d.
 		if other, ok := taken[name]; ok && !strings.Contains(name, "%d") {
-			c.bad(memberPath(place, device)+".name", "%s is already the name of %s", name, other)
+			c.bad(memberPath(place, device)+".name", "%q is already the name of %q", name, other)
 		}
 		taken[name] = device
 	}
@@ -159,7 +159,7 @@ func (c *checker) sysctl() {
 		if nul(c.linux.Sysctl[key]) {
 			c.bad(place(), hasNUL)
 		}
-		file := sysctlFile(key)
+		file := sysctlPath(key)
 		if nul(key) || path.Clean("/"+file) != "/"+file || file == "" {
 			c.bad(place(), "not the name of a sysctl")
 			continue
@@ -176,26 +176,6 @@ func (c *checker) sysctl() {
 			c.bad(place(), "needs a %s namespace: without one it would change the host", ns)
 		}
 	}
-}
-
-// sysctlFile gives the file below /proc/sys of a sysctl. The first separator
-// in its name, dot or slash, is the one that separates; the other one is then
-// part of a name (sysctl.d(5)): net.ipv4.conf.eth0/100.forwarding and
-// net/ipv4/conf/eth0.100/forwarding are the same.
-func sysctlFile(key string) string {
-	i := strings.IndexAny(key, "./")
-	if i < 0 || key[i] == '/' {
-		return key
-	}
-	return strings.Map(func(r rune) rune {
-		switch r {
-		case '.':
-			return '/'
-		case '/':
-			return '.'
-		}
-		return r
-	}, key)
 }
 
 // sysctlNamespace gives the namespace that a sysctl belongs to, "" for those

@@ -3,6 +3,7 @@ package specconv
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -117,7 +118,7 @@ func idMapped(mappings []specs.LinuxIDMapping, id uint32) bool {
 func (c *checker) rlimits(limits []specs.POSIXRlimit) {
 	var seen uint64
 	for i, limit := range limits {
-		number, ok := rlimitNumber(limit.Type)
+		number, ok := RlimitNumber(limit.Type)
 		switch bit := uint64(1) << number; {
 		case !ok:
 			c.bad(at("process.rlimits", i)+".type", "unknown resource limit %q", limit.Type)
@@ -140,7 +141,7 @@ func (c *checker) capabilities(caps *specs.LinuxCapabilities) {
 	mask := func(names []string) uint64 {
 		m, bad := capabilityMask(names)
 		for _, name := range bad {
-			if !slices.Contains(unknown, name) {
+			if name = strconv.Quote(name); !slices.Contains(unknown, name) {
 				unknown = append(unknown, name)
 			}
 		}

@@ -47,7 +47,7 @@ func TestCheckProcessProperties(t *testing.T) {
 		{"unknown capabilities", func(s *specs.Spec) {
 			s.Process.Capabilities.Bounding = append(s.Process.Capabilities.Bounding, "CAP_X", "kill")
 			s.Process.Capabilities.Effective = append(s.Process.Capabilities.Effective, "CAP_X")
-		}, "warning: process.capabilities: unknown ones are ignored: CAP_X, kill"},
+		}, `warning: process.capabilities: unknown ones are ignored: "CAP_X", "kill"`},
 		{"ambient", func(s *specs.Spec) { s.Process.Capabilities.Ambient = []string{"CAP_KILL"} },
 			"warning: process.capabilities.ambient: not granted, as not in permitted and inheritable too: CAP_KILL"},
 		{"effective and inheritable", func(s *specs.Spec) {

@@ -79,7 +79,7 @@ func (c *checker) seccompErrno(place string, action specs.LinuxSeccompAction, er
 	case specs.ActTrace:
 		most = 1<<16 - 1
 	default:
-		c.bad(place, "must not be set: %s returns none", action)
+		c.bad(place, "must not be set: %q returns none", action)
 		return
 	}
 	if *errno > most {

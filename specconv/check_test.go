@@ -2,6 +2,7 @@ package specconv
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -194,8 +195,8 @@ func TestCheckOtherSections(t *testing.T) {
 			`linux.maskedPaths[1]: must be an absolute path, not "proc/kcore"`},
 		{"relative read-only path", func(s *specs.Spec) { s.Linux.ReadonlyPaths = []string{""} }, `linux.readonlyPaths[0]: must not be empty`},
 		{"paths without mount namespace", func(s *specs.Spec) { dropNamespace(s, specs.MountNamespace) },
-			"linux.maskedPaths: needs a mount namespace: without one the host's own /proc/acpi would change; " +
-				"linux.readonlyPaths: needs a mount namespace: without one the host's own /proc/bus would change"},
+			`linux.maskedPaths: needs a mount namespace: without one the host's own "/proc/acpi" would change; ` +
+				`linux.readonlyPaths: needs a mount namespace: without one the host's own "/proc/bus" would change`},
 		{"label", func(s *specs.Spec) { s.Linux.MountLabel = "\x00" }, "linux.mountLabel: must not contain a zero byte"},
 	})
 	runCheckTests(t, CheckOptions{NoPivot: true}, []checkTest{
@@ -203,6 +204,23 @@ func TestCheckOtherSections(t *testing.T) {
 			`linux.rootfsPropagation: rprivate can't be had without pivot_root`},
 		{"slave without pivot_root", func(s *specs.Spec) { s.Linux.RootfsPropagation = "slave" }, ""},
 	})
+}
+
+// TestCheckSaysItInOneLine: engines read the error as one line, whatever the
+// configuration has in it.
+func TestCheckSaysItInOneLine(t *testing.T) {
+	for _, text := range []string{"a\nb", "/a\nb", "/proc/a\nb", "\x00\n", "", "=\n", "c", "idmap=\n", "uid=5\n", "kernel.\n"} {
+		spec := &specs.Spec{}
+		fill(reflect.ValueOf(spec).Elem(), text, func(string) {})
+		warnings, err := Check(spec, CheckOptions{Rootless: true, SystemdCgroup: true})
+		if err == nil {
+			t.Errorf("%q: accepted", text)
+			continue
+		}
+		if all := err.Error() + Problems(warnings).Error(); strings.ContainsAny(all, "\n\x00") {
+			t.Errorf("%q: more than a line: %q", text, all)
+		}
+	}
 }
 
 func TestProblemsInOneLine(t *testing.T) {

@@ -58,12 +58,13 @@ func TestParseAgreesWithEncodingJSON(t *testing.T) {
 	}
 }
 
-// fill sets every field of a value to something that is not its zero value.
-func fill(v reflect.Value, visit func(tag string)) {
+// fill sets every field of a value to something that is not its zero value,
+// strings to the text.
+func fill(v reflect.Value, text string, visit func(tag string)) {
 	switch v.Kind() {
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		fill(v.Elem(), visit)
+		fill(v.Elem(), text, visit)
 	case reflect.Struct:
 		for i := range v.NumField() {
 			field := v.Type().Field(i)
@@ -73,19 +74,19 @@ func fill(v reflect.Value, visit func(tag string)) {
 			if tag, _, _ := strings.Cut(field.Tag.Get("json"), ","); tag != "" {
 				visit(tag)
 			}
-			fill(v.Field(i), visit)
+			fill(v.Field(i), text, visit)
 		}
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
-		fill(v.Index(0), visit)
-		fill(v.Index(1), visit)
+		fill(v.Index(0), text, visit)
+		fill(v.Index(1), text, visit)
 	case reflect.Map:
 		v.Set(reflect.MakeMap(v.Type()))
 		item := reflect.New(v.Type().Elem()).Elem()
-		fill(item, visit)
-		v.SetMapIndex(reflect.ValueOf("a key"), item)
+		fill(item, text, visit)
+		v.SetMapIndex(reflect.ValueOf(text), item)
 	case reflect.String:
-		v.SetString("text é \"quoted\"\n<>")
+		v.SetString(text)
 	case reflect.Bool:
 		v.SetBool(true)
 	case reflect.Int, reflect.Int32, reflect.Int64:
@@ -99,7 +100,7 @@ func fill(v reflect.Value, visit func(tag string)) {
 
 func TestParseReadsEveryProperty(t *testing.T) {
 	want := &specs.Spec{}
-	fill(reflect.ValueOf(want).Elem(), func(tag string) {
+	fill(reflect.ValueOf(want).Elem(), "text é \"quoted\"\n<>", func(tag string) {
 		// A name that knownName can't repair would be dropped in silence.
 		if got := knownName(strings.ToUpper(tag)); got != tag {
 			t.Errorf("knownName(%q) is %q, want %q", strings.ToUpper(tag), got, tag)
@@ -118,6 +119,46 @@ func TestParseReadsEveryProperty(t *testing.T) {
 	}
 }
 
+func TestParseIgnoresUnknownPropertiesEverywhere(t *testing.T) {
+	const key = "a key"
+	want := &specs.Spec{}
+	fill(reflect.ValueOf(want).Elem(), key, func(string) {})
+	data, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc any
+	if err := json.Unmarshal(data, &doc); err != nil {
+		t.Fatal(err)
+	}
+	objects := 0
+	var add func(v any)
+	add = func(v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, item := range v {
+				add(item)
+			}
+		case map[string]any:
+			for _, item := range v {
+				add(item)
+			}
+			if _, names := v[key]; !names { // not an object whose names are data
+				v["later"] = []any{map[string]any{"a": 1}}
+				objects++
+			}
+		}
+	}
+	add(doc)
+	if data, err = json.Marshal(doc); err != nil {
+		t.Fatal(err)
+	}
+	got, warnings, err := Parse(data)
+	if err != nil || len(warnings) > 0 || !reflect.DeepEqual(got, want) || objects < 50 {
+		t.Errorf("%d objects: %v, warnings %v, got\n%+v", objects, err, warnings, got)
+	}
+}
+
 func TestParseErrors(t *testing.T) {
 	tests := []struct{ name, doc, want string }{
 		{"empty", ``, `config.json: not valid JSON: line 1, column 1: the document ends where a value should be`},
@@ -130,6 +171,12 @@ func TestParseErrors(t *testing.T) {
 		{"comma missing", `{"hostname": "abc" "root": {}}`, `config.json: not valid JSON: line 1, column 20: found '"' where a comma or '}' should be`},
 		{"comma too much", `{"mounts": [{},]}`, `config.json: not valid JSON: line 1, column 16: found ']' where a value should be, at mounts[1]`},
 		{"comma before the end", `{"hostname": "a",}`, `config.json: not valid JSON: line 1, column 18: found '}' where a member's name should be`},
+		{"cut in an escaped string", `{"hostname": "\n`, `config.json: not valid JSON: line 1, column 17: the document ends where the end of a string should be, at hostname`},
+		{"escape that is none", `{"hostname": "\x41"}`, `config.json: not valid JSON: line 1, column 15: an escape that JSON does not have, at hostname`},
+		{"escape with a bad digit", `{"hostname": "\u00g0"}`, `config.json: not valid JSON: line 1, column 15: an escape that JSON does not have, at hostname`},
+		{"line break after an escape", "{\"hostname\": \"\\n\n\"}", `config.json: not valid JSON: line 1, column 17: found '\n' where the rest of a string should be, at hostname`},
+		{"minus alone", `{"linux": {"resources": {"pids": {"limit": -}}}}`, `config.json: not valid JSON: line 1, column 45: found '}' where a digit should be, at linux.resources.pids.limit`},
+		{"exponent alone", `{"linux": {"resources": {"pids": {"limit": 1e+}}}}`, `config.json: not valid JSON: line 1, column 47: found '}' where a digit should be, at linux.resources.pids.limit`},
 		{"colon missing", `{"hostname" "a"}`, `config.json: not valid JSON: line 1, column 13: found '"' where a colon should be`},
 		{"line break in a string", "{\"hostname\": \"a\nb\"}", `config.json: not valid JSON: line 1, column 16: found '\n' where the rest of a string should be, at hostname`},
 		{"word", `{"root": {"readonly": truth}}`, `config.json: not valid JSON: line 1, column 23: found 't' where a value should be, at root.readonly`},
