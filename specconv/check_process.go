@@ -135,42 +135,21 @@ func (c *checker) rlimits(limits []specs.POSIXRlimit) {
 }
 
 // capabilities only warns: the specification lets a container start without
-// what can't be granted.
+// what can't be granted. The compiler, which knows what the host can grant,
+// says the rest.
 func (c *checker) capabilities(caps *specs.LinuxCapabilities) {
 	var unknown []string
-	mask := func(names []string) uint64 {
-		m, bad := capabilityMask(names)
-		for _, name := range bad {
+	for _, set := range [][]string{caps.Bounding, caps.Effective, caps.Inheritable, caps.Permitted, caps.Ambient} {
+		_, names := capabilityMask(set)
+		for _, name := range names {
 			if name = strconv.Quote(name); !slices.Contains(unknown, name) {
 				unknown = append(unknown, name)
 			}
 		}
-		return m
 	}
-	bounding, effective := mask(caps.Bounding), mask(caps.Effective)
-	inheritable, permitted, ambient := mask(caps.Inheritable), mask(caps.Permitted), mask(caps.Ambient)
 	if len(unknown) > 0 {
 		c.warn("process.capabilities", "unknown ones are ignored: %s", strings.Join(unknown, ", "))
 	}
-	c.outside("effective", effective, "permitted", permitted)
-	c.outside("inheritable", inheritable, "bounding", bounding)
-	c.outside("ambient", ambient, "permitted and inheritable", permitted&inheritable)
-}
-
-// outside warns about capabilities of a set that the kernel grants only within
-// another one.
-func (c *checker) outside(name string, set uint64, limitName string, limit uint64) {
-	set &^= limit
-	if set == 0 {
-		return
-	}
-	var names []string
-	for n := range capabilityTable {
-		if set&(1<<n) != 0 {
-			names = append(names, capabilityName(n))
-		}
-	}
-	c.warn("process.capabilities."+name, "not granted, as not in %s too: %s", limitName, strings.Join(names, ", "))
 }
 
 func (c *checker) scheduler(s *specs.Scheduler) {

@@ -127,7 +127,9 @@ func TestCheckOtherResources(t *testing.T) {
 		tests = append(tests, checkTest{"page size " + size, hugepage(size), badSize(size)})
 	}
 	runCheckTests(t, CheckOptions{}, tests)
+}
 
+func TestCheckSystemdCgroupsPath(t *testing.T) {
 	systemd := func(path string) func(*specs.Spec) { return func(s *specs.Spec) { s.Linux.CgroupsPath = path } }
 	bad := func(path string) string {
 		return `linux.cgroupsPath: must be slice:prefix:name for systemd, not "` + path + `"`
