@@ -103,6 +103,8 @@ func (c *checker) mountData(i int, m *specs.Mount, o *MountOptions) {
 	for _, d := range o.Data {
 		place := func() string { return at(at("mounts", i)+".options", d.Index) }
 		switch {
+		case d.Key == "idmap", d.Key == "ridmap":
+			c.bad(place(), "%s must not have a value: mappings belong in uidMappings and gidMappings", d.Key)
 		case o.Bind:
 			c.bad(place(), "%q belongs to a file system: it has no meaning for a bind mount", d)
 		case d.Key == "":
@@ -137,7 +139,7 @@ func (c *checker) mountIDMap(i int, m *specs.Mount, o *MountOptions) {
 	case uids > 0:
 		c.mappings(at("mounts", i)+".uidMappings", m.UIDMappings)
 		c.mappings(at("mounts", i)+".gidMappings", m.GIDMappings)
-	case o.IDMap != IDMapNone && o.IDMapSpec == "" && c.namespace(specs.UserNamespace) == nil:
+	case o.IDMap != IDMapNone && c.namespace(specs.UserNamespace) == nil:
 		c.bad(at("mounts", i)+".options", "idmap needs uidMappings and gidMappings, or a user namespace whose mappings it can take")
 	}
 }

@@ -79,7 +79,8 @@ func TestCheckIDMappedMounts(t *testing.T) {
 		{"no mapping at all", mount(nil, nil, "ridmap"),
 			"mounts[7].options: idmap needs uidMappings and gidMappings, or a user namespace whose mappings it can take"},
 		{"the container's mapping", with(addUserNamespace, mount(nil, nil, "ridmap")), ""},
-		{"a mapping in the option", mount(nil, nil, "idmap=uids=0-1-1;gids=0-1-1"), ""},
+		{"a mapping in the option", mount(some, some, "ridmap=uids=0-1-1;gids=0-1-1"),
+			"mounts[7].options[1]: ridmap must not have a value: mappings belong in uidMappings and gidMappings"},
 		{"empty entry", mount(some, []specs.LinuxIDMapping{{}}), "mounts[7].gidMappings[0].size: must not be 0"},
 	})
 }

@@ -39,11 +39,8 @@ type MountOptions struct {
 	// the mount, in this order.
 	Propagation []MountPropagation
 
-	// IDMap says whether the mount is to be idmapped. IDMapSpec is the
-	// mapping that stood behind "idmap=" or "ridmap=" (an extension of
-	// crun's), else empty.
-	IDMap     IDMapMode
-	IDMapSpec string
+	// IDMap says whether the mount is to be idmapped.
+	IDMap IDMapMode
 
 	// TmpCopyUp asks to copy what a tmpfs hides into it.
 	TmpCopyUp bool
@@ -178,7 +175,7 @@ func (p *optionParser) add(index int, option string) {
 	case optRecPropagation:
 		o.Propagation = append(o.Propagation, MountPropagation{Type: row.bits, Recursive: true})
 	case optIDMap:
-		o.IDMap, o.IDMapSpec = IDMapMode(row.bits), ""
+		o.IDMap = IDMapMode(row.bits)
 	case optSwitch:
 		p.turnOn(row.bits)
 	}
@@ -204,16 +201,12 @@ func (p *optionParser) turnOn(what uint64) {
 	}
 }
 
-// addUnlisted takes an option that has no row in the table: those with a
-// value, and the file system's own.
+// addUnlisted takes an option that has no row in the table: the file system's
+// own, unless it is for mount(8).
 func (p *optionParser) addUnlisted(index int, option string) {
 	key, value, hasValue := strings.Cut(option, "=")
 	switch {
 	case strings.HasPrefix(option, "x-"), strings.HasPrefix(option, "X-"), hasValue && key == "comment":
-	case hasValue && key == "idmap":
-		p.out.IDMap, p.out.IDMapSpec = IDMapMount, value
-	case hasValue && key == "ridmap":
-		p.out.IDMap, p.out.IDMapSpec = IDMapTree, value
 	default:
 		p.out.Data = append(p.out.Data, FSOption{Index: index, Key: key, Value: value, HasValue: hasValue})
 	}
