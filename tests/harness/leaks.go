@@ -83,13 +83,13 @@ func cleanUp(work string, before snapshot) []string {
 		return append(leaks, err.Error())
 	}
 	for _, line := range after.mounts {
-		if !slices.Contains(before.mounts, line) {
+		if !slices.Contains(before.mounts, line) && !othersScratch(work, line) {
 			leaks = append(leaks, "new mount: "+line)
 			unmountBelow(work, line)
 		}
 	}
 	for _, line := range before.mounts {
-		if !slices.Contains(after.mounts, line) {
+		if !slices.Contains(after.mounts, line) && !othersScratch(work, line) {
 			leaks = append(leaks, "mount that is gone: "+line)
 		}
 	}
@@ -102,6 +102,14 @@ func cleanUp(work string, before snapshot) []string {
 		leaks = append(leaks, err.Error())
 	}
 	return leaks
+}
+
+// othersScratch reports whether a mount lies in a temporary folder that isn't
+// ours: somebody else's work on the same machine.
+func othersScratch(work, line string) bool {
+	target := strings.Fields(line)[2]
+	return !strings.HasPrefix(target, work) &&
+		(strings.HasPrefix(target, os.TempDir()+"/") || strings.HasPrefix(target, "/var/tmp/"))
 }
 
 // unmountBelow detaches a leaked mount if it lies in the run's own directory,

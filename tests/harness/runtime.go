@@ -71,6 +71,8 @@ type Runtime struct {
 	Flags []string
 	// Env replaces the environment when it isn't nil.
 	Env []string
+	// User runs the commands as an unprivileged user when it isn't nil.
+	User *User
 }
 
 // NewRuntime makes a runtime whose state directory goes with the test.
@@ -95,6 +97,9 @@ func (r *Runtime) Cmd(args ...string) *exec.Cmd {
 	full := append([]string{"--root", r.Root}, r.Flags...)
 	cmd := exec.CommandContext(ctx, Path(), append(full, args...)...)
 	cmd.Env = r.Env
+	if r.User != nil {
+		r.User.command(cmd)
+	}
 	return cmd
 }
 

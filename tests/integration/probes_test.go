@@ -9,7 +9,8 @@ import (
 // probes run inside a container, through the test binary itself, where no
 // applet of busybox shows what a test wants to see.
 var probes = map[string]func(args []string) error{
-	"keyring": probeKeyring,
+	"keyring":       probeKeyring,
+	"chroot-escape": probeChrootEscape,
 }
 
 // probeKeyring describes the session keyring.
@@ -19,5 +20,32 @@ func probeKeyring([]string) error {
 		return err
 	}
 	fmt.Println(text)
+	return nil
+}
+
+// probeChrootEscape climbs out of a chroot that it makes itself, the way that
+// works behind a mere chroot, and looks for a directory of the host.
+func probeChrootEscape(args []string) error {
+	if err := unix.Mkdir("/trap", 0o755); err != nil {
+		return err
+	}
+	if err := unix.Chroot("/trap"); err != nil {
+		return err
+	}
+	for range 64 {
+		if err := unix.Chdir(".."); err != nil {
+			return err
+		}
+	}
+	if err := unix.Chroot("."); err != nil {
+		return err
+	}
+	if err := unix.Access(args[0], unix.F_OK); err == nil {
+		return fmt.Errorf("escaped: %s is here", args[0])
+	}
+	if err := unix.Access("/bin/busybox", unix.F_OK); err != nil {
+		return err
+	}
+	fmt.Println("still inside")
 	return nil
 }
