@@ -10,6 +10,9 @@ import (
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/libcontainer/launch"
 )
 
 // Runtime is where containers live and how they are made. The zero value is not useful: Root is required.
@@ -66,6 +69,8 @@ type ExecOptions struct {
 // Process is a process that Create (with Run) or Exec started; it is a child of the caller.
 type Process struct {
 	Pid int
+
+	launched *launch.Process
 }
 
 // Status of a container; the four words of the specification and "paused".
@@ -78,3 +83,11 @@ const (
 	Paused   Status = "paused"
 	Stopped  Status = "stopped"
 )
+
+// rootless reports whether cgroup permission errors are to be expected and harmless.
+func (r *Runtime) rootless(f *facts.Facts) bool {
+	if r.Rootless != nil {
+		return *r.Rootless
+	}
+	return f.EUID != 0 || f.InUserNS
+}

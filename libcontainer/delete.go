@@ -92,7 +92,7 @@ func (c *Container) Delete(force bool) error {
 	case Creating:
 		// We have the lock, so its creator is dead.
 	}
-	return c.destroy(force || status != Stopped)
+	return c.destroy(force || status != Stopped, deathTimeout)
 }
 
 // lockToDelete waits for other commands. With force it kills the container's processes when that takes too long: what the holder
@@ -110,10 +110,10 @@ func (c *Container) lockToDelete(force bool) (unlock func(), err error) {
 	return c.lock()
 }
 
-// destroy undoes what create did, all but hand-made things of the hooks. It kills first if kill is set, else only processes that the
-// kernel has not killed together with the init. The caller holds the lock.
-func (c *Container) destroy(kill bool) error {
-	deadline := time.Now().Add(deathTimeout)
+// destroy undoes what create did. With kill it ends the container first; without, only processes that the kernel has not killed together
+// with the init. It gives processes that long to die. The caller holds the lock.
+func (c *Container) destroy(kill bool, patience time.Duration) error {
+	deadline := time.Now().Add(patience)
 	cg, err := c.cgroup()
 	if err != nil {
 		return err
@@ -186,7 +186,7 @@ func (c *Container) survivor(err error) error {
 	if p.State == 'D' {
 		why = "in an uninterruptible wait (state D), perhaps for a device, a network file system or a frozen parent cgroup"
 	}
-	return fmt.Errorf("%w: %s after SIGKILL, process %d (%s) is %s", err, deathTimeout, p.Pid, p.Command, why)
+	return fmt.Errorf("%w: process %d (%s) was sent SIGKILL and is still %s", err, p.Pid, p.Command, why)
 }
 
 // removeCgroup removes the container's cgroup, waiting for processes that are about to end.

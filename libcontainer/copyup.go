@@ -1,0 +1,174 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// copyUp copies what a tmpfs is about to cover into it (the mount option tmpcopyup). Both directories are descriptors that the init
+// brought, and every step goes from a directory to one name in it without following links: the image can't lead us out.
+func copyUp(covered, tmpfs *os.File) error {
+	from, err := unix.Openat(int(covered.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("tmpcopyup: open the covered directory: %w", err)
+	}
+	to, err := unix.Openat(int(tmpfs.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		unix.Close(from)
+		return fmt.Errorf("tmpcopyup: open the tmpfs: %w", err)
+	}
+	if err := copyDirectory(from, to); err != nil {
+		return fmt.Errorf("tmpcopyup: %w", err)
+	}
+	return nil
+}
+
+// copyDirectory copies the entries and the attributes of one open directory to another, and closes both.
+func copyDirectory(from, to int) error {
+	src, dst := os.NewFile(uintptr(from), "covered"), os.NewFile(uintptr(to), "tmpfs")
+	defer src.Close()
+	defer dst.Close()
+	names, err := src.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := copyEntry(from, to, name); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(from, &st); err != nil {
+		return err
+	}
+	return copyAttributes(from, to, &st)
+}
+
+func copyEntry(from, to int, name string) error {
+	var st unix.Stat_t
+	if err := unix.Fstatat(from, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		if err := unix.Mkdirat(to, name, 0o700); err != nil {
+			return err
+		}
+		return openBoth(from, to, name, unix.O_RDONLY|unix.O_DIRECTORY, unix.O_RDONLY|unix.O_DIRECTORY, 0, copyDirectory)
+	case unix.S_IFREG:
+		return openBoth(from, to, name, unix.O_RDONLY, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600, func(src, dst int) error {
+			defer unix.Close(src)
+			defer unix.Close(dst)
+			if err := copyData(src, dst); err != nil {
+				return err
+			}
+			return copyAttributes(src, dst, &st)
+		})
+	case unix.S_IFLNK:
+		return copyLink(from, to, name, &st)
+	}
+	// Devices, pipes, sockets.
+	if err := unix.Mknodat(to, name, st.Mode, int(st.Rdev)); err != nil {
+		return err
+	}
+	if err := unix.Fchownat(to, name, int(st.Uid), int(st.Gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	}
+	return nil
+}
+
+func openBoth(from, to int, name string, read, write int, mode uint32, use func(src, dst int) error) error {
+	src, err := unix.Openat(from, name, read|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	dst, err := unix.Openat(to, name, write|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
+	if err != nil {
+		unix.Close(src)
+		return err
+	}
+	return use(src, dst)
+}
+
+func copyLink(from, to int, name string, st *unix.Stat_t) error {
+	target := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(from, name, target)
+	if err != nil {
+		return err
+	}
+	if err := unix.Symlinkat(string(target[:n]), to, name); err != nil {
+		return err
+	}
+	return unix.Fchownat(to, name, int(st.Uid), int(st.Gid), unix.AT_SYMLINK_NOFOLLOW)
+}
+
+func copyData(src, dst int) error {
+	for {
+		n, err := unix.CopyFileRange(src, nil, dst, nil, 1<<30, 0)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EXDEV), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS):
+			// Between some file systems there is only the plain way.
+			return sendData(src, dst)
+		case err != nil:
+			return err
+		case n == 0:
+			return nil
+		}
+	}
+}
+
+func sendData(src, dst int) error {
+	for {
+		n, err := unix.Sendfile(dst, src, nil, 1<<30)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+}
+
+// copyAttributes copies owner, mode, extended attributes and times, in this order: a change of owner clears set-id bits, and writing changes times.
+func copyAttributes(src, dst int, st *unix.Stat_t) error {
+	if err := unix.Fchown(dst, int(st.Uid), int(st.Gid)); err != nil {
+		return err
+	}
+	if err := unix.Fchmod(dst, st.Mode&0o7777); err != nil {
+		return err
+	}
+	if err := copyXattrs(src, dst); err != nil {
+		return err
+	}
+	times := []unix.Timeval{unix.NsecToTimeval(st.Atim.Nano()), unix.NsecToTimeval(st.Mtim.Nano())}
+	return unix.Futimes(dst, times)
+}
+
+func copyXattrs(src, dst int) error {
+	size, err := unix.Flistxattr(src, nil)
+	if errors.Is(err, unix.EOPNOTSUPP) || size <= 0 {
+		return nil
+	}
+	names := make([]byte, size)
+	if size, err = unix.Flistxattr(src, names); err != nil {
+		return err
+	}
+	for len(names[:size]) > 0 {
+		name := unix.ByteSliceToString(names[:size])
+		names, size = names[len(name)+1:], size-len(name)-1
+		value := make([]byte, 64<<10)
+		n, err := unix.Fgetxattr(src, name, value)
+		if err != nil {
+			return err
+		}
+		// tmpfs has no user attributes before Linux 6.6: what it can't hold is left out.
+		if err := unix.Fsetxattr(dst, name, value[:n], 0); err != nil && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EPERM) {
+			return fmt.Errorf("attribute %s: %w", name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,316 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/libcontainer/hooks"
+	"github.com/ociruntime/ociruntime/libcontainer/launch"
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/libcontainer/state"
+	"github.com/ociruntime/ociruntime/specconv"
+)
+
+// creation is one call of Create: what has been made so far, so that it can be unmade.
+type creation struct {
+	rt    *Runtime
+	o     *CreateOptions
+	id    string
+	host  *cgroups.Layout
+	facts *facts.Facts
+	set   *cgroups.Settings
+	plan  *plan.Plan
+
+	dir     *state.Dir
+	rec     *state.Record
+	cg      *cgroups.Cgroup
+	files   fileSet
+	console *consoleEnd
+	proc    *launch.Process
+}
+
+// Create makes a container, and with o.Run runs its program at once. Everything that can be found wrong without touching the
+// host is found before the first side effect; when something fails later, nothing is left behind and the poststop hooks
+// have run. The returned process is our child.
+func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, error) {
+	if err := state.CheckID(id); err != nil {
+		return nil, nil, err
+	}
+	c := &creation{rt: r, o: o, id: id}
+	if err := c.compile(); err != nil {
+		return nil, nil, err
+	}
+	var err error
+	if c.dir, err = state.Create(r.Root, id); err != nil {
+		return nil, nil, err
+	}
+	unlock, err := c.dir.Lock(true)
+	if err != nil {
+		return nil, nil, errors.Join(err, c.dir.Remove())
+	}
+	defer unlock()
+	if err := c.make(); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("unable to start container process: %w", c.explain(err)), c.unmake())
+	}
+	return &Container{rt: r, dir: c.dir, rec: c.rec}, &Process{Pid: c.rec.InitPid, launched: c.proc}, nil
+}
+
+// compile gathers the facts and makes the plan; nothing is touched.
+func (c *creation) compile() error {
+	var err error
+	if c.host, err = cgroups.Probe(); err != nil {
+		return err
+	}
+	var res *specs.LinuxResources
+	if c.o.Spec.Linux != nil {
+		res = c.o.Spec.Linux.Resources
+	}
+	if c.set, err = cgroups.Compile(res, c.host); err != nil {
+		return err
+	}
+	for _, w := range c.set.Warnings {
+		c.rt.warn(w)
+	}
+	if c.facts, err = gatherFacts(c.o.Spec, c.o.Bundle, c.host, c.id); err != nil {
+		return err
+	}
+	return c.compilePlan()
+}
+
+func (c *creation) compilePlan() (err error) {
+	c.plan, err = specconv.Compile(&specconv.Input{
+		ID: c.id, Bundle: c.o.Bundle, Spec: c.o.Spec, Facts: c.facts,
+		Run: c.o.Run, NoPivot: c.o.NoPivot, NoNewKeyring: c.o.NoNewKeyring,
+		Preserve: len(c.o.Preserve), ListenFDs: c.o.ListenFDs, Trace: c.o.Trace != "", Warn: c.rt.warn,
+	})
+	return err
+}
+
+// make carries the plan out.
+func (c *creation) make() error {
+	if err := c.record(); err != nil {
+		return err
+	}
+	defer c.files.close()
+	if err := c.makeCgroup(); err != nil {
+		return err
+	}
+	entrance, err := c.enter()
+	if err != nil {
+		return err
+	}
+	defer entrance.Close()
+	if err := c.open(); err != nil {
+		return err
+	}
+	page, err := c.dir.ProgressFile(true)
+	if err != nil {
+		return err
+	}
+	defer page.Close()
+	c.proc, err = launch.Start(&launch.Config{
+		Plan: c.plan, Stdio: c.o.Stdio, Preserve: c.o.Preserve, Files: c.files.byName,
+		Cgroup: entrance.Dir, Page: page, Dir: c.dir.Path(), Trace: c.o.Trace != "",
+	})
+	if err != nil {
+		return err
+	}
+	// Closed at once, not when Create returns: the init holds them, and a descriptor of ours on the container's file system
+	// would keep it busy.
+	c.files.close()
+	return c.proc.Serve(c.hostStep)
+}
+
+// record writes down what is about to be made, before anything is: `delete --force` finds it however we end.
+func (c *creation) record() error {
+	rec, err := state.NewRecord(c.id)
+	if err != nil {
+		return err
+	}
+	c.rec = rec
+	spec := c.o.Spec
+	rec.Bundle, rec.Annotations, rec.OCIVersion = c.o.Bundle, spec.Annotations, specs.Version
+	rec.Rootless = !c.facts.Privileged
+	rec.Config.Rootfs = rootfsPath(spec, c.o.Bundle)
+	if spec.Linux != nil {
+		rec.SetNamespaces(spec.Linux.Namespaces)
+		rec.Config.Cgroups = &state.Cgroups{Path: spec.Linux.CgroupsPath}
+	}
+	places, err := c.host.Locate(cgroupsPath(spec), c.id)
+	if err != nil {
+		return err
+	}
+	rec.CgroupPaths = plannedPaths(places)
+	rec.WaitOp, rec.ExecOp = opIndex(c.plan, plan.SysAccept4), c.plan.OpCount()-1
+	if err := c.dir.SaveConfig(c.o.Config); err != nil {
+		return err
+	}
+	return c.dir.Save(rec)
+}
+
+func plannedPaths(places []cgroups.Place) map[string]string {
+	paths := make(map[string]string, len(places))
+	for _, p := range places {
+		if p.V2 {
+			paths[""] = p.Path()
+			continue
+		}
+		for _, name := range p.Tree.Controllers {
+			paths[name] = p.Path()
+		}
+	}
+	return paths
+}
+
+// opIndex is the index of the plan's first op that makes the given call, or -1.
+func opIndex(p *plan.Plan, call plan.Call) int {
+	n := 0
+	for i := range p.Steps {
+		for j := range p.Steps[i].Ops {
+			if p.Steps[i].Ops[j].Call == call {
+				return n
+			}
+			n++
+		}
+	}
+	return -1
+}
+
+func (c *creation) makeCgroup() error {
+	cfg := cgroups.Config{Path: cgroupsPath(c.o.Spec), ID: c.id, Settings: c.set, Rootless: c.rt.rootless(c.facts)}
+	if cgroups.OwnerWanted(c.o.Spec) && c.o.Spec.Process != nil {
+		if uid, ok := hostID(c.o.Spec, c.o.Spec.Process.User.UID); ok {
+			cfg.Owner = &cgroups.Owner{UID: uid, GID: -1}
+		}
+	}
+	cg, err := cgroups.Create(c.host, cfg)
+	if err != nil {
+		return err
+	}
+	c.cg = cg
+	c.rec.CgroupPaths, c.rec.CgroupMade = cg.Paths(), true
+	return c.dir.Save(c.rec)
+}
+
+// enter opens the cgroup's entrance for the init. A rootless runtime may have got fewer hierarchies than the host has, and
+// the plan has to be made anew for those.
+func (c *creation) enter() (*cgroups.Entrance, error) {
+	e, err := c.cg.Enter()
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Equal(e.Names, c.facts.JoinTasks) {
+		c.facts.JoinTasks = e.Names
+		if err := c.compilePlan(); err != nil {
+			return nil, errors.Join(err, e.Close())
+		}
+		c.rec.WaitOp, c.rec.ExecOp = opIndex(c.plan, plan.SysAccept4), c.plan.OpCount()-1
+	}
+	for i, f := range e.Tasks {
+		c.files.give(specconv.TasksFile(e.Names[i]), f)
+	}
+	return e, nil
+}
+
+// hostStep is the host's part of the plan.
+func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
+	h := c.o.Spec.Hooks
+	switch s.Do {
+	case specconv.DoIDMaps:
+		return writeIDMaps(c.proc.Pid(), c.o.Spec.Linux, c.facts)
+	case specconv.DoTmpCopyUp:
+		return copyUp(files[0], files[1])
+	case specconv.DoPrestart:
+		return hooks.Run(hooks.Prestart, h.Prestart, c.hookState(), hooks.Options{}) //nolint:staticcheck // dockerd 20.10 uses it
+	case specconv.DoCreateRuntime:
+		return hooks.Run(hooks.CreateRuntime, h.CreateRuntime, c.hookState(), hooks.Options{})
+	case specconv.DoCreateContainer:
+		st := c.hookState()
+		st.Pid = c.containerPid()
+		return hooks.Run(hooks.CreateContainer, h.CreateContainer, st, hooks.Options{Start: inNamespaces(c.proc.Pid(), files[0], files[1])})
+	case specconv.DoRlimits:
+		return setRlimits(c.proc.Pid(), c.o.Spec.Process.Rlimits)
+	case specconv.DoHome:
+		return setHome(c.proc, c.o.Spec.Process.User.UID, files)
+	case specconv.DoCreated:
+		return c.created()
+	}
+	return fmt.Errorf("%s: the plan asks the host for %q, which it does not know", s.From, s.Do)
+}
+
+// created is the last rendezvous: the init waits for nothing but our word.
+func (c *creation) created() error {
+	pid := c.proc.Pid()
+	if err := c.cg.Finish(); err != nil {
+		return err
+	}
+	if err := c.rec.SetInit(pid); err != nil {
+		return err
+	}
+	c.rec.Phase = state.Created
+	if err := c.dir.Save(c.rec); err != nil {
+		return err
+	}
+	if err := c.console.deliver(); err != nil {
+		return err
+	}
+	if err := sendPidfd(c.o.PidfdSocket, pid, "standard"); err != nil {
+		return err
+	}
+	return writePidFile(c.o.PidFile, pid)
+}
+
+// containerPid is the init's pid as its own pid namespace counts.
+func (c *creation) containerPid() int {
+	if c.rec.PrivatePid() {
+		return 1
+	}
+	return c.proc.Pid()
+}
+
+// hookState is the state that hooks get on stdin while the container is being created.
+func (c *creation) hookState() *specs.State {
+	return &specs.State{
+		Version: specs.Version, ID: c.id, Status: specs.StateCreating, Pid: c.proc.Pid(),
+		Bundle: c.o.Bundle, Annotations: c.o.Spec.Annotations,
+	}
+}
+
+// explain adds what only the host can see: the kernel killed the init because the container's memory limit is too low for it.
+func (c *creation) explain(err error) error {
+	var killed *launch.KilledError
+	if c.cg == nil || !errors.As(err, &killed) || !killed.Killed(unix.SIGKILL) {
+		return explainExec(err, c.o.Spec, c.o.Bundle)
+	}
+	if n, oomErr := c.cg.OOMKills(); oomErr == nil && n > 0 {
+		return fmt.Errorf("container init was OOM-killed (memory limit too low?): %w", err)
+	}
+	return err
+}
+
+// unmake removes what a failed creation has made. The init is dead already: Serve saw to that.
+func (c *creation) unmake() error {
+	const patience = 5 * time.Second
+	var errs []error
+	if c.proc != nil {
+		errs = append(errs, c.proc.Close())
+	}
+	c.console.close()
+	if c.cg != nil {
+		// Hooks may have left processes there.
+		errs = append(errs, c.cg.KillAll(), c.cg.Remove(patience))
+	}
+	if h := c.o.Spec.Hooks; h != nil && len(h.Poststop) > 0 && c.rec != nil {
+		st := &specs.State{Version: specs.Version, ID: c.id, Status: specs.StateStopped, Bundle: c.o.Bundle, Annotations: c.o.Spec.Annotations}
+		hooks.RunAll(hooks.Poststop, h.Poststop, st, hooks.Options{}, func(err error) { c.rt.warn(err.Error()) })
+	}
+	return errors.Join(append(errs, c.dir.Remove())...)
+}

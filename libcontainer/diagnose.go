@@ -1,0 +1,155 @@
+package libcontainer
+
+import (
+	"bytes"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/launch"
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+)
+
+// explainExec adds the likely reason to an execve that failed for a file that exists: a foreign architecture, a missing interpreter
+// or loader, a carriage return at the end of a #! line. It reads the program in the root file system, resolved there; what it
+// can't find out it leaves.
+func explainExec(err error, spec *specs.Spec, bundle string) error {
+	var step *launch.StepError
+	if !errors.As(err, &step) || step.Op.Call != plan.SysExecve || spec.Process == nil || len(spec.Process.Args) == 0 {
+		return err
+	}
+	if !errors.Is(err, unix.ENOEXEC) && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EACCES) {
+		return err
+	}
+	root, oerr := os.OpenFile(rootfsPath(spec, bundle), unix.O_PATH|unix.O_DIRECTORY, 0)
+	if oerr != nil {
+		return err
+	}
+	defer root.Close()
+	for _, path := range candidates(spec.Process) {
+		f, oerr := openIn(root, path)
+		if oerr != nil {
+			continue
+		}
+		defer f.Close()
+		if why := diagnose(root, f); why != "" {
+			return fmt.Errorf("%w (%s %s)", err, path, why)
+		}
+		return err
+	}
+	return err
+}
+
+// candidates are the places where the program can be.
+func candidates(p *specs.Process) []string {
+	name := p.Args[0]
+	switch {
+	case filepath.IsAbs(name):
+		return []string{name}
+	case strings.Contains(name, "/"):
+		return []string{filepath.Join(p.Cwd, name)}
+	}
+	var list []string
+	for _, e := range p.Env {
+		if v, ok := strings.CutPrefix(e, "PATH="); ok {
+			for _, dir := range filepath.SplitList(v) {
+				list = append(list, filepath.Join(dir, name))
+			}
+		}
+	}
+	return list
+}
+
+func openIn(root *os.File, path string) (*os.File, error) {
+	fd, err := unix.Openat2(int(root.Fd()), strings.TrimLeft(path, "/"), &unix.OpenHow{
+		Flags: unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// diagnose says what is wrong with a program, or nothing.
+func diagnose(root, f *os.File) string {
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		return ""
+	}
+	head := make([]byte, 256)
+	n, _ := f.ReadAt(head, 0)
+	head = head[:n]
+	switch {
+	case n == 0:
+		return "is empty"
+	case bytes.HasPrefix(head, []byte("#!")):
+		return diagnoseScript(root, string(head))
+	case bytes.HasPrefix(head, []byte(elf.ELFMAG)):
+		return diagnoseELF(root, f)
+	}
+	return "is neither an ELF program nor a script with a #! line"
+}
+
+func diagnoseScript(root *os.File, head string) string {
+	line, _, _ := strings.Cut(head[2:], "\n")
+	if strings.HasSuffix(line, "\r") {
+		return fmt.Sprintf("has a carriage return at the end of its #! line: the kernel looks for %q", strings.TrimSpace(line)+"\r")
+	}
+	fields := strings.Fields(line)
+	if len(fields) == 0 {
+		return "has an empty #! line"
+	}
+	f, err := openIn(root, fields[0])
+	if err != nil {
+		return fmt.Sprintf("is a script for the interpreter %s, which is not in the container", fields[0])
+	}
+	f.Close()
+	return ""
+}
+
+func diagnoseELF(root, f *os.File) string {
+	e, err := elf.NewFile(f)
+	if err != nil {
+		return "is a damaged ELF program"
+	}
+	defer e.Close()
+	if native := nativeMachine(); e.Machine != native && native != elf.EM_NONE {
+		return fmt.Sprintf("is a program for %s, and this machine is %s", machineName(e.Machine), machineName(native))
+	}
+	for _, p := range e.Progs {
+		if p.Type != elf.PT_INTERP || p.Filesz > unix.PathMax {
+			continue
+		}
+		name := make([]byte, p.Filesz)
+		if _, err := p.ReadAt(name, 0); err != nil {
+			return "is a damaged ELF program"
+		}
+		loader := unix.ByteSliceToString(name)
+		l, err := openIn(root, loader)
+		if err != nil {
+			return fmt.Sprintf("needs the library loader %s, which is not in the container", loader)
+		}
+		l.Close()
+	}
+	return ""
+}
+
+func machineName(m elf.Machine) string {
+	return strings.ToLower(strings.TrimPrefix(m.String(), "EM_"))
+}
+
+func nativeMachine() elf.Machine {
+	switch runtime.GOARCH {
+	case "amd64":
+		return elf.EM_X86_64
+	case "arm64":
+		return elf.EM_AARCH64
+	}
+	return elf.EM_NONE
+}

@@ -1,0 +1,207 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/libcontainer/launch"
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/specconv"
+)
+
+// Exec runs a further process in a running container. It returns once the program is executed; the process is our child.
+func (c *Container) Exec(o *ExecOptions) (*Process, error) {
+	// Shared: execs run beside each other, but not beside a command that changes the container.
+	unlock, err := c.dir.Lock(false)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := c.reload(); err != nil {
+		return nil, err
+	}
+	status, err := c.Status()
+	switch {
+	case err != nil:
+		return nil, err
+	case status == Stopped:
+		return nil, errors.New("cannot exec in a stopped container")
+	case status == Paused && !o.IgnorePaused:
+		return nil, errors.New("cannot exec in a paused container (use --ignore-paused to override)")
+	}
+	spec, err := c.Config()
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.launch(o, spec)
+	if err != nil {
+		return nil, fmt.Errorf("unable to start container process: %w", err)
+	}
+	return &Process{Pid: p.Pid(), launched: p}, nil
+}
+
+// joining is one launch of a further process.
+type joining struct {
+	c       *Container
+	o       *ExecOptions
+	spec    *specs.Spec // the container's, with the further process
+	init    *os.File    // pidfd
+	files   fileSet
+	console *consoleEnd
+	proc    *launch.Process
+}
+
+// launch starts a process in the container, created or running.
+func (c *Container) launch(o *ExecOptions, spec *specs.Spec) (*launch.Process, error) {
+	its := *spec
+	its.Process = o.Process
+	j := &joining{c: c, o: o, spec: &its}
+	defer j.files.close()
+	defer func() { j.console.close() }()
+	var err error
+	if j.init, err = c.rec.OpenInit(); err != nil {
+		return nil, fmt.Errorf("open the container's init: %w", err)
+	}
+	j.files.keep(specconv.FilePidfd, j.init)
+	cg, err := c.execCgroup(o.Cgroup)
+	if err != nil {
+		return nil, err
+	}
+	defer cg.Close()
+	err = j.start(cg)
+	if isBusy(err) && len(o.Cgroup) == 0 {
+		// The container's own manager has moved its processes into cgroups below: on v2 no process may be beside those. Go where
+		// the init is.
+		err = j.startBesideInit()
+	}
+	if err != nil {
+		if j.proc != nil {
+			j.proc.Close()
+		}
+		return nil, explainExec(err, &its, c.rec.Bundle)
+	}
+	return j.proc, nil
+}
+
+func isBusy(err error) bool { return errors.Is(err, unix.EBUSY) }
+
+func (j *joining) startBesideInit() error {
+	host, err := cgroups.Probe()
+	if err != nil {
+		return err
+	}
+	cg, err := cgroups.OfProcess(host, j.c.rec.InitPid)
+	if err != nil {
+		return err
+	}
+	defer cg.Close()
+	return j.start(cg)
+}
+
+func (j *joining) start(cg *cgroups.Cgroup) error {
+	entrance, err := cg.Enter()
+	if err != nil {
+		return err
+	}
+	defer entrance.Close()
+	in := &specconv.ExecInput{Input: specconv.Input{
+		ID: j.c.ID(), Bundle: j.c.rec.Bundle, Spec: j.spec, Preserve: len(j.o.Preserve), ListenFDs: j.o.ListenFDs,
+		Trace: j.o.Trace != "", Warn: j.c.rt.warn,
+	}}
+	if in.Facts, err = facts.Gather(); err != nil {
+		return err
+	}
+	in.Facts.JoinTasks = entrance.Names
+	for i, f := range entrance.Tasks {
+		j.files.give(specconv.TasksFile(entrance.Names[i]), f)
+	}
+	if in.Namespaces, err = otherNamespaces(j.c.rec.InitPid); err != nil {
+		return err
+	}
+	pl, err := specconv.CompileExec(in)
+	if err != nil {
+		return err
+	}
+	if err := j.open(pl); err != nil {
+		return err
+	}
+	j.proc, err = launch.Start(&launch.Config{
+		Plan: pl, Stdio: j.o.Stdio, Preserve: j.o.Preserve, Files: j.files.byName,
+		Cgroup: entrance.Dir, Dir: j.c.dir.Path(), Trace: j.o.Trace != "",
+	})
+	if err != nil {
+		return err
+	}
+	return j.proc.Serve(j.hostStep)
+}
+
+func (j *joining) open(pl *plan.Plan) error {
+	for i := range pl.Files {
+		switch name := pl.Files[i].Name; name {
+		case specconv.FileProc:
+			f, err := openProc()
+			if err != nil {
+				return err
+			}
+			j.files.keep(name, f)
+		case specconv.FileConsole:
+			j.console.close()
+			var err error
+			if j.console, err = newConsoleEnd(j.o.ConsoleSocket, j.o.Console); err != nil {
+				return err
+			}
+			j.files.give(name, j.console.init)
+		}
+	}
+	return j.files.openAll(pl)
+}
+
+func (j *joining) hostStep(s *plan.Step, files []*os.File) error {
+	switch s.Do {
+	case specconv.DoRlimits:
+		return setRlimits(j.proc.Pid(), j.o.Process.Rlimits)
+	case specconv.DoHome:
+		return setHome(j.proc, j.o.Process.User.UID, files)
+	case specconv.DoCreated:
+		if err := j.console.deliver(); err != nil {
+			return err
+		}
+		j.console = nil
+		if err := sendPidfd(j.o.PidfdSocket, j.proc.Pid(), "setns"); err != nil {
+			return err
+		}
+		return writePidFile(j.o.PidFile, j.proc.Pid())
+	}
+	return fmt.Errorf("%s: the plan asks the host for %q, which it does not know", s.From, s.Do)
+}
+
+// execCgroup is the container's cgroup, or the one below it that --cgroup names: "PATH" or, on v1, "CONTROLLER[,CONTROLLER…]:PATH".
+func (c *Container) execCgroup(args []string) (*cgroups.Cgroup, error) {
+	cg, err := c.cgroup()
+	if err != nil || len(args) == 0 {
+		return cg, err
+	}
+	defer cg.Close()
+	paths := make(map[string]string)
+	for _, a := range args {
+		controllers, path, ok := strings.Cut(a, ":")
+		if !ok {
+			controllers, path = "", a
+		}
+		for _, name := range strings.Split(controllers, ",") {
+			paths[name] = path
+		}
+	}
+	sub, err := cg.Sub(paths)
+	if err != nil {
+		return nil, fmt.Errorf("--cgroup: %w", err)
+	}
+	return sub, nil
+}

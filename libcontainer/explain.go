@@ -1,0 +1,48 @@
+package libcontainer
+
+import (
+	"slices"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+)
+
+// Explain makes the plan of a configuration without touching anything, with the cgroup's part, which the host does before the init
+// exists, in front. The plan is for reading only.
+func (r *Runtime) Explain(id, bundle string, spec *specs.Spec) (*plan.Plan, error) {
+	c := &creation{rt: r, id: id, o: &CreateOptions{Bundle: bundle, Spec: spec}}
+	if err := c.compile(); err != nil {
+		return nil, err
+	}
+	places, err := c.host.Locate(cgroupsPath(spec), id)
+	if err != nil {
+		return nil, err
+	}
+	var before []plan.Step
+	add := func(from, what string) {
+		before = append(before, plan.Step{What: what, From: from, Group: plan.Cgroup, Site: plan.Host})
+	}
+	from := "linux.cgroupsPath"
+	if cgroupsPath(spec) == "" {
+		from = "default"
+	}
+	for _, p := range places {
+		add(from, "make the cgroup "+p.Path())
+	}
+	for _, line := range c.set.Lines() {
+		add("linux.resources", "write "+line)
+	}
+	p := *c.plan
+	p.Steps = slices.Concat(before, p.Steps)
+	return &p, nil
+}
+
+// Explain is Explain of the container's own configuration.
+func (c *Container) Explain() (*plan.Plan, error) {
+	spec, err := c.Config()
+	if err != nil {
+		return nil, err
+	}
+	return c.rt.Explain(c.ID(), c.rec.Bundle, spec)
+}

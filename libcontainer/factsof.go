@@ -1,0 +1,139 @@
+package libcontainer
+
+import (
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/specconv"
+)
+
+// gatherFacts asks what the plan for this configuration depends on. It changes nothing.
+func gatherFacts(spec *specs.Spec, bundle string, host *cgroups.Layout, id string) (*facts.Facts, error) {
+	f, err := facts.Gather()
+	if err != nil {
+		return nil, err
+	}
+	if err := cgroupFacts(f, spec, host, id); err != nil {
+		return nil, err
+	}
+	root := rootfsPath(spec, bundle)
+	for i := range spec.Mounts {
+		m := &spec.Mounts[i]
+		o := specconv.ParseMountOptions(m.Options)
+		switch {
+		case o.Bind:
+			if f.Sources == nil {
+				f.Sources = make(map[int]facts.Source)
+			}
+			f.Sources[i] = facts.OfSource(inBundle(m.Source, bundle))
+		case m.Type == "tmpfs":
+			if mode, ok := coveredMode(root, m.Destination); ok {
+				if f.Covered == nil {
+					f.Covered = make(map[int]uint32)
+				}
+				f.Covered[i] = mode
+			}
+		}
+	}
+	if spec.Linux != nil {
+		deviceFacts(f, spec.Linux.Devices)
+	}
+	return f, nil
+}
+
+func inBundle(p, bundle string) string {
+	if !filepath.IsAbs(p) {
+		return filepath.Join(bundle, p)
+	}
+	return p
+}
+
+func rootfsPath(spec *specs.Spec, bundle string) string {
+	if spec.Root == nil {
+		return ""
+	}
+	return inBundle(spec.Root.Path, bundle)
+}
+
+func cgroupsPath(spec *specs.Spec) string {
+	if spec.Linux == nil {
+		return ""
+	}
+	return spec.Linux.CgroupsPath
+}
+
+// cgroupFacts says how the container joins its cgroups and what its /sys/fs/cgroup shows.
+func cgroupFacts(f *facts.Facts, spec *specs.Spec, host *cgroups.Layout, id string) error {
+	places, err := host.Locate(cgroupsPath(spec), id)
+	if err != nil {
+		return err
+	}
+	f.Cgroup2 = host.Unified()
+	for _, p := range places {
+		h := facts.Hierarchy{Name: path.Base(p.Tree.Mount), V2: p.V2, Host: p.Path()}
+		if !p.V2 {
+			h.Controllers = p.Tree.Controllers
+			for _, c := range h.Controllers {
+				if c != h.Name && !strings.HasPrefix(c, "name=") {
+					h.Links = append(h.Links, c)
+				}
+			}
+			f.JoinTasks = append(f.JoinTasks, strings.Join(h.Controllers, ","))
+		}
+		f.Hierarchies = append(f.Hierarchies, h)
+	}
+	return nil
+}
+
+// coveredMode is the mode of the directory that a tmpfs covers, if the image has one there.
+func coveredMode(root, dest string) (uint32, bool) {
+	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, false
+	}
+	defer unix.Close(dir)
+	fd, err := unix.Openat2(dir, strings.TrimLeft(dest, "/"), &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return 0, false
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return 0, false
+	}
+	return st.Mode & 0o7777, true
+}
+
+// deviceFacts finds the host's node of each device by its numbers: a container without mknod gets that one, whatever its path
+// in the container is.
+func deviceFacts(f *facts.Facts, list []specs.LinuxDevice) {
+	for i := range list {
+		if p, ok := hostDevice(&list[i]); ok && p != list[i].Path {
+			if f.Devices == nil {
+				f.Devices = make(map[int]string)
+			}
+			f.Devices[i] = p
+		}
+	}
+}
+
+// hostID is the id on the host of a user of the container.
+func hostID(spec *specs.Spec, uid uint32) (int, bool) {
+	if spec.Linux == nil || len(spec.Linux.UIDMappings) == 0 {
+		return int(uid), true
+	}
+	for _, m := range spec.Linux.UIDMappings {
+		if uid >= m.ContainerID && uid-m.ContainerID < m.Size {
+			return int(m.HostID + uid - m.ContainerID), true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,56 @@
+package libcontainer
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/moby/sys/user"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/launch"
+	"github.com/ociruntime/ociruntime/specconv"
+)
+
+// setRlimits sets the limits of a process in a user namespace, which may not raise them itself.
+func setRlimits(pid int, list []specs.POSIXRlimit) error {
+	for i, l := range list {
+		n, ok := specconv.RlimitNumber(l.Type)
+		if !ok {
+			return fmt.Errorf("process.rlimits[%d].type: %s is not a resource limit", i, l.Type)
+		}
+		if err := unix.Prlimit(pid, n, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil); err != nil {
+			return fmt.Errorf("process.rlimits[%d]: set %s to %d (hard %d): %w", i, l.Type, l.Soft, l.Hard, err)
+		}
+	}
+	return nil
+}
+
+// passwdLimit bounds what is read of a file that the image controls.
+const passwdLimit = 4 << 20
+
+// setHome tells the init the value of HOME. files holds the container's /etc/passwd, if it has one.
+func setHome(p *launch.Process, uid uint32, files []*os.File) error {
+	home := "/"
+	if len(files) == 1 {
+		if h := homeOf(files[0], uid); h != "" {
+			home = h
+		}
+	}
+	return p.SetHome("HOME=" + home)
+}
+
+// homeOf looks a user up in a passwd file. The file is the image's: it may be anything, of any size, and what can't be read does
+// not name a home.
+func homeOf(passwd *os.File, uid uint32) string {
+	if st, err := passwd.Stat(); err != nil || !st.Mode().IsRegular() {
+		return ""
+	}
+	users, err := user.ParsePasswdFilter(bufio.NewReader(io.LimitReader(passwd, passwdLimit)), func(u user.User) bool { return u.Uid == int(uid) })
+	if err != nil || len(users) == 0 {
+		return ""
+	}
+	return users[0].Home
+}

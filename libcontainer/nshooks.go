@@ -1,0 +1,103 @@
+package libcontainer
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/hooks"
+	"github.com/ociruntime/ociruntime/libcontainer/launch"
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+)
+
+// inNamespaces starts createContainer hooks: in the namespaces of the init, with the host's root still theirs and the container's root file
+// system as working directory. A plan of its own does it, so that a process with a single thread joins.
+func inNamespaces(init int, root, rootfs *os.File) func(*specs.Hook, [3]*os.File) (int, error) {
+	return func(h *specs.Hook, stdio [3]*os.File) (int, error) {
+		pidfd, err := unix.PidfdOpen(init, 0)
+		if err != nil {
+			return 0, fmt.Errorf("open the container's init: %w", err)
+		}
+		f := os.NewFile(uintptr(pidfd), "init")
+		defer f.Close()
+		flags, err := otherNamespaces(init)
+		if err != nil {
+			return 0, err
+		}
+		p, err := launch.Start(&launch.Config{
+			Plan: hookPlan(h, flags), Stdio: stdio,
+			Files: map[string]*os.File{"init": f, "root": root, "rootfs": rootfs},
+		})
+		if err != nil {
+			return 0, err
+		}
+		defer p.Close()
+		if err := p.Serve(nil); err != nil {
+			return 0, err
+		}
+		return p.Pid(), nil
+	}
+}
+
+func hookPlan(h *specs.Hook, flags uint64) *plan.Plan {
+	b := plan.NewBuilder()
+	b.Group = plan.Hooks
+	const from = "hooks.createContainer"
+	b.Step("default", "share the progress page with the runtime", b.MapPage(plan.PageSize))
+	b.Step("default", "close every inherited descriptor on exec", plan.CloseOnExecFrom(3))
+	init := b.File(plan.File{Name: "init", From: from})
+	root := b.File(plan.File{Name: "root", From: from})
+	rootfs := b.File(plan.File{Name: "rootfs", From: from})
+	if flags != 0 {
+		b.Step(from, "join the container's namespaces", plan.Setns(init, plan.Int(int64(flags), plan.CloneText(flags))))
+	}
+	// Joining a mount namespace takes its root, over which the container's lies already.
+	b.Step(from, "keep the host's root", plan.Fchdir(root), plan.Sys(plan.SysChroot, plan.Str(".")), plan.Fchdir(rootfs))
+	if flags&unix.CLONE_NEWPID != 0 {
+		b.Step(from, "start a process in the pid namespace", b.SpawnChild(0))
+	}
+	env := h.Env
+	if env == nil {
+		env = os.Environ()
+	}
+	b.Step(from, "execute "+h.Path, plan.Sys(plan.SysSetsid),
+		plan.Sys(plan.SysExecve, plan.Str(h.Path), b.Vec("argv", strs(hooks.Args(h))), b.Vec("envp", strs(env))).OnHost())
+	return &b.Plan
+}
+
+func strs(list []string) []plan.Arg {
+	args := make([]plan.Arg, len(list))
+	for i, s := range list {
+		args[i] = plan.Str(s)
+	}
+	return args
+}
+
+// namespaceFiles are the names below /proc/PID/ns and the flag for each.
+func namespaceFiles() ([8]string, [8]uint64) {
+	return [8]string{"user", "mnt", "pid", "net", "ipc", "uts", "cgroup", "time"},
+		[8]uint64{unix.CLONE_NEWUSER, unix.CLONE_NEWNS, unix.CLONE_NEWPID, unix.CLONE_NEWNET, unix.CLONE_NEWIPC, unix.CLONE_NEWUTS,
+			unix.CLONE_NEWCGROUP, unix.CLONE_NEWTIME}
+}
+
+// otherNamespaces are the CLONE_NEW* flags of the namespaces of a process that are not ours. Joining one's own user namespace is an
+// error, and joining the others would be work for nothing.
+func otherNamespaces(pid int) (uint64, error) {
+	var flags uint64
+	names, bits := namespaceFiles()
+	for i, name := range names {
+		var ours, theirs unix.Stat_t
+		if err := unix.Stat("/proc/self/ns/"+name, &ours); err != nil {
+			continue // a kernel without this kind
+		}
+		if err := unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, name), &theirs); err != nil {
+			return 0, fmt.Errorf("look at the %s namespace of process %d: %w", name, pid, err)
+		}
+		if ours.Ino != theirs.Ino || ours.Dev != theirs.Dev {
+			flags |= bits[i]
+		}
+	}
+	return flags, nil
+}

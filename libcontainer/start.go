@@ -1,0 +1,122 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
+	"github.com/ociruntime/ociruntime/libcontainer/hooks"
+	"github.com/ociruntime/ociruntime/libcontainer/launch"
+	"github.com/ociruntime/ociruntime/specconv"
+)
+
+// Start runs the program of a created container. It returns when execve has succeeded and the poststart hooks have run; an execve
+// that fails is an error of Start. When a hook fails, the container is stopped and destroyed (spec, "Lifecycle").
+func (c *Container) Start() error {
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	status, err := c.Status()
+	if err != nil {
+		return err
+	}
+	switch status {
+	case Created:
+	case Stopped:
+		return errors.New("cannot start a container that has stopped")
+	default:
+		return errors.New("cannot start an already running container")
+	}
+	spec, err := c.Config()
+	if err != nil {
+		return err
+	}
+	if spec.Process == nil {
+		return fmt.Errorf("process: not set in config.json, so there is nothing to start")
+	}
+	if err := c.startHooks(spec); err != nil {
+		return errors.Join(err, c.destroy(true, deathTimeout))
+	}
+	if err := c.release(spec); err != nil {
+		return err
+	}
+	return c.poststart(spec)
+}
+
+// startHooks runs the startContainer hooks inside the container, before its program.
+func (c *Container) startHooks(spec *specs.Spec) error {
+	if spec.Hooks == nil || len(spec.Hooks.StartContainer) == 0 {
+		return nil
+	}
+	pid := c.rec.InitPid
+	if c.rec.PrivatePid() {
+		pid = 1
+	}
+	st := c.hookState(Created, pid)
+	return hooks.Run(hooks.StartContainer, spec.Hooks.StartContainer, st, hooks.Options{Start: func(h *specs.Hook, stdio [3]*os.File) (int, error) {
+		process := *spec.Process
+		process.Terminal = false
+		process.Args = append([]string{h.Path}, hooks.Args(h)[1:]...)
+		if h.Env != nil {
+			process.Env = h.Env
+		}
+		p, err := c.launch(&ExecOptions{Process: &process, Stdio: stdio}, spec)
+		if err != nil {
+			return 0, err
+		}
+		return p.Pid(), p.Close()
+	}})
+}
+
+// release tells the waiting init to go on, and reads what becomes of it.
+func (c *Container) release(spec *specs.Spec) error {
+	conn, err := c.dir.ConnectStart()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	page, err := c.dir.ProgressFile(false)
+	if err != nil {
+		return err
+	}
+	defer page.Close()
+	op, errno, err := launch.AwaitStart(conn, page, c.rec.ExecOp)
+	if errno != 0 {
+		err = explainExec(c.stepError(spec, op, errno), spec, c.rec.Bundle)
+	}
+	return err
+}
+
+// stepError compiles the container's plan again, only for the words to a step that failed.
+func (c *Container) stepError(spec *specs.Spec, op int, errno unix.Errno) error {
+	host, err := cgroups.Probe()
+	if err != nil {
+		return errno
+	}
+	f, err := gatherFacts(spec, c.rec.Bundle, host, c.ID())
+	if err != nil {
+		return errno
+	}
+	p, err := specconv.Compile(&specconv.Input{ID: c.ID(), Bundle: c.rec.Bundle, Spec: spec, Facts: f})
+	if err != nil || op != p.OpCount()-1 && op != c.rec.ExecOp {
+		return errno
+	}
+	return launch.NewStepError(p, p.OpCount()-1, errno)
+}
+
+// poststart runs those hooks, the program being started.
+func (c *Container) poststart(spec *specs.Spec) error {
+	if spec.Hooks == nil || len(spec.Hooks.Poststart) == 0 {
+		return nil
+	}
+	if err := hooks.Run(hooks.Poststart, spec.Hooks.Poststart, c.hookState(Running, c.rec.InitPid), hooks.Options{}); err != nil {
+		return errors.Join(err, c.destroy(true, deathTimeout))
+	}
+	return nil
+}
