@@ -3,6 +3,8 @@ package cgroups
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/devices"
 	"github.com/ociruntime/ociruntime/libcontainer/kernel"
@@ -16,6 +18,7 @@ type applier struct {
 	rootless  bool  // forgive what a user without privileges can't do about devices
 	enableErr error // explains a missing v2 file
 	file      openFile
+	undo      *[]Write // collects writes that bring the old values back, nil when nobody wants them
 }
 
 // apply makes the writes, keeping the late ones for Finish, and installs the device program.
@@ -152,10 +155,45 @@ func (a *applier) write(w Write) error {
 	if err != nil {
 		return &FileError{From: w.From, Verb: "open", Path: n.file(w.File), Err: err}
 	}
+	if w.Check {
+		if err := tooLow(n, w, nil); err != nil {
+			return err
+		}
+	}
+	old := ""
+	if a.undo != nil {
+		old = n.oldValue(w)
+	}
 	if err := writeFD(fd, w.Value); err != nil {
+		if w.Usage != "" && errors.Is(err, unix.EBUSY) {
+			return tooLow(n, w, err)
+		}
 		return &FileError{From: w.From, Verb: "write " + w.Value + " to", Path: n.file(w.File), Err: err}
 	}
+	if old != "" {
+		w.Value, w.Check, w.Else = old, false, nil
+		*a.undo = append(*a.undo, w)
+	}
 	return nil
+}
+
+// tooLow is the error for a limit that is below what is in use; nil when it is not, and the kernel has not said so in cause.
+func tooLow(n *node, w Write, cause error) error {
+	usage, _ := n.read(w.Usage)
+	peak, _ := n.read(w.Peak)
+	usage, peak = strings.TrimSpace(usage), strings.TrimSpace(peak)
+	if cause == nil {
+		used, err := strconv.ParseInt(usage, 10, 64)
+		limit, err2 := strconv.ParseInt(w.Value, 10, 64)
+		if err != nil || err2 != nil || used <= limit {
+			return nil
+		}
+		cause = unix.EBUSY
+	}
+	return &FileError{
+		From: w.From, Verb: "write " + w.Value + " to", Path: n.file(w.File), Err: cause,
+		Hint: fmt.Sprintf("unable to set memory limit to %s (current usage: %s, peak usage: %s)", w.Value, usage, peak),
+	}
 }
 
 func (a *applier) missing(w Write) string {

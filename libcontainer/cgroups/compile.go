@@ -163,8 +163,12 @@ func (c *compiler) unified(res *specs.LinuxResources) error {
 		}
 		// The kernel takes one line a write; an empty value still needs a byte to be a write at all.
 		for line := range strings.Lines(strings.TrimSuffix(res.Unified[key], "\n") + "\n") {
-			value := strings.TrimSuffix(line, "\n")
-			c.put(Write{Controller: controller, V2: true, File: key, Value: value, From: from})
+			w := Write{Controller: controller, V2: true, File: key, Value: strings.TrimSuffix(line, "\n"), From: from}
+			switch controller {
+			case "io", "rdma", "misc", "dmem": // files with a line for each device or resource
+				w.Key, _, _ = strings.Cut(w.Value, " ")
+			}
+			c.put(w)
 		}
 	}
 	return nil

@@ -83,7 +83,8 @@ func (c *compiler) memoryV1(m *specs.LinuxMemory, place string) {
 		return &c.Writes[len(c.Writes)-1]
 	}
 	if given(m.Limit) {
-		put("memory.limit_in_bytes", itoa(*m.Limit), "limit").NotBelow = notBelow(m, "memory.usage_in_bytes")
+		w := put("memory.limit_in_bytes", itoa(*m.Limit), "limit")
+		w.Usage, w.Peak, w.Check = "memory.usage_in_bytes", "memory.max_usage_in_bytes", checked(m)
 	}
 	if given(m.Reservation) {
 		put("memory.soft_limit_in_bytes", itoa(*m.Reservation), "reservation")
@@ -112,7 +113,8 @@ func (c *compiler) memoryV2(m *specs.LinuxMemory, place string) {
 		return &c.Writes[len(c.Writes)-1]
 	}
 	if given(m.Limit) {
-		put("memory.max", orMax(*m.Limit), "limit").NotBelow = notBelow(m, "memory.current")
+		w := put("memory.max", orMax(*m.Limit), "limit")
+		w.Usage, w.Peak, w.Check = "memory.current", "memory.peak", checked(m)
 	}
 	if given(m.Reservation) {
 		put("memory.low", orMax(*m.Reservation), "reservation")
@@ -130,10 +132,7 @@ func (c *compiler) memoryV2(m *specs.LinuxMemory, place string) {
 	}
 }
 
-// notBelow is usage when the config asks for a look at it before a limit is lowered.
-func notBelow(m *specs.LinuxMemory, usage string) string {
-	if m.CheckBeforeUpdate != nil && *m.CheckBeforeUpdate && *m.Limit > 0 {
-		return usage
-	}
-	return ""
+// checked says that the config asks for a look at the usage before a limit is lowered.
+func checked(m *specs.LinuxMemory) bool {
+	return m.CheckBeforeUpdate != nil && *m.CheckBeforeUpdate && *m.Limit > 0
 }

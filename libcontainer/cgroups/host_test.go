@@ -62,7 +62,8 @@ func create(t testing.TB, host *Layout, res *specs.LinuxResources) *Cgroup {
 }
 
 // spawn starts a process in the cgroup, the way that the runtime does: born into the v2 tree, writing "0" to the v1 tasks files.
-func spawn(t testing.TB, cg *Cgroup, script string) *exec.Cmd {
+// before is shell code that it runs before spawn returns.
+func spawn(t testing.TB, cg *Cgroup, script string, before ...string) *exec.Cmd {
 	t.Helper()
 	in, err := cg.Enter()
 	if err != nil {
@@ -75,7 +76,7 @@ func spawn(t testing.TB, cg *Cgroup, script string) *exec.Cmd {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
 		fmt.Fprintf(&join, "echo 0 >/dev/fd/%d; ", i+3)
 	}
-	cmd.Args = []string{"sh", "-c", join.String() + "echo ready; " + script}
+	cmd.Args = []string{"sh", "-c", join.String() + strings.Join(append(before, "echo ready"), "; ") + "; " + script}
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	if in.Dir != nil {
 		cmd.SysProcAttr.UseCgroupFD = true

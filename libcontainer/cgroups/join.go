@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,6 +13,7 @@ import (
 // writing somebody else's pid to cgroup.procs costs.
 type Entrance struct {
 	Tasks []*os.File // v1: a process with one thread writes "0" into each
+	Names []string   // the controllers of each, joined by commas
 	Dir   *os.File   // the v2 directory for SysProcAttr.CgroupFD (CLONE_INTO_CGROUP), or nil
 }
 
@@ -36,6 +38,7 @@ func (c *Cgroup) Enter() (*Entrance, error) {
 		if err != nil {
 			return nil, errors.Join(&FileError{Verb: "open", Path: n.file("tasks"), Err: err}, e.Close())
 		}
+		e.Names = append(e.Names, strings.Join(n.controllers, ","))
 		e.Tasks = append(e.Tasks, os.NewFile(uintptr(fd), n.file("tasks")))
 	}
 	return e, nil

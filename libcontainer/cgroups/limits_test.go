@@ -50,6 +50,16 @@ func needV1(t testing.TB, controllers ...string) *Layout {
 	return host
 }
 
+// onEach runs the test on the host as it is and, on a hybrid one, with each half alone.
+func onEach(t *testing.T, f func(t *testing.T, host *Layout)) {
+	host := needRoot(t)
+	t.Run("host", func(t *testing.T) { f(t, host) })
+	if len(host.V1) > 0 && host.V2 != nil {
+		t.Run("v1", func(t *testing.T) { f(t, &Layout{V1: host.V1}) })
+		t.Run("v2", func(t *testing.T) { f(t, v2Only(t)) })
+	}
+}
+
 // leftovers are directories that a test's cgroup name still has anywhere.
 func leftovers(t *testing.T, host *Layout, name string) []string {
 	t.Helper()
@@ -126,17 +136,67 @@ func TestCpusetInherits(t *testing.T) {
 
 func TestLimitsV2(t *testing.T) {
 	host := v2Only(t)
-	if host.version("hugetlb") != 2 {
-		t.Skip("no hugetlb controller on cgroup v2 here")
-	}
-	cg := create(t, host, parseResources(t, `{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}],
-		"unified":{"cgroup.max.depth":"3","hugetlb.2MB.rsvd.max":"2097152"}}`))
-	for name, want := range map[string]string{
-		"hugetlb.2MB.max": "4194304", "hugetlb.2MB.rsvd.max": "2097152", "cgroup.max.depth": "3",
+	disk := blockDevice(t)
+	for _, tc := range []struct{ controller, json, file, want string }{
+		{"hugetlb", `{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}]}`, "hugetlb.2MB.max", "4194304"},
+		{"hugetlb", `{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}]}`, "hugetlb.2MB.rsvd.max", "4194304"},
+		{"hugetlb", `{"unified":{"hugetlb.2MB.max":"2097152"}}`, "hugetlb.2MB.max", "2097152"},
+		{"", `{"unified":{"cgroup.max.depth":"3"}}`, "cgroup.max.depth", "3"},
+		{"memory", `{"memory":{"limit":67108864}}`, "memory.max", "67108864"},
+		{"memory", `{"memory":{"limit":67108864,"swap":134217728}}`, "memory.swap.max", "67108864"},
+		{"memory", `{"memory":{"limit":67108864,"swap":67108864}}`, "memory.swap.max", "0"},
+		{"memory", `{"memory":{"reservation":67108864}}`, "memory.low", "67108864"},
+		{"memory", `{"memory":{"limit":67108864},"unified":{"memory.max":"max"}}`, "memory.max", "max"},
+		{"cpu", `{"cpu":{"shares":512}}`, "cpu.weight", "59"},
+		{"cpu", `{"cpu":{"quota":50000,"period":200000,"burst":1000}}`, "cpu.max", "50000 200000"},
+		{"cpu", `{"cpu":{"quota":50000,"burst":1000}}`, "cpu.max.burst", "1000"},
+		{"cpu", `{"cpu":{"period":50000}}`, "cpu.max", "max 50000"},
+		{"cpu", `{"cpu":{"idle":1,"shares":512}}`, "cpu.idle", "1"},
+		{"cpuset", `{"cpu":{"cpus":"0","mems":"0"}}`, "cpuset.cpus", "0"},
+		{"cpuset", `{"cpu":{"cpus":"0","mems":"0"}}`, "cpuset.mems", "0"},
+		{"pids", `{"pids":{"limit":7}}`, "pids.max", "7"},
+		{"io", `{"blockIO":{"throttleReadBpsDevice":[{` + disk + `,"rate":1048576}],"throttleWriteIOPSDevice":[{` + disk + `,"rate":77}]}}`, "io.max", "rbps=1048576 wbps=max riops=max wiops=77"},
 	} {
-		if got := fileOf(t, cg, "", name); got != want {
-			t.Errorf("%s = %q, want %q", name, got, want)
-		}
+		t.Run(tc.file, func(t *testing.T) {
+			if tc.controller != "" && host.version(tc.controller) != 2 {
+				t.Skipf("controller %s is not on cgroup v2 here", tc.controller)
+			}
+			cg := create(t, host, parseResources(t, tc.json))
+			got := fileOf(t, cg, "", tc.file)
+			if tc.file == "io.max" {
+				_, got, _ = strings.Cut(got, " ")
+			}
+			if got != tc.want {
+				t.Errorf("%s = %q, want %q", tc.json, got, tc.want)
+			}
+		})
+	}
+}
+
+// blockDevice is the JSON of some disk of this machine.
+func blockDevice(t *testing.T) string {
+	t.Helper()
+	devs, _ := filepath.Glob("/sys/block/[vsn]*/dev")
+	if len(devs) == 0 {
+		return `"major":8,"minor":0`
+	}
+	major, minor, _ := strings.Cut(strings.TrimSpace(readText(t, devs[0])), ":")
+	return `"major":` + major + `,"minor":` + minor
+}
+
+// On v2 the init is born in the cgroup, which a limit of zero processes would not let happen.
+func TestZeroPidsV2(t *testing.T) {
+	host := v2Only(t)
+	if host.version("pids") != 2 {
+		t.Skip("no pids controller on cgroup v2 here")
+	}
+	cg := create(t, host, parseResources(t, `{"pids":{"limit":0}}`))
+	spawn(t, cg, "exec sleep 60")
+	if err := cg.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	if got := fileOf(t, cg, "", "pids.max"); got != "0" {
+		t.Errorf("pids.max = %q", got)
 	}
 }
 
@@ -158,12 +218,15 @@ func TestLimitsHybrid(t *testing.T) {
 
 func TestCreateErrors(t *testing.T) {
 	host := needRoot(t)
-	v2 := v2Only(t)
+	v2 := &Layout{}
+	if host.V2 != nil {
+		v2 = v2Only(t)
+	}
 	for _, tc := range []struct {
 		name, json, want string
 		host             *Layout
 	}{
-		{"no such CPU", `{"cpu":{"cpus":"4000"}}`, "linux.resources.cpu.cpus: write 4000 to ", needV1(t, "cpuset")},
+		{"no such CPU", `{"cpu":{"cpus":"4000"}}`, "linux.resources.cpu.cpus: write 4000 to ", host},
 		{"no such page size", `{"hugepageLimits":[{"pageSize":"3MB","limit":0}]}`, "not offered by this kernel: it has no huge pages of 3MB", v2},
 		{"no such file", `{"unified":{"cgroup.nonsense":"1"}}`, `linux.resources.unified["cgroup.nonsense"]: open `, v2},
 		{"bad value", `{"unified":{"cgroup.max.depth":"deep"}}`, `linux.resources.unified["cgroup.max.depth"]: write deep to `, v2},
@@ -190,38 +253,36 @@ func TestCreateErrors(t *testing.T) {
 }
 
 func TestCreateRefusesUsedCgroup(t *testing.T) {
-	for name, host := range map[string]*Layout{"v1": needV1(t, "memory"), "v2": v2Only(t)} {
-		t.Run(name, func(t *testing.T) {
-			cg := create(t, host, nil)
-			rel := strings.TrimPrefix(cg.nodes[0].path, host.nodeMount(cg))
-			cfg := Config{Path: rel, ID: "x"}
-			spawn(t, cg, "exec sleep 60")
-			_, err := Create(host, cfg)
-			if err == nil || !strings.Contains(err.Error(), "cgroup is not empty: 1 process(es) found") {
-				t.Fatalf("used cgroup: %v", err)
-			}
-			if err := cg.KillAll(); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := cg.Wait(5 * time.Second); err != nil {
-				t.Fatal(err)
-			}
-			if err := cg.Freeze(); err != nil {
-				t.Fatal(err)
-			}
-			if _, err = Create(host, cfg); err == nil || !strings.Contains(err.Error(), "frozen") {
-				t.Fatalf("frozen cgroup: %v", err)
-			}
-			if err := cg.Thaw(); err != nil {
-				t.Fatal(err)
-			}
-			again, err := Create(host, cfg)
-			if err != nil {
-				t.Fatalf("empty cgroup: %v", err)
-			}
-			again.Close()
-		})
-	}
+	onEach(t, func(t *testing.T, host *Layout) {
+		cg := create(t, host, nil)
+		rel := strings.TrimPrefix(cg.nodes[0].path, host.nodeMount(cg))
+		cfg := Config{Path: rel, ID: "x"}
+		spawn(t, cg, "exec sleep 60")
+		_, err := Create(host, cfg)
+		if err == nil || !strings.Contains(err.Error(), "cgroup is not empty: 1 process(es) found") {
+			t.Fatalf("used cgroup: %v", err)
+		}
+		if err := cg.KillAll(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := cg.Wait(5 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if err := cg.Freeze(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err = Create(host, cfg); err == nil || !strings.Contains(err.Error(), "frozen") {
+			t.Fatalf("frozen cgroup: %v", err)
+		}
+		if err := cg.Thaw(); err != nil {
+			t.Fatal(err)
+		}
+		again, err := Create(host, cfg)
+		if err != nil {
+			t.Fatalf("empty cgroup: %v", err)
+		}
+		again.Close()
+	})
 }
 
 // nodeMount is the mount of the hierarchy of cg's first directory.
@@ -293,7 +354,7 @@ func TestDevicesV1(t *testing.T) {
 	}
 }
 
-func TestZeroPidsV2(t *testing.T) {
+func TestLateWritesWait(t *testing.T) {
 	c := &Cgroup{}
 	a := applier{c: c}
 	set, err := Compile(parseResources(t, `{"pids":{"limit":0}}`), v2Host())
@@ -311,50 +372,46 @@ func TestZeroPidsV2(t *testing.T) {
 }
 
 func TestRemoveNested(t *testing.T) {
-	for name, host := range map[string]*Layout{"v1": needV1(t, "memory"), "v2": v2Only(t)} {
-		t.Run(name, func(t *testing.T) {
-			cg := create(t, host, nil)
-			for _, p := range cg.Paths() {
-				for _, sub := range []string{"/one", "/one/two", "/three"} {
-					if err := unix.Mkdir(p+sub, 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
-						t.Fatal(err)
-					}
+	onEach(t, func(t *testing.T, host *Layout) {
+		cg := create(t, host, nil)
+		for _, p := range cg.Paths() {
+			for _, sub := range []string{"/one", "/one/two", "/three"} {
+				if err := unix.Mkdir(p+sub, 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
+					t.Fatal(err)
 				}
 			}
-			if err := cg.Remove(time.Second); err != nil {
-				t.Fatal(err)
-			}
-			if cg.Exists() {
-				t.Error("something is left")
-			}
-		})
-	}
+		}
+		if err := cg.Remove(time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if cg.Exists() {
+			t.Error("something is left")
+		}
+	})
 }
 
 // Remove waits for processes that are about to end, and otherwise names those that stay.
 func TestRemoveWaits(t *testing.T) {
-	for name, host := range map[string]*Layout{"hybrid": needRoot(t), "v1": {V1: needV1(t, "memory").V1}, "v2": v2Only(t)} {
-		t.Run(name, func(t *testing.T) {
-			cg := create(t, host, nil)
-			cmd := spawn(t, cg, "exec sleep 60")
-			err := cg.Remove(20 * time.Millisecond)
-			if want := fmt.Sprintf("processes remain: %d (", cmd.Process.Pid); err == nil || !strings.Contains(err.Error(), want) {
-				t.Fatalf("Remove of a cgroup in use: %v, want %q in it", err, want)
-			}
-			if empty, err := cg.Wait(time.Millisecond); empty || err != nil {
-				t.Errorf("Wait = %v, %v", empty, err)
-			}
-			timer := time.AfterFunc(50*time.Millisecond, func() { cmd.Process.Kill() })
-			defer timer.Stop()
-			start := time.Now()
-			if err := cg.Remove(10 * time.Second); err != nil {
-				t.Fatal(err)
-			}
-			if took := time.Since(start); took > 5*time.Second {
-				t.Errorf("took %s", took)
-			}
-		})
-	}
+	onEach(t, func(t *testing.T, host *Layout) {
+		cg := create(t, host, nil)
+		cmd := spawn(t, cg, "exec sleep 60")
+		err := cg.Remove(20 * time.Millisecond)
+		if want := fmt.Sprintf("processes remain: %d (", cmd.Process.Pid); err == nil || !strings.Contains(err.Error(), want) {
+			t.Fatalf("Remove of a cgroup in use: %v, want %q in it", err, want)
+		}
+		if empty, err := cg.Wait(time.Millisecond); empty || err != nil {
+			t.Errorf("Wait = %v, %v", empty, err)
+		}
+		timer := time.AfterFunc(50*time.Millisecond, func() { cmd.Process.Kill() })
+		defer timer.Stop()
+		start := time.Now()
+		if err := cg.Remove(10 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("took %s", took)
+		}
+	})
 }
 
 func TestSub(t *testing.T) {
@@ -412,36 +469,37 @@ func TestJoin(t *testing.T) {
 }
 
 func TestFreezeAndThaw(t *testing.T) {
-	for name, host := range map[string]*Layout{"v1": needV1(t, "freezer"), "v2": v2Only(t)} {
-		t.Run(name, func(t *testing.T) {
-			cg := create(t, host, nil)
-			cmd := spawn(t, cg, "sleep 0.1; exit 7")
-			if err := cg.Freeze(); err != nil {
-				t.Fatal(err)
-			}
-			if frozen, err := cg.Frozen(); !frozen || err != nil {
-				t.Errorf("Frozen = %v, %v", frozen, err)
-			}
-			time.Sleep(200 * time.Millisecond)
-			if pids, err := cg.Pids(); err != nil || len(pids) == 0 {
-				t.Errorf("Pids of a frozen cgroup = %v, %v: the process went on", pids, err)
-			}
-			if err := cg.Thaw(); err != nil {
-				t.Fatal(err)
-			}
-			if frozen, err := cg.Frozen(); frozen || err != nil {
-				t.Errorf("Frozen after Thaw = %v, %v", frozen, err)
-			}
-			cmd.Wait()
-			if code := cmd.ProcessState.ExitCode(); code != 7 {
-				t.Errorf("exit code %d, want 7: the process did not go on after the thaw", code)
-			}
-		})
-	}
+	onEach(t, func(t *testing.T, host *Layout) {
+		cg := create(t, host, nil)
+		cmd := spawn(t, cg, "sleep 0.1; exit 7")
+		if err := cg.Freeze(); err != nil {
+			t.Fatal(err)
+		}
+		if frozen, err := cg.Frozen(); !frozen || err != nil {
+			t.Errorf("Frozen = %v, %v", frozen, err)
+		}
+		time.Sleep(200 * time.Millisecond)
+		if pids, err := cg.Pids(); err != nil || len(pids) == 0 {
+			t.Errorf("Pids of a frozen cgroup = %v, %v: the process went on", pids, err)
+		}
+		if err := cg.Thaw(); err != nil {
+			t.Fatal(err)
+		}
+		if frozen, err := cg.Frozen(); frozen || err != nil {
+			t.Errorf("Frozen after Thaw = %v, %v", frozen, err)
+		}
+		cmd.Wait()
+		if code := cmd.ProcessState.ExitCode(); code != 7 {
+			t.Errorf("exit code %d, want 7: the process did not go on after the thaw", code)
+		}
+	})
 }
 
 func TestOOMKills(t *testing.T) {
-	host := needV1(t, "memory")
+	host := needRoot(t)
+	if host.version("memory") == 0 {
+		t.Skip("no memory controller here")
+	}
 	cg := create(t, host, parseResources(t, `{"memory":{"limit":4194304,"swap":4194304}}`))
 	if n, err := cg.OOMKills(); n != 0 || err != nil {
 		t.Fatalf("OOMKills of a new cgroup = %d, %v", n, err)

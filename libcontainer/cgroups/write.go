@@ -26,8 +26,10 @@ type Write struct {
 
 	// Late: only after the init has been born in the cgroup, since the kernel would refuse its birth.
 	Late bool
-	// NotBelow names a file with the current usage: on update, a Value below that usage is refused.
-	NotBelow string
+	// Usage and Peak name files that tell how much is used, for the error about a limit that is too low. With Check such a
+	// limit is refused before it is tried, which on v2 would kill instead.
+	Usage, Peak string
+	Check       bool
 }
 
 // String is the line that explain prints: "memory.max = 1048576  (linux.resources.memory.limit)".
