@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -102,6 +103,10 @@ func TestWaitingInitIsSmall(t *testing.T) {
 
 // The init has the descriptors of its plan and no others, and its program can't be opened for writing.
 func TestWaitingInitHoldsNothingOfOurs(t *testing.T) {
+	// What the shell before us has left open is not ours.
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
 	leak, err := os.CreateTemp(t.TempDir(), "leak")
 	if err != nil {
 		t.Fatal(err)
@@ -216,6 +221,7 @@ func trace(t *testing.T, image []byte) (calls int) {
 	if err := unix.Ftruncate(page, plan.PageSize); err != nil {
 		t.Fatal(err)
 	}
+	// The tracer is the thread that starts it.
 	pid, err := syscall.ForkExec(file, []string{"init"}, &syscall.ProcAttr{
 		Files: []uintptr{0, 1, 2, uintptr(pair[1]), uintptr(page)},
 		Sys:   &syscall.SysProcAttr{Ptrace: true},
