@@ -240,6 +240,8 @@ func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
 		return setRlimits(c.proc.Pid(), c.o.Spec.Process.Rlimits)
 	case specconv.DoHome:
 		return setHome(c.proc, c.o.Spec.Process.User.UID, files)
+	case specconv.DoSeccomp:
+		return sendListener(c.o.Spec.Linux.Seccomp, c.hookState(), c.proc.Pid(), files[0])
 	case specconv.DoCreated:
 		return c.created()
 	}

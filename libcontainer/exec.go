@@ -169,6 +169,8 @@ func (j *joining) hostStep(s *plan.Step, files []*os.File) error {
 		return setRlimits(j.proc.Pid(), j.o.Process.Rlimits)
 	case specconv.DoHome:
 		return setHome(j.proc, j.o.Process.User.UID, files)
+	case specconv.DoSeccomp:
+		return sendListener(j.spec.Linux.Seccomp, j.c.hookState(Running, j.c.rec.InitPid), j.proc.Pid(), files[0])
 	case specconv.DoCreated:
 		if err := j.console.deliver(); err != nil {
 			return err

@@ -15,17 +15,13 @@ import (
 // Names of the host's steps (plan.Step.Do), which libcontainer carries out while the init waits.
 const (
 	DoIDMaps          = "id maps"
-	DoTimeOffsets     = "time offsets"
 	DoTmpCopyUp       = "tmpcopyup"
 	DoPrestart        = "prestart hooks"
 	DoCreateRuntime   = "createRuntime hooks"
 	DoCreateContainer = "createContainer hooks"
 	DoRlimits         = "rlimits"
 	DoHome            = "home"
-	DoConsole         = "console"
-	DoPidfd           = "pidfd"
 	DoCreated         = "created"
-	DoNetDevices      = "net devices"
 	FileSocket        = "start.sock"
 	FileConsole       = "console"
 	FileProc          = "proc"
@@ -46,10 +42,7 @@ type Input struct {
 	Spec   *specs.Spec
 	Facts  *facts.Facts
 	// Run goes on to the program without waiting for `start`.
-	Run bool
-	// Console says where the master of the terminal goes: a socket that the host hands over as FileConsole.
-	Console      bool
-	Pidfd        bool
+	Run          bool
 	NoPivot      bool
 	NoNewKeyring bool
 	Preserve     int

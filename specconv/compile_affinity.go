@@ -1,9 +1,6 @@
 package specconv
 
 import (
-	"strconv"
-	"strings"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
@@ -29,24 +26,13 @@ func (c *compiler) affinity(from string, a *specs.CPUAffinity, initial bool) {
 // cpuMask turns a checked list ("0-3, 7") into a mask of as many words as it needs.
 func cpuMask(list string) []uint64 {
 	var mask []uint64
-	for _, part := range strings.Split(strings.ReplaceAll(list, " ", ""), ",") {
-		first, last, isRange := strings.Cut(part, "-")
-		a, err := strconv.Atoi(first)
-		if err != nil {
-			continue
-		}
-		b := a
-		if isRange {
-			if b, err = strconv.Atoi(last); err != nil {
-				continue
-			}
-		}
-		for ; a <= b; a++ {
-			for len(mask) <= a/64 {
+	_ = eachListRange(list, func(first, last int) {
+		for ; first <= last; first++ {
+			for len(mask) <= first/64 {
 				mask = append(mask, 0)
 			}
-			mask[a/64] |= 1 << (a % 64)
+			mask[first/64] |= 1 << (first % 64)
 		}
-	}
+	})
 	return mask
 }

@@ -52,6 +52,10 @@ func (c *compiler) capabilitySets(p *specs.Process) capSets {
 		c.warn("process.capabilities.effective: %s is not in the permitted set", capabilityNames(lost))
 		s.effective &= s.permitted
 	}
+	if lost := s.inheritable &^ s.bounding; lost != 0 {
+		c.warn("process.capabilities.inheritable: %s is not in the bounding set", capabilityNames(lost))
+		s.inheritable &= s.bounding
+	}
 	if lost := s.ambient &^ (s.permitted & s.inheritable); lost != 0 {
 		c.warn("process.capabilities.ambient: %s is not in both the permitted and the inheritable set", capabilityNames(lost))
 		s.ambient &= s.permitted & s.inheritable

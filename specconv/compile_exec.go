@@ -120,16 +120,6 @@ func (c *compiler) waitForStart() {
 		plan.Close(socket))
 }
 
-// adminForSeccomp reports whether the process has to hold CAP_SYS_ADMIN until its filter is loaded.
-func (c *compiler) adminForSeccomp(p *specs.Process) bool {
-	return c.lin.Seccomp != nil && !p.NoNewPrivileges
-}
-
-// seccomp loads the filter as late as possible: it must allow what follows, which then is execve alone.
-func (c *compiler) seccomp(*specs.Process, capSets) error {
-	return nil
-}
-
 // ExecInput is all that the plan of `exec` depends on, beside Input's fields.
 type ExecInput struct {
 	Input

@@ -110,7 +110,7 @@ func (c *compiler) joinNamespaces() {
 }
 
 func (c *compiler) join(j joinedNamespace) {
-	fd := c.File(plan.File{Name: j.from, Open: plan.OpenNS, Path: j.path, From: j.from})
+	fd := c.File(plan.File{Name: j.from, Open: plan.OpenNS, NSType: j.flag, Path: j.path, From: j.from})
 	kind := namespaceNames(j.flag)
 	c.Step(j.from, "join the "+kind+" namespace "+j.path, plan.Setns(fd, plan.Int(int64(j.flag), plan.CloneText(j.flag))))
 }

@@ -31,6 +31,15 @@ func (c *compiler) process() error {
 	c.credentials(p, caps)
 	c.enterCwd(p, entered)
 	program := c.lookup(p)
+	filter, err := c.compileSeccomp()
+	if err != nil {
+		return err
+	}
+	if filter != nil && filter.Listener {
+		if err := c.seccompListener(filter); err != nil {
+			return err
+		}
+	}
 	if home {
 		c.HostMaybe(DoHome, "process.env", "find the user's home directory in the container's /etc/passwd", passwd)
 	}
@@ -41,8 +50,8 @@ func (c *compiler) process() error {
 	if c.Plan.Waits {
 		c.waitForStart()
 	}
-	if err := c.seccomp(p, caps); err != nil {
-		return err
+	if filter != nil {
+		c.lastPrivileges(p, caps, filter)
 	}
 	env := c.environment(p, home)
 	args := make([]plan.Arg, len(p.Args))
@@ -87,8 +96,9 @@ func (c *compiler) scheduling(p *specs.Process) {
 	}
 	if io := p.IOPriority; io != nil {
 		const whoProcessGroup = 2
+		class, _ := ioPriorityClass(io.Class)
 		c.Step("process.ioPriority", fmt.Sprintf("set the I/O priority %s %d", io.Class, io.Priority),
-			plan.Sys(plan.SysIoprioSet, plan.Int(whoProcessGroup, "IOPRIO_WHO_PGRP"), plan.Num(0), plan.Num(int64(ioClass(io.Class)<<13|io.Priority))))
+			plan.Sys(plan.SysIoprioSet, plan.Int(whoProcessGroup, "IOPRIO_WHO_PGRP"), plan.Num(0), plan.Num(int64(class<<13|io.Priority))))
 	}
 	if d := c.lin.Personality; d != nil {
 		domain := int64(0)
@@ -105,53 +115,13 @@ func (c *compiler) scheduling(p *specs.Process) {
 	c.Step(from, fmt.Sprintf("set the umask to %04o", umask), plan.Umask(umask))
 }
 
-func ioClass(class specs.IOPriorityClass) int {
-	switch class {
-	case specs.IOPRIO_CLASS_RT:
-		return 1
-	case specs.IOPRIO_CLASS_BE:
-		return 2
-	case specs.IOPRIO_CLASS_IDLE:
-		return 3
-	}
-	return 0
-}
-
-// schedAttr is struct sched_attr for process.scheduler; numbers as in sched(7).
+// schedAttr is struct sched_attr for process.scheduler.
 func schedAttr(s *specs.Scheduler) []byte {
-	var policy uint32
-	switch s.Policy {
-	case specs.SchedFIFO:
-		policy = 1
-	case specs.SchedRR:
-		policy = 2
-	case specs.SchedBatch:
-		policy = 3
-	case specs.SchedISO:
-		policy = 4
-	case specs.SchedIdle:
-		policy = 5
-	case specs.SchedDeadline:
-		policy = 6
-	}
+	policy, _ := schedulerPolicy(s.Policy)
 	var flags uint64
 	for _, f := range s.Flags {
-		switch f {
-		case specs.SchedFlagResetOnFork:
-			flags |= 0x01
-		case specs.SchedFlagReclaim:
-			flags |= 0x02
-		case specs.SchedFlagDLOverrun:
-			flags |= 0x04
-		case specs.SchedFlagKeepPolicy:
-			flags |= 0x08
-		case specs.SchedFlagKeepParams:
-			flags |= 0x10
-		case specs.SchedFlagUtilClampMin:
-			flags |= 0x20
-		case specs.SchedFlagUtilClampMax:
-			flags |= 0x40
-		}
+		bit, _ := schedulerFlag(f)
+		flags |= bit
 	}
 	return plan.SchedAttr(policy, flags, s.Nice, uint32(s.Priority), s.Runtime, s.Deadline, s.Period)
 }
