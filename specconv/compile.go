@@ -21,6 +21,7 @@ const (
 	DoCreateContainer = "createContainer hooks"
 	DoRlimits         = "rlimits"
 	DoHome            = "home"
+	DoSeccomp         = "seccomp listener"
 	DoCreated         = "created"
 	FileSocket        = "start.sock"
 	FileConsole       = "console"
@@ -67,6 +68,7 @@ type compiler struct {
 	used    int
 	late    []lateChange // attributes to be set once everything below a mount is in place
 	statx   plan.Arg     // see statxBuf
+	offsets plan.Reg     // /proc/self/timens_offsets
 	joining bool         // this is the plan of exec
 	// hostRlimits leaves process.rlimits to the host.
 	hostRlimits bool

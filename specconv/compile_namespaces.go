@@ -57,14 +57,15 @@ func (c *compiler) enterNamespaces() error {
 	timens := c.ns.has(unix.CLONE_NEWTIME)
 	rest := c.ns.created &^ (unix.CLONE_NEWUSER | unix.CLONE_NEWTIME | unix.CLONE_NEWCGROUP)
 	c.oomScore()
+	c.openTimeOffsets()
 	if c.in.Facts.Privileged || !user {
 		c.joinNamespaces()
 	}
 	c.userNamespace()
+	c.timeNamespace()
 	if !c.in.Facts.Privileged && user {
 		c.joinNamespaces()
 	}
-	c.timeNamespace()
 	switch {
 	case !user && !timens && !c.ns.joins(unix.CLONE_NEWPID):
 		c.Plan.Clone = rest
@@ -144,22 +145,46 @@ func (c *compiler) userNamespace() {
 		plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))
 }
 
-func (c *compiler) timeNamespace() {
-	if c.ns.created&unix.CLONE_NEWTIME == 0 {
-		return
-	}
-	ops := []plan.Op{plan.Unshare(plan.Int(unix.CLONE_NEWTIME, "NEWTIME"))}
+// timeOffsets is linux.timeOffsets as /proc/PID/timens_offsets takes it (time_namespaces(7)).
+func (c *compiler) timeOffsets() string {
 	var text strings.Builder
 	for _, clock := range []string{"monotonic", "boottime"} {
 		if o, ok := c.lin.TimeOffsets[clock]; ok {
 			fmt.Fprintf(&text, "%s %d %d\n", clock, o.Secs, o.Nanosecs)
 		}
 	}
-	if text.Len() == 0 {
+	return text.String()
+}
+
+// openTimeOffsets opens the file while the init has the host's credentials: the kernel checks those of the opener, and the user that the
+// init becomes in its user namespace could not open the files of an undumpable process.
+func (c *compiler) openTimeOffsets() {
+	if c.ns.created&unix.CLONE_NEWTIME == 0 || c.timeOffsets() == "" || !c.in.Facts.Privileged {
+		return
+	}
+	c.offsets = c.Reg()
+	c.Step("linux.timeOffsets", "open the file for the time offsets", plan.OpenProc(c.procFile(), "self/timens_offsets", unix.O_WRONLY).Into(c.offsets))
+}
+
+func (c *compiler) timeNamespace() {
+	if c.ns.created&unix.CLONE_NEWTIME == 0 {
+		return
+	}
+	ops := []plan.Op{plan.Unshare(plan.Int(unix.CLONE_NEWTIME, "NEWTIME"))}
+	text := c.timeOffsets()
+	if text == "" {
 		c.Step("linux.namespaces", "make a time namespace", ops...)
 		return
 	}
-	c.Step("linux.timeOffsets", "make a time namespace with its offsets", append(ops, c.writeProc("self/timens_offsets", text.String())...)...)
+	if c.in.Facts.Privileged {
+		ops = append(ops, plan.Write(plan.Val(c.offsets), text), plan.Close(plan.Val(c.offsets)))
+	} else {
+		// Root of a user namespace alone can't open the files of an undumpable process. Nothing has been joined yet.
+		ops = append(ops, plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE", plan.Num(1)))
+		ops = append(ops, c.writeProc("self/timens_offsets", text)...)
+		ops = append(ops, plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))
+	}
+	c.Step("linux.timeOffsets", "make a time namespace with its offsets", ops...)
 }
 
 // identity is what the namespaces are filled with: session, keyring, names, loopback.
