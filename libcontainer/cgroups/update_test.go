@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 )
 
 func update(t *testing.T, cg *Cgroup, host *Layout, base, change string) error {
@@ -149,4 +150,36 @@ func asJSON(t *testing.T, v any) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+func TestStats(t *testing.T) {
+	onEach(t, func(t *testing.T, host *Layout) {
+		cg := create(t, host, nil)
+		spawn(t, cg, "sleep 60", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done")
+		s, err := cg.Stats()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.CPU.Usage.Total == 0 || s.CPU.Usage.User+s.CPU.Usage.Kernel == 0 || s.CPU.Usage.User > s.CPU.Usage.Total*2 {
+			t.Errorf("cpu after some work: %+v", s.CPU.Usage)
+		}
+		if host.version("memory") != 0 && (s.Memory.Usage.Usage == 0 || s.Memory.Usage.Limit == 0 || len(s.Memory.Raw) == 0) {
+			t.Errorf("memory: %+v", s.Memory)
+		}
+		if host.version("pids") != 0 && s.Pids.Current == 0 {
+			t.Errorf("pids: %+v", s.Pids)
+		}
+		if host.version("cpuset") != 0 && len(s.CPUSet.CPUs) == 0 {
+			t.Errorf("cpuset: %+v", s.CPUSet)
+		}
+		if err := cg.KillAll(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cg.Remove(5 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if s, err = cg.Stats(); err != nil || s.CPU.Usage.Total != 0 {
+			t.Errorf("stats of a removed cgroup: %+v, %v", s, err)
+		}
+	})
 }
