@@ -50,6 +50,7 @@ type checker struct {
 
 	capable           // check_caps.go
 	mounts  []mounted // check_mounts.go
+	changes []change
 	pending []pending
 
 	pivoted    bool // absolute paths are the container's
@@ -239,12 +240,12 @@ func (c *checker) out() {
 	result := vOK
 	switch o.Call {
 	case Load32, Load64:
-		result = vAny
+		result = vWord
 	case Set:
 		if len(o.Args) > 0 && o.Args[0].Kind == KindInt {
 			result = valsOf(o.Args[0].Int)
-		} else if c.defs[c.source(0)].state()&vAny != 0 {
-			result = vAny
+		} else if c.defs[c.source(0)].state()&(vMinus|vLow) != 0 {
+			result = vWord
 		}
 	case Fail:
 		result = vFailed
@@ -275,7 +276,7 @@ func (c *checker) end() {
 	if !c.ended {
 		c.errorf("does not end: its last op must be an execve or an exit that nothing can keep it from")
 	}
-	if c.cwd == cwdUnseen {
+	if c.cwd != cwdKnown {
 		c.errorf("changes into a directory without asking where that is: getcwd and an assertion must follow (CVE-2024-21626)")
 	}
 	c.unanswered()

@@ -12,8 +12,10 @@ const (
 	vUnset  vals = 1 << iota // nothing yet
 	vFailed                  // a negated errno
 	vOK                      // a result
-	vAny                     // a word from memory, whatever its sign: readable, and any condition may hold for it
-	vAll    = vUnset | vFailed | vOK
+	vMinus                   // a word from memory that looks like a negated errno, and may be read all the same
+	vLow                     // a word from memory that looks like nothing yet
+	vWord   = vOK | vMinus | vLow
+	vAll    = vUnset | vFailed | vWord
 )
 
 func (i Is) vals() vals {
@@ -21,9 +23,9 @@ func (i Is) vals() vals {
 	case OK:
 		return vOK
 	case Failed:
-		return vFailed
+		return vFailed | vMinus
 	case NotOK:
-		return vFailed | vUnset
+		return vAll &^ vOK
 	}
 	return vAll
 }
@@ -58,7 +60,7 @@ func (s *facts) add(f fact) {
 func (s *facts) narrow(def int32, v vals) vals {
 	for _, f := range s.f[:s.n] {
 		if f.def == def {
-			v &= f.vals | vAny
+			v &= f.vals
 		}
 	}
 	return v
@@ -72,8 +74,10 @@ type def struct {
 	kept   vals  // what prev leaves when it does not
 	// closed says under which condition the descriptor has been closed; vals is 0 for never.
 	closed fact
-	op     *Op
-	// min and max bound the restricting MOUNT_ATTR_* bits of the mount behind the descriptor.
+	// below says that a definition which this one may leave in place has been closed.
+	below bool
+	op    *Op
+	// min and max bound the restricting MOUNT_ATTR_* bits with which the mount behind the descriptor was made.
 	min, max uint8
 }
 
@@ -95,7 +99,7 @@ func (c *checker) eval(v int32, fs *facts, fuel *int) vals {
 		switch {
 		case g&^d.guard.vals == 0:
 			s = d.result
-		case g&(d.guard.vals|vAny) != 0:
+		case g&d.guard.vals != 0:
 		case d.guard.def == d.prev:
 			// Asking again would double the work at each link of a long chain.
 			s = g
@@ -115,7 +119,7 @@ func (c *checker) holds(g fact, fs *facts) bool {
 // fails reports whether g is impossible where fs are known.
 func (c *checker) fails(g fact, fs *facts) bool {
 	n := fuel
-	return c.eval(g.def, fs, &n)&(g.vals|vAny) == 0
+	return c.eval(g.def, fs, &n)&g.vals == 0
 }
 
 // assume gives the facts that follow when g is known: a definition that can only have been made under its guard proves the guard.
@@ -131,10 +135,10 @@ func (c *checker) assume(fs *facts, g fact) {
 		if d.guard.vals == vAll {
 			continue
 		}
-		switch may := f.vals | vAny; {
-		case d.kept&may == 0:
+		switch {
+		case d.kept&f.vals == 0:
 			fs.add(d.guard)
-		case d.result&may == 0:
+		case d.result&f.vals == 0:
 			fs.add(d.guard.not())
 			fs.add(fact{d.prev, f.vals})
 		}
@@ -149,6 +153,8 @@ func (c *checker) define(r Reg, result vals) {
 		c.assume(&not, d.guard.not())
 		n := fuel
 		d.kept = c.eval(d.prev, &not, &n)
+		prev := &c.defs[d.prev]
+		d.below = prev.below || prev.closed.vals != 0
 	}
 	c.cur[r] = int32(len(c.defs))
 	c.defs = append(c.defs, d)
@@ -198,17 +204,16 @@ func (c *checker) source(i int) int32 {
 
 // closed reports whether the descriptor in definition v may have been closed where the current op runs.
 func (c *checker) closed(v int32) bool {
-	for range fuel {
+	for {
 		d := &c.defs[v]
 		if d.closed.vals != 0 && !c.fails(d.closed, &c.facts) {
 			return true
 		}
-		if d.guard.vals == vAll || c.holds(d.guard, &c.facts) {
+		if !d.below || c.holds(d.guard, &c.facts) {
 			return false
 		}
 		v = d.prev
 	}
-	return true
 }
 
 // close notes that the current op closes the descriptor in definition v.

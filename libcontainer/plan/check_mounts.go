@@ -50,22 +50,19 @@ func (c *checker) mount() {
 	}
 }
 
-// restrict applies a change of attributes to every definition that the descriptor may come from. min takes a restriction only
-// where the change is certain to happen, max everywhere.
+// change is one mount_setattr, or the like, of the mount behind a definition.
+type change struct {
+	def      int32
+	guard    fact
+	set, clr uint8
+}
+
+// restrict notes a change of attributes for every definition that the descriptor may come from.
 func (c *checker) restrict(v int32, set, clr uint8) {
 	for v != 0 {
 		d := &c.defs[v]
 		if !c.fails(d.guard, &c.facts) {
-			var made facts
-			c.assume(&made, d.guard)
-			made.add(fact{v, vOK})
-			certain := c.always() || c.holds(c.guard, &made)
-			if certain {
-				d.max &^= clr
-				d.min |= set
-			}
-			d.max |= set
-			d.min &^= clr
+			c.changes = append(c.changes, change{v, c.guard, set, clr})
 		}
 		if c.holds(d.guard, &c.facts) {
 			return
@@ -74,16 +71,34 @@ func (c *checker) restrict(v int32, set, clr uint8) {
 	}
 }
 
+// attributes are the restrictions of the mount behind definition v where fs are known: those that it certainly has, and those that
+// it may have.
+func (c *checker) attributes(v int32, fs *facts) (least, most uint8) {
+	least, most = c.defs[v].min, c.defs[v].max
+	for i := range c.changes {
+		ch := &c.changes[i]
+		switch {
+		case ch.def != v:
+		case c.holds(ch.guard, fs):
+			least, most = least&^ch.clr|ch.set, most&^ch.clr|ch.set
+		case !c.fails(ch.guard, fs):
+			least, most = least&^ch.clr, most|ch.set
+		}
+	}
+	return least, most
+}
+
 // moves notes a move_mount of the tree in definition v and compares it with those that it stands in for.
 func (c *checker) moves(v int32) {
 	known := c.facts
 	for v != 0 {
 		d := &c.defs[v]
 		if !c.fails(d.guard, &known) {
-			m := mounted{facts: known, min: d.min, max: d.max, step: c.step, at: c.at}
+			m := mounted{facts: known, step: c.step, at: c.at}
 			c.assume(&m.facts, d.guard)
 			c.assume(&m.facts, fact{v, vOK})
 			if m.facts.n > 0 {
+				m.min, m.max = c.attributes(v, &m.facts)
 				for i := range c.mounts {
 					c.compare(&c.mounts[i], &m)
 					c.compare(&m, &c.mounts[i])
@@ -140,12 +155,13 @@ func (c *checker) noteMount(from int32) {
 	d := &c.defs[v]
 	switch o.Call {
 	case SysFsmount:
-		attr, fs := uint8(o.int(2)&restricting), &c.defs[from]
-		d.min, d.max = attr|fs.min, attr|fs.max
+		attr := uint8(o.int(2) & restricting)
+		d.min, d.max = c.attributes(from, &c.facts)
+		d.min, d.max = d.min|attr, d.max|attr
 	case Set:
-		d.min, d.max = c.defs[from].min, c.defs[from].max
+		d.min, d.max = c.attributes(from, &c.facts)
 	case SysMoveMount:
-		d.max = c.defs[from].max
+		_, d.max = c.attributes(from, &c.facts)
 		if len(o.Allow) > 0 {
 			c.pending = append(c.pending, pending{v, c.step, c.at})
 		}

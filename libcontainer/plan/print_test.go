@@ -13,13 +13,3 @@ func TestX(t *testing.T) {
 	Print(os.Stdout, p, PrintOptions{Calls: true})
 	Print(os.Stdout, p, PrintOptions{})
 }
-
-func BenchmarkCheck(b *testing.B) {
-	p := large()
-	b.ReportMetric(float64(p.OpCount()), "ops")
-	for b.Loop() {
-		if err := Check(p); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
