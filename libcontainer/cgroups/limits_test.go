@@ -1,6 +1,7 @@
 package cgroups
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -504,9 +505,37 @@ func TestOOMKills(t *testing.T) {
 	if n, err := cg.OOMKills(); n != 0 || err != nil {
 		t.Fatalf("OOMKills of a new cgroup = %d, %v", n, err)
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	notices, err := cg.WatchOOM(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
 	spawn(t, cg, `x=$(head -c 30000000 /dev/zero | tr '\0' x)`).Wait()
-	if n, err := cg.OOMKills(); n == 0 || err != nil {
+	n, err := cg.OOMKills()
+	if n == 0 || err != nil {
 		t.Errorf("OOMKills = %d, %v", n, err)
+	}
+	select {
+	case _, ok := <-notices:
+		if !ok {
+			t.Error("the watch ended without a notice")
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the watch has seen nothing")
+	}
+	cancel()
+	for range notices { // ends
+	}
+
+	// A watch ends with the cgroup, too.
+	if notices, err = cg.WatchOOM(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := cg.Remove(5 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	for range notices {
 	}
 }
 
@@ -596,5 +625,78 @@ func TestRootless(t *testing.T) {
 	})
 	if found := leftovers(t, host, name); len(found) > 0 {
 		t.Errorf("left behind: %v", found)
+	}
+}
+
+// A user without privileges gets a container's cgroup inside of one that was given to them.
+func TestRootlessDelegated(t *testing.T) {
+	host := v2Only(t)
+	mine, err := Create(host, Config{Path: "/" + uniqueName(t), ID: "x", Owner: &Owner{UID: 65534, GID: 65534}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mine.Remove(time.Second)
+	set, err := Compile(parseResources(t, `{"unified":{"cgroup.max.depth":"2"}}`), host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := strings.TrimPrefix(mine.Paths()[""], host.V2.Mount) + "/session"
+	asNobody(t, func() {
+		inside := &Layout{V2: &Hierarchy{Mount: host.V2.Mount, Own: own, Controllers: host.V2.Controllers}}
+		cg, err := Create(inside, Config{ID: "box", Settings: set, Rootless: true})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if got, want := cg.Paths()[""], mine.Paths()[""]+"/box"; got != want || cg.None() != "" {
+			t.Errorf("cgroup %q (%s), want %q", got, cg.None(), want)
+		}
+		if got := fileOf(t, cg, "", "cgroup.max.depth"); got != "2" {
+			t.Errorf("cgroup.max.depth = %q", got)
+		}
+		if err := cg.Remove(time.Second); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Beside a threaded cgroup every new one is born invalid and has to become threaded as well.
+func TestThreadedParent(t *testing.T) {
+	host := v2Only(t)
+	name := uniqueName(t)
+	first, err := Create(host, Config{Path: "/" + name + "/first"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent := filepath.Dir(first.Paths()[""])
+	defer func() {
+		if err := errors.Join(first.Remove(time.Second), rmdir(parent)); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := os.WriteFile(filepath.Join(parent, "cgroup.subtree_control"), []byte("-hugetlb"), 0); err != nil {
+		t.Log("without hugetlb: ", err)
+	}
+	if err := os.WriteFile(filepath.Join(first.Paths()[""], "cgroup.type"), []byte("threaded"), 0); err != nil {
+		t.Skip("this parent can't become threaded: ", err)
+	}
+	second, err := Create(&Layout{V2: &Hierarchy{Mount: host.V2.Mount, Own: "/"}}, Config{Path: "/" + name + "/second"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Remove(time.Second)
+	if got := fileOf(t, second, "", "cgroup.type"); got != "threaded" {
+		t.Errorf("cgroup.type = %q", got)
+	}
+	if pids, err := second.Pids(); err != nil || len(pids) > 0 {
+		t.Errorf("Pids of a threaded cgroup = %v, %v", pids, err)
+	}
+	if err := second.KillAll(); err != nil {
+		t.Errorf("KillAll of a threaded cgroup: %v", err)
+	}
+	set := &Settings{Writes: []Write{{Controller: "memory", V2: true, File: "memory.max", Value: "1", From: "linux.resources.memory.limit"}}}
+	_, err = Create(&Layout{V2: &Hierarchy{Mount: host.V2.Mount, Own: "/"}}, Config{Path: "/" + name + "/third", Settings: set})
+	if err == nil || !strings.HasPrefix(err.Error(), "linux.resources.memory.limit: cannot limit memory in a threaded cgroup") {
+		t.Errorf("a memory limit in a threaded cgroup: %v", err)
 	}
 }

@@ -130,27 +130,3 @@ func subdirs(dir int) ([]string, error) {
 		return unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR
 	}), nil
 }
-
-// OOMKills is how often the kernel has killed a process of the cgroup for its memory limit.
-func (c *Cgroup) OOMKills() (uint64, error) {
-	n, file := c.v1("memory"), "memory.oom_control"
-	if n == nil {
-		n, file = c.v2(), "memory.events"
-	}
-	if n == nil {
-		return 0, nil
-	}
-	text, err := n.read(file)
-	if err != nil {
-		if gone(err) { // the memory controller is not enabled here
-			return 0, nil
-		}
-		return 0, err
-	}
-	for line := range strings.Lines(text) {
-		if v, ok := strings.CutPrefix(line, "oom_kill "); ok {
-			return strconv.ParseUint(strings.TrimSpace(v), 10, 64)
-		}
-	}
-	return 0, nil
-}
