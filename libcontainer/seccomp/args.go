@@ -111,9 +111,6 @@ func (a *assembler) cond(c cond, wide bool, yes, no dest) dest {
 
 // equal emits arg & mask == value.
 func (a *assembler) equal(c cond, wide bool, yes, no dest) dest {
-	if c.value&^c.mask != 0 {
-		return no
-	}
 	low := a.equalWord(c.index, false, uint32(c.mask), uint32(c.value), yes, no)
 	if !wide {
 		return low

@@ -226,7 +226,8 @@ func (p *policy) loadArgs(i int) []cond {
 		case specs.OpGreaterThan:
 			c.op = opGT
 		case specs.OpMaskedEqual:
-			c.op, c.mask, c.value = opEQ, a.Value, a.ValueTwo
+			// Bits of the value that the mask hides don't count, rather than never matching.
+			c.op, c.mask, c.value = opEQ, a.Value, a.ValueTwo&a.Value
 		default:
 			p.fail(fmt.Errorf("unknown operator %q", a.Op), "syscalls[%d].args[%d].op", i, j)
 		}

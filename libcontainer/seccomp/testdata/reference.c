@@ -5,7 +5,7 @@
 //   arch TOKEN               adds an architecture; the native one is only there when it was asked for
 //   rule ACTION NAME N (INDEX OP A B)*N   adds a rule, skipped when the library does not know the name
 //   end                      writes the filter; a negative count is the errno of what failed
-//   resolve TOKEN NAME       writes one 32-bit number, negative when the architecture has no such system call
+//   resolve TOKEN NAME  writes a 32-bit number, negative when the architecture (0: this one) has no such system call
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
@@ -81,6 +81,7 @@ int main(void) {
 		} else {
 			return 2;
 		}
+		fflush(stdout);
 	}
 	return 0;
 }
