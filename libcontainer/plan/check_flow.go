@@ -41,8 +41,10 @@ func (f fact) not() fact { return fact{f.def, vAll &^ f.vals} }
 // facts are what is known where an op runs. Facts beyond its size are dropped, which can only refuse more.
 type facts struct {
 	n int
-	f [12]fact
+	f [maxFacts]fact
 }
+
+const maxFacts = 12
 
 func (s *facts) add(f fact) {
 	for i := range s.f[:s.n] {
@@ -76,9 +78,13 @@ type def struct {
 	closed fact
 	// below says that a definition which this one may leave in place has been closed.
 	below bool
-	op    *Op
+	move  bool // it is the outcome of a move_mount
+	// answered says that an op is there for the case that the move failed.
+	answered bool
 	// min and max bound the restricting MOUNT_ATTR_* bits with which the mount behind the descriptor was made.
 	min, max uint8
+	// The first and last of its changes, and the last of the mounts that depend on it; 0 is none.
+	firstChange, lastChange, mounts int32
 }
 
 func (d *def) state() vals { return d.result | d.kept }
@@ -147,7 +153,7 @@ func (c *checker) assume(fs *facts, g fact) {
 
 // define notes that the current op writes register r.
 func (c *checker) define(r Reg, result vals) {
-	d := def{prev: c.cur[r], guard: c.guard, result: result, op: c.op}
+	d := def{prev: c.cur[r], guard: c.guard, result: result}
 	if d.guard.vals != vAll {
 		var not facts
 		c.assume(&not, d.guard.not())

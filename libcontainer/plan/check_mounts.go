@@ -15,6 +15,7 @@ const restricting = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT
 // mounted is a move_mount of one definition of its tree.
 type mounted struct {
 	facts    facts
+	next     [maxFacts]int32 // for each fact, the mount before this one that depends on the same definition
 	min, max uint8
 	step, at int
 }
@@ -52,7 +53,7 @@ func (c *checker) mount() {
 
 // change is one mount_setattr, or the like, of the mount behind a definition.
 type change struct {
-	def      int32
+	next     int32 // of the same definition
 	guard    fact
 	set, clr uint8
 }
@@ -62,7 +63,12 @@ func (c *checker) restrict(v int32, set, clr uint8) {
 	for v != 0 {
 		d := &c.defs[v]
 		if !c.fails(d.guard, &c.facts) {
-			c.changes = append(c.changes, change{v, c.guard, set, clr})
+			c.changes = append(c.changes, change{guard: c.guard, set: set, clr: clr})
+			if n := int32(len(c.changes)); d.firstChange == 0 {
+				d.firstChange, d.lastChange = n, n
+			} else {
+				c.changes[d.lastChange-1].next, d.lastChange = n, n
+			}
 		}
 		if c.holds(d.guard, &c.facts) {
 			return
@@ -75,10 +81,9 @@ func (c *checker) restrict(v int32, set, clr uint8) {
 // it may have.
 func (c *checker) attributes(v int32, fs *facts) (least, most uint8) {
 	least, most = c.defs[v].min, c.defs[v].max
-	for i := range c.changes {
-		ch := &c.changes[i]
+	for i := c.defs[v].firstChange; i != 0; i = c.changes[i-1].next {
+		ch := &c.changes[i-1]
 		switch {
-		case ch.def != v:
 		case c.holds(ch.guard, fs):
 			least, most = least&^ch.clr|ch.set, most&^ch.clr|ch.set
 		case !c.fails(ch.guard, fs):
@@ -99,11 +104,7 @@ func (c *checker) moves(v int32) {
 			c.assume(&m.facts, fact{v, vOK})
 			if m.facts.n > 0 {
 				m.min, m.max = c.attributes(v, &m.facts)
-				for i := range c.mounts {
-					c.compare(&c.mounts[i], &m)
-					c.compare(&m, &c.mounts[i])
-				}
-				c.standsIn(&m)
+				c.compare(&m)
 				c.mounts = append(c.mounts, m)
 			}
 		}
@@ -115,27 +116,29 @@ func (c *checker) moves(v int32) {
 	}
 }
 
-// compare checks a and b if b happens where an op failed on whose success a depends.
-func (c *checker) compare(a, b *mounted) {
-	for _, failed := range b.facts.f[:b.facts.n] {
-		if failed.vals&vOK != 0 {
-			continue
-		}
-		for _, ok := range a.facts.f[:a.facts.n] {
-			if ok.def == failed.def && ok.vals == vOK {
-				c.weaker(a.max, b)
-				return
-			}
-		}
-	}
-}
-
-// standsIn checks a mount that happens because another move_mount failed.
-func (c *checker) standsIn(m *mounted) {
-	for _, f := range m.facts.f[:m.facts.n] {
-		if d := &c.defs[f.def]; f.vals&vOK == 0 && d.op != nil && d.op.Call == SysMoveMount {
+// compare holds m against what it stands in for: a move_mount that failed, and mounts that need the success of an op whose failure
+// m needs. Those may also come later: then m is what they have to be held against.
+func (c *checker) compare(m *mounted) {
+	for i, f := range m.facts.f[:m.facts.n] {
+		d := &c.defs[f.def]
+		if f.vals&vOK == 0 && d.move {
 			c.weaker(d.max, m)
 		}
+		for n := d.mounts; n != 0; {
+			other := &c.mounts[n-1]
+			k := 0
+			for other.facts.f[k].def != f.def {
+				k++
+			}
+			switch g := other.facts.f[k]; {
+			case f.vals&vOK == 0 && g.vals == vOK:
+				c.weaker(other.max, m)
+			case f.vals == vOK && g.vals&vOK == 0:
+				c.weaker(m.max, other)
+			}
+			n = other.next[k]
+		}
+		m.next[i], d.mounts = d.mounts, int32(len(c.mounts)+1)
 	}
 }
 
@@ -161,6 +164,7 @@ func (c *checker) noteMount(from int32) {
 	case Set:
 		d.min, d.max = c.attributes(from, &c.facts)
 	case SysMoveMount:
+		d.move = true
 		_, d.max = c.attributes(from, &c.facts)
 		if len(o.Allow) > 0 {
 			c.pending = append(c.pending, pending{v, c.step, c.at})
@@ -174,17 +178,13 @@ func (c *checker) answer() {
 		if f.vals&vOK != 0 {
 			continue
 		}
-		for i := range c.pending {
-			if c.pending[i].def == f.def {
-				c.pending[i].def = -1
-			}
-		}
+		c.defs[f.def].answered = true
 	}
 }
 
 func (c *checker) unanswered() {
 	for _, p := range c.pending {
-		if p.def >= 0 {
+		if !c.defs[p.def].answered {
 			c.step, c.at = p.step, p.at
 			c.errorf("may fail, and nothing is mounted in its place")
 		}

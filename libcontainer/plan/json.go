@@ -3,6 +3,7 @@ package plan
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 )
 
 // JSON is p for programs: the same facts as [Print], in the same order, the same on every architecture. Constants that have a
@@ -49,6 +50,7 @@ type fileJSON struct {
 	Open      string     `json:"open"` // given, path, tree, namespace
 	Path      string     `json:"path,omitempty"`
 	Recursive bool       `json:"recursive,omitempty"`
+	Type      string     `json:"type,omitempty"` // of a namespace
 	IDMap     *idMapJSON `json:"idmap,omitempty"`
 	From      string     `json:"from,omitempty"`
 }
@@ -120,7 +122,8 @@ type encoder struct {
 func (e encoder) file(i int) fileJSON {
 	f := &e.p.Files[i]
 	open := [...]string{Given: "given", OpenPath: "path", OpenTree: "tree", OpenNS: "namespace"}
-	j := fileJSON{Number: 3 + e.p.Preserve + i, Name: f.Name, Open: open[f.Open], Path: f.Path, Recursive: f.Recursive, From: f.From}
+	j := fileJSON{Number: 3 + e.p.Preserve + i, Name: f.Name, Open: open[f.Open], Path: f.Path, Recursive: f.Recursive, From: f.From,
+		Type: strings.Join(NamespaceNames(f.NSType), ",")}
 	if m := f.IDMap; m != nil {
 		j.IDMap = &idMapJSON{m.Path, m.UIDs, m.GIDs, m.Recursive}
 	}

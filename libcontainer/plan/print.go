@@ -104,7 +104,7 @@ func (f *File) text(i int) string {
 		}
 		return what
 	case f.Open == OpenNS:
-		return "namespace " + f.Path
+		return strings.Join(append(NamespaceNames(f.NSType), "namespace "+f.Path), " ")
 	case i == 0:
 		return "socket on which the init meets the runtime"
 	case f.Path != "":

@@ -86,22 +86,19 @@ func (p *Plan) opText(names []string, o *Op) string {
 	return b.String()
 }
 
+// notes says which errors are fine. That an op is retried when it was disturbed is left to [JSON]: nearly all are.
 func (o *Op) notes() string {
-	var notes []string
-	switch n := len(o.Allow); {
-	case n == 1:
-		notes = append(notes, errnoName(o.Allow[0])+" is fine")
-	case n > 1:
-		names := make([]string, n)
-		for i, e := range o.Allow {
-			names[i] = errnoName(e)
-		}
-		notes = append(notes, strings.Join(names, ", ")+" are fine")
+	names := make([]string, len(o.Allow))
+	for i, e := range o.Allow {
+		names[i] = errnoName(e)
 	}
-	if o.Retry > 0 {
-		notes = append(notes, "retried")
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return names[0] + " is fine"
 	}
-	return strings.Join(notes, "; ")
+	return strings.Join(names, ", ") + " are fine"
 }
 
 func errnoName(e unix.Errno) string {

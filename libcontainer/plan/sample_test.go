@@ -10,7 +10,8 @@ import (
 func sample() *Plan {
 	b := NewBuilder()
 	p := &b.Plan
-	p.Clone = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS
+	p.Clone = unix.CLONE_NEWNS | unix.CLONE_NEWUTS
+	p.Preserve = 1
 	p.Waits = true
 	rootfs := b.File(File{Name: "rootfs", Open: OpenTree, Recursive: true, Path: "/var/lib/bundle/rootfs", From: "root.path"})
 	null := b.File(File{Name: "null", Open: OpenTree, Path: "/dev/null", From: "default"})
@@ -19,7 +20,8 @@ func sample() *Plan {
 
 	b.Step("default", "share the page that tells how far the init came", b.MapPage(PageSize))
 	b.Step("default", "keep other processes from looking into this one", Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE", Num(0)))
-	b.Step("default", "let no descriptor survive the user's program", CloseOnExecFrom(3))
+	b.Step("default", "let no descriptor survive the user's program", CloseOnExecFrom(4))
+	b.Step("linux.namespaces", "go on as the first process of the new pid namespace", b.SpawnChild(unix.CLONE_NEWPID))
 	b.Step("hostname", `set the host name to "web"`, Sys(SysSethostname, Str("web"), Num(3)))
 	b.Group = Hooks
 	b.Host("prestart", "hooks.prestart", "run the prestart hooks")
@@ -30,6 +32,7 @@ func sample() *Plan {
 	b.tmpfs(rootfs, 0)
 	b.bind(rootfs, data, "srv/data")
 	b.mask(rootfs, null, "proc/kcore")
+	b.HostWith("idmap", "mounts[2].uidMappings", "give the mounts of the container's home directory to its own users", rootfs)
 	b.Step("root.path", "make the root filesystem /, and let go of the host's",
 		Fchdir(rootfs),
 		Sys(SysPivotRoot, Str("."), Str(".")),
