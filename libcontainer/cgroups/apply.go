@@ -136,11 +136,7 @@ func (c *Cgroup) node(w Write) *node {
 func (a *applier) write(w Write) error {
 	n := a.c.node(w)
 	if n == nil {
-		why := a.c.none
-		if why == "" {
-			why = "the container has none for this controller"
-		}
-		return fmt.Errorf("%s: cannot be set without a cgroup: %s", w.From, why)
+		return fmt.Errorf("%s: cannot be set without a cgroup: %s", w.From, a.c.why(w.Controller))
 	}
 	fd, err := a.file.open(n, w.File)
 	if errors.Is(err, unix.ENOENT) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,8 +16,8 @@ import (
 // It is not for use by several goroutines at once.
 type Cgroup struct {
 	nodes []node
-	late  []Write
-	none  string
+	late  []Write // for Finish
+	none  string  // why hierarchies were left out
 }
 
 // node is the cgroup's directory in one hierarchy.
@@ -30,8 +31,16 @@ type node struct {
 // Disabled is an empty Cgroup: nothing is created, joined or limited.
 func Disabled(why string) *Cgroup { return &Cgroup{none: why} }
 
-// None says why there is no cgroup, in words for the user, or "".
+// None says why there is no cgroup, or none in some hierarchies, in words for the user; "" when all are there.
 func (c *Cgroup) None() string { return c.none }
+
+// why says why there is no cgroup for a controller.
+func (c *Cgroup) why(controller string) string {
+	if c.none != "" {
+		return c.none
+	}
+	return "the container has none for controller " + strconv.Quote(controller)
+}
 
 // Paths is the map for state.json: the directory for each v1 controller, "" for the cgroup2 tree's.
 func (c *Cgroup) Paths() map[string]string {

@@ -44,154 +44,156 @@ func parseResources(t *testing.T, text string) *specs.LinuxResources {
 	return res
 }
 
-func TestCompile(t *testing.T) {
-	for _, tc := range []struct {
-		name, json string
-		v1, v2     []string // what explain prints; the common "  (linux.resources." stands as " <"
-	}{
-		{name: "nothing", json: `{}`},
-		{
-			name: "zeroes that engines send for unset values",
-			json: `{"memory":{"limit":0,"reservation":0,"swap":0,"kernel":0,"kernelTCP":0,"disableOOMKiller":false},
+var compileTests = []struct {
+	name, json string
+	v1, v2     []string // what explain prints; the common "  (linux.resources." stands as " <"
+}{
+	{name: "nothing", json: `{}`},
+	{
+		name: "zeroes that engines send for unset values",
+		json: `{"memory":{"limit":0,"reservation":0,"swap":0,"kernel":0,"kernelTCP":0,"disableOOMKiller":false},
 				"cpu":{"shares":0,"quota":0,"period":0,"realtimeRuntime":0,"realtimePeriod":0,"cpus":"","mems":""},
 				"blockIO":{"weight":0,"leafWeight":0},"network":{"classID":0,"priorities":[]}}`,
+	},
+	{
+		name: "memory limit",
+		json: `{"memory":{"limit":1048576,"reservation":524288}}`,
+		v1:   []string{"memory.limit_in_bytes = 1048576 <memory.limit)", "memory.soft_limit_in_bytes = 524288 <memory.reservation)"},
+		v2:   []string{"memory.max = 1048576 <memory.limit)", "memory.low = 524288 <memory.reservation)"},
+	},
+	{
+		name: "memory and swap",
+		json: `{"memory":{"limit":1000,"swap":1500}}`,
+		v1:   []string{"memory.limit_in_bytes = 1000 <memory.limit)", "memory.memsw.limit_in_bytes = 1500 <memory.swap)"},
+		v2:   []string{"memory.max = 1000 <memory.limit)", "memory.swap.max = 500 <memory.swap)"},
+	},
+	{
+		name: "no swap at all",
+		json: `{"memory":{"limit":1000,"swap":1000}}`,
+		v1:   []string{"memory.limit_in_bytes = 1000 <memory.limit)", "memory.memsw.limit_in_bytes = 1000 <memory.swap)"},
+		v2:   []string{"memory.max = 1000 <memory.limit)", "memory.swap.max = 0 <memory.swap; skipped where missing)"},
+	},
+	{
+		name: "unlimited memory takes swap along",
+		json: `{"memory":{"limit":-1}}`,
+		v1:   []string{"memory.limit_in_bytes = -1 <memory.limit)", "memory.memsw.limit_in_bytes = -1 <memory.limit; skipped where missing)"},
+		v2:   []string{"memory.max = max <memory.limit)", "memory.swap.max = max <memory.limit; skipped where missing)"},
+	},
+	{
+		name: "unlimited swap",
+		json: `{"memory":{"limit":1000,"swap":-1,"reservation":-1}}`,
+		v1: []string{
+			"memory.limit_in_bytes = 1000 <memory.limit)", "memory.soft_limit_in_bytes = -1 <memory.reservation)",
+			"memory.memsw.limit_in_bytes = -1 <memory.swap; skipped where missing)",
 		},
-		{
-			name: "memory limit",
-			json: `{"memory":{"limit":1048576,"reservation":524288}}`,
-			v1:   []string{"memory.limit_in_bytes = 1048576 <memory.limit)", "memory.soft_limit_in_bytes = 524288 <memory.reservation)"},
-			v2:   []string{"memory.max = 1048576 <memory.limit)", "memory.low = 524288 <memory.reservation)"},
+		v2: []string{
+			"memory.max = 1000 <memory.limit)", "memory.low = max <memory.reservation)",
+			"memory.swap.max = max <memory.swap; skipped where missing)",
 		},
-		{
-			name: "memory and swap",
-			json: `{"memory":{"limit":1000,"swap":1500}}`,
-			v1:   []string{"memory.limit_in_bytes = 1000 <memory.limit)", "memory.memsw.limit_in_bytes = 1500 <memory.swap)"},
-			v2:   []string{"memory.max = 1000 <memory.limit)", "memory.swap.max = 500 <memory.swap)"},
+	},
+	{
+		name: "cpu",
+		json: `{"cpu":{"shares":1024,"quota":50000,"period":200000,"burst":1000,"cpus":"0-1","mems":"0"}}`,
+		v1: []string{
+			"cpu.shares = 1024 <cpu.shares)", "cpu.cfs_period_us = 200000 <cpu.period)",
+			"cpu.cfs_quota_us = 50000 <cpu.quota)", "cpu.cfs_burst_us = 1000 <cpu.burst; skipped where missing)",
+			"cpuset.cpus = 0-1 <cpu.cpus), else cpus = 0-1 <cpu.cpus)", "cpuset.mems = 0 <cpu.mems), else mems = 0 <cpu.mems)",
 		},
-		{
-			name: "no swap at all",
-			json: `{"memory":{"limit":1000,"swap":1000}}`,
-			v1:   []string{"memory.limit_in_bytes = 1000 <memory.limit)", "memory.memsw.limit_in_bytes = 1000 <memory.swap)"},
-			v2:   []string{"memory.max = 1000 <memory.limit)", "memory.swap.max = 0 <memory.swap; skipped where missing)"},
+		v2: []string{
+			"cpu.weight = 100 <cpu.shares)", "cpu.max = 50000 200000 <cpu.quota)", "cpu.max.burst = 1000 <cpu.burst)",
+			"cpuset.cpus = 0-1 <cpu.cpus)", "cpuset.mems = 0 <cpu.mems)",
 		},
-		{
-			name: "unlimited memory takes swap along",
-			json: `{"memory":{"limit":-1}}`,
-			v1:   []string{"memory.limit_in_bytes = -1 <memory.limit)", "memory.memsw.limit_in_bytes = -1 <memory.limit; skipped where missing)"},
-			v2:   []string{"memory.max = max <memory.limit)", "memory.swap.max = max <memory.limit; skipped where missing)"},
-		},
-		{
-			name: "unlimited swap",
-			json: `{"memory":{"limit":1000,"swap":-1,"reservation":-1}}`,
-			v1: []string{
-				"memory.limit_in_bytes = 1000 <memory.limit)", "memory.soft_limit_in_bytes = -1 <memory.reservation)",
-				"memory.memsw.limit_in_bytes = -1 <memory.swap; skipped where missing)",
-			},
-			v2: []string{
-				"memory.max = 1000 <memory.limit)", "memory.low = max <memory.reservation)",
-				"memory.swap.max = max <memory.swap; skipped where missing)",
-			},
-		},
-		{
-			name: "cpu",
-			json: `{"cpu":{"shares":1024,"quota":50000,"period":200000,"burst":1000,"cpus":"0-1","mems":"0"}}`,
-			v1: []string{
-				"cpu.shares = 1024 <cpu.shares)", "cpu.cfs_period_us = 200000 <cpu.period)",
-				"cpu.cfs_quota_us = 50000 <cpu.quota)", "cpu.cfs_burst_us = 1000 <cpu.burst; skipped where missing)",
-				"cpuset.cpus = 0-1 <cpu.cpus), else cpus = 0-1 <cpu.cpus)", "cpuset.mems = 0 <cpu.mems), else mems = 0 <cpu.mems)",
-			},
-			v2: []string{
-				"cpu.weight = 100 <cpu.shares)", "cpu.max = 50000 200000 <cpu.quota)", "cpu.max.burst = 1000 <cpu.burst)",
-				"cpuset.cpus = 0-1 <cpu.cpus)", "cpuset.mems = 0 <cpu.mems)",
-			},
-		},
-		{
-			name: "cpu without a quota",
-			json: `{"cpu":{"quota":-1}}`,
-			v1:   []string{"cpu.cfs_quota_us = -1 <cpu.quota)"},
-			v2:   []string{"cpu.max = max 100000 <cpu.quota)"},
-		},
-		{
-			name: "cpu period alone",
-			json: `{"cpu":{"period":50000}}`,
-			v1:   []string{"cpu.cfs_period_us = 50000 <cpu.period)"},
-			v2:   []string{"cpu.max = max 50000 <cpu.period)"},
-		},
-		{
-			name: "an idle cgroup has no weight",
-			json: `{"cpu":{"idle":1,"shares":512}}`,
-			v1:   []string{"cpu.idle = 1 <cpu.idle)"},
-			v2:   []string{"cpu.idle = 1 <cpu.idle)"},
-		},
-		{
-			name: "not idle any more, then a weight",
-			json: `{"cpu":{"idle":0,"shares":2}}`,
-			v1:   []string{"cpu.idle = 0 <cpu.idle; skipped where missing)", "cpu.shares = 2 <cpu.shares)"},
-			v2:   []string{"cpu.idle = 0 <cpu.idle; skipped where missing)", "cpu.weight = 1 <cpu.shares)"},
-		},
-		{
-			name: "pids",
-			json: `{"pids":{"limit":100}}`,
-			v1:   []string{"pids.max = 100 <pids.limit)"},
-			v2:   []string{"pids.max = 100 <pids.limit)"},
-		},
-		{
-			name: "no pids limit",
-			json: `{"pids":{"limit":-1}}`,
-			v1:   []string{"pids.max = max <pids.limit)"},
-			v2:   []string{"pids.max = max <pids.limit)"},
-		},
-		{
-			name: "zero pids is a limit (D20)",
-			json: `{"pids":{"limit":0}}`,
-			v1:   []string{"pids.max = 0 <pids.limit)"},
-			v2:   []string{"pids.max = 0 <pids.limit; once the init is in)"},
-		},
-		{
-			name: "block I/O",
-			json: `{"blockIO":{"weight":505,"weightDevice":[{"major":8,"minor":0,"weight":10}],
+	},
+	{
+		name: "cpu without a quota",
+		json: `{"cpu":{"quota":-1}}`,
+		v1:   []string{"cpu.cfs_quota_us = -1 <cpu.quota)"},
+		v2:   []string{"cpu.max = max 100000 <cpu.quota)"},
+	},
+	{
+		name: "cpu period alone",
+		json: `{"cpu":{"period":50000}}`,
+		v1:   []string{"cpu.cfs_period_us = 50000 <cpu.period)"},
+		v2:   []string{"cpu.max = max 50000 <cpu.period)"},
+	},
+	{
+		name: "an idle cgroup has no weight",
+		json: `{"cpu":{"idle":1,"shares":512}}`,
+		v1:   []string{"cpu.idle = 1 <cpu.idle)"},
+		v2:   []string{"cpu.idle = 1 <cpu.idle)"},
+	},
+	{
+		name: "not idle any more, then a weight",
+		json: `{"cpu":{"idle":0,"shares":2}}`,
+		v1:   []string{"cpu.idle = 0 <cpu.idle; skipped where missing)", "cpu.shares = 2 <cpu.shares)"},
+		v2:   []string{"cpu.idle = 0 <cpu.idle; skipped where missing)", "cpu.weight = 1 <cpu.shares)"},
+	},
+	{
+		name: "pids",
+		json: `{"pids":{"limit":100}}`,
+		v1:   []string{"pids.max = 100 <pids.limit)"},
+		v2:   []string{"pids.max = 100 <pids.limit)"},
+	},
+	{
+		name: "no pids limit",
+		json: `{"pids":{"limit":-1}}`,
+		v1:   []string{"pids.max = max <pids.limit)"},
+		v2:   []string{"pids.max = max <pids.limit)"},
+	},
+	{
+		name: "zero pids is a limit (D20)",
+		json: `{"pids":{"limit":0}}`,
+		v1:   []string{"pids.max = 0 <pids.limit)"},
+		v2:   []string{"pids.max = 0 <pids.limit; once the init is in)"},
+	},
+	{
+		name: "block I/O",
+		json: `{"blockIO":{"weight":505,"weightDevice":[{"major":8,"minor":0,"weight":10}],
 				"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":600}],"throttleWriteBpsDevice":[{"major":8,"minor":16,"rate":0}],
 				"throttleReadIOPSDevice":[{"major":8,"minor":0,"rate":3}],"throttleWriteIOPSDevice":[{"major":8,"minor":0,"rate":4}]}}`,
-			v1: []string{
-				"blkio.bfq.weight = 505 <blockIO.weight), else blkio.weight = 505 <blockIO.weight)",
-				"blkio.bfq.weight_device = 8:0 10 <blockIO.weightDevice[0].weight), else blkio.weight_device = 8:0 10 <blockIO.weightDevice[0].weight)",
-				"blkio.throttle.read_bps_device = 8:0 600 <blockIO.throttleReadBpsDevice[0])",
-				"blkio.throttle.write_bps_device = 8:16 0 <blockIO.throttleWriteBpsDevice[0])",
-				"blkio.throttle.read_iops_device = 8:0 3 <blockIO.throttleReadIOPSDevice[0])",
-				"blkio.throttle.write_iops_device = 8:0 4 <blockIO.throttleWriteIOPSDevice[0])",
-			},
-			v2: []string{
-				"io.bfq.weight = 505 <blockIO.weight), else io.weight = 5000 <blockIO.weight)",
-				"io.bfq.weight = 8:0 10 <blockIO.weightDevice[0].weight), else io.weight = 8:0 1 <blockIO.weightDevice[0].weight)",
-				"io.max = 8:0 rbps=600 <blockIO.throttleReadBpsDevice[0])",
-				"io.max = 8:16 wbps=max <blockIO.throttleWriteBpsDevice[0])",
-				"io.max = 8:0 riops=3 <blockIO.throttleReadIOPSDevice[0])",
-				"io.max = 8:0 wiops=4 <blockIO.throttleWriteIOPSDevice[0])",
-			},
+		v1: []string{
+			"blkio.bfq.weight = 505 <blockIO.weight), else blkio.weight = 505 <blockIO.weight)",
+			"blkio.bfq.weight_device = 8:0 10 <blockIO.weightDevice[0].weight), else blkio.weight_device = 8:0 10 <blockIO.weightDevice[0].weight)",
+			"blkio.throttle.read_bps_device = 8:0 600 <blockIO.throttleReadBpsDevice[0])",
+			"blkio.throttle.write_bps_device = 8:16 0 <blockIO.throttleWriteBpsDevice[0])",
+			"blkio.throttle.read_iops_device = 8:0 3 <blockIO.throttleReadIOPSDevice[0])",
+			"blkio.throttle.write_iops_device = 8:0 4 <blockIO.throttleWriteIOPSDevice[0])",
 		},
-		{
-			name: "huge pages",
-			json: `{"hugepageLimits":[{"pageSize":"2MB","limit":4194304},{"pageSize":"1024MB","limit":0}]}`,
-			v1: []string{
-				"hugetlb.2MB.limit_in_bytes = 4194304 <hugepageLimits[0])", "hugetlb.2MB.rsvd.limit_in_bytes = 4194304 <hugepageLimits[0]; skipped where missing)",
-				"hugetlb.1GB.limit_in_bytes = 0 <hugepageLimits[1])", "hugetlb.1GB.rsvd.limit_in_bytes = 0 <hugepageLimits[1]; skipped where missing)",
-			},
-			v2: []string{
-				"hugetlb.2MB.max = 4194304 <hugepageLimits[0])", "hugetlb.2MB.rsvd.max = 4194304 <hugepageLimits[0]; skipped where missing)",
-				"hugetlb.1GB.max = 0 <hugepageLimits[1])", "hugetlb.1GB.rsvd.max = 0 <hugepageLimits[1]; skipped where missing)",
-			},
+		v2: []string{
+			"io.bfq.weight = 505 <blockIO.weight), else io.weight = 5000 <blockIO.weight)",
+			"io.bfq.weight = 8:0 10 <blockIO.weightDevice[0].weight), else io.weight = 8:0 1 <blockIO.weightDevice[0].weight)",
+			"io.max = 8:0 rbps=600 <blockIO.throttleReadBpsDevice[0])",
+			"io.max = 8:16 wbps=max <blockIO.throttleWriteBpsDevice[0])",
+			"io.max = 8:0 riops=3 <blockIO.throttleReadIOPSDevice[0])",
+			"io.max = 8:0 wiops=4 <blockIO.throttleWriteIOPSDevice[0])",
 		},
-		{
-			name: "rdma, in the order of the names",
-			json: `{"rdma":{"mlx5_1":{"hcaHandles":3,"hcaObjects":10000},"mlx4_0":{"hcaObjects":1000}}}`,
-			v1: []string{
-				`rdma.max = mlx4_0 hca_object=1000 <rdma["mlx4_0"])`, `rdma.max = mlx5_1 hca_handle=3 hca_object=10000 <rdma["mlx5_1"])`,
-			},
-			v2: []string{
-				`rdma.max = mlx4_0 hca_object=1000 <rdma["mlx4_0"])`, `rdma.max = mlx5_1 hca_handle=3 hca_object=10000 <rdma["mlx5_1"])`,
-			},
+	},
+	{
+		name: "huge pages",
+		json: `{"hugepageLimits":[{"pageSize":"2MB","limit":4194304},{"pageSize":"1024MB","limit":0}]}`,
+		v1: []string{
+			"hugetlb.2MB.limit_in_bytes = 4194304 <hugepageLimits[0])", "hugetlb.2MB.rsvd.limit_in_bytes = 4194304 <hugepageLimits[0]; skipped where missing)",
+			"hugetlb.1GB.limit_in_bytes = 0 <hugepageLimits[1])", "hugetlb.1GB.rsvd.limit_in_bytes = 0 <hugepageLimits[1]; skipped where missing)",
 		},
-	} {
+		v2: []string{
+			"hugetlb.2MB.max = 4194304 <hugepageLimits[0])", "hugetlb.2MB.rsvd.max = 4194304 <hugepageLimits[0]; skipped where missing)",
+			"hugetlb.1GB.max = 0 <hugepageLimits[1])", "hugetlb.1GB.rsvd.max = 0 <hugepageLimits[1]; skipped where missing)",
+		},
+	},
+	{
+		name: "rdma, in the order of the names",
+		json: `{"rdma":{"mlx5_1":{"hcaHandles":3,"hcaObjects":10000},"mlx4_0":{"hcaObjects":1000}}}`,
+		v1: []string{
+			`rdma.max = mlx4_0 hca_object=1000 <rdma["mlx4_0"])`, `rdma.max = mlx5_1 hca_handle=3 hca_object=10000 <rdma["mlx5_1"])`,
+		},
+		v2: []string{
+			`rdma.max = mlx4_0 hca_object=1000 <rdma["mlx4_0"])`, `rdma.max = mlx5_1 hca_handle=3 hca_object=10000 <rdma["mlx5_1"])`,
+		},
+	},
+}
+
+func TestCompile(t *testing.T) {
+	for _, tc := range compileTests {
 		t.Run(tc.name, func(t *testing.T) {
 			for _, h := range []struct {
 				name string

@@ -44,11 +44,11 @@ func Create(host *Layout, cfg Config) (_ *Cgroup, err error) {
 	if err := m.fixModes(); err != nil {
 		return nil, err
 	}
-	if len(m.c.nodes) == 0 {
+	switch {
+	case m.refusal != nil:
+		m.c.none = fmt.Sprintf("rootless, and this user may not: %v", m.refusal)
+	case len(places) == 0:
 		m.c.none = "no cgroup hierarchy is mounted"
-		if m.refusal != nil {
-			m.c.none = fmt.Sprintf("rootless, and this user may not create any (%v)", m.refusal)
-		}
 	}
 	a := applier{c: m.c, fresh: !m.existed, rootless: m.cfg.Rootless, enableErr: m.enableErr}
 	if err := a.apply(m.cfg.Settings); err != nil {

@@ -20,7 +20,8 @@
 //	cg.Frozen, cg.Freeze, cg.Thaw                             // pause, resume, status
 //	cg.Pids, cg.Signal, cg.KillAll, cg.Wait                   // ps, kill
 //	cg.Enter, cg.Sub, cgroups.OfProcess, cg.Join              // exec
-//	cg.OOMKills                                               // was it memory.limit that killed the init?
+//	cg.OOMKills, cg.WatchOOM, cg.Stats                        // was it memory.limit that killed the init? events
+//	cg.Update(set)                                            // set from CompileUpdate(Merge(saved, change), host)
 //	err = cg.Remove(timeout)                                  // waits for the last process; fine when all is gone already
 //
 // A rootless container for which nothing may be created, and one with cgroups switched off (Disabled), have an empty Cgroup: None

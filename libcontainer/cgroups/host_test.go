@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // These tests make cgroups on this machine, under a name of their own, and remove them whatever happens.
@@ -110,107 +112,112 @@ func fileOf(t testing.TB, cg *Cgroup, controller, name string) string {
 	return strings.TrimSpace(string(text))
 }
 
-func TestLifeOfACgroup(t *testing.T) {
+// v2Only treats the machine's cgroup2 tree as if it were a pure v2 host's, and leaves the root's controllers as they were.
+func v2Only(t testing.TB) *Layout {
+	t.Helper()
 	host := needRoot(t)
-	cg := create(t, host, nil)
-	cmd := spawn(t, cg, "sleep 60 & wait")
-	pid := cmd.Process.Pid
-
-	for tree, p := range cg.Paths() {
-		procs, err := os.ReadFile(filepath.Join(p, "cgroup.procs"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Contains(strings.Fields(string(procs)), fmt.Sprint(pid)) {
-			t.Errorf("process %d is not in hierarchy %q: %q", pid, tree, procs)
-		}
+	if host.V2 == nil {
+		t.Skip("no cgroup2 tree is mounted here")
 	}
-	again, err := Open(cg.Paths())
+	file := filepath.Join(host.V2.Mount, "cgroup.subtree_control")
+	before, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer again.Close()
-	pids, err := again.Pids()
-	if err != nil || !slices.Contains(pids, pid) {
-		t.Errorf("Pids = %v, %v; want %d among them", pids, err, pid)
+	t.Cleanup(func() {
+		now, _ := os.ReadFile(file)
+		for _, name := range strings.Fields(string(now)) {
+			if !slices.Contains(strings.Fields(string(before)), name) {
+				if err := os.WriteFile(file, []byte("-"+name), 0); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	return &Layout{V2: host.V2}
+}
+
+func needV1(t testing.TB, controllers ...string) *Layout {
+	t.Helper()
+	host := needRoot(t)
+	for _, name := range controllers {
+		if host.version(name) != 1 {
+			t.Skipf("controller %s is not on cgroup v1 here", name)
+		}
 	}
-	if err := again.Freeze(); err != nil {
-		t.Fatal(err)
-	}
-	if frozen, err := cg.Frozen(); !frozen || err != nil {
-		t.Errorf("Frozen after Freeze = %v, %v", frozen, err)
-	}
-	if err := again.KillAll(); err != nil {
-		t.Fatal(err)
-	}
-	empty, err := again.Wait(5 * time.Second)
-	if !empty || err != nil {
-		t.Fatalf("Wait after KillAll of a frozen cgroup = %v, %v", empty, err)
-	}
-	cmd.Wait()
-	if err := again.Remove(5 * time.Second); err != nil {
-		t.Fatal(err)
-	}
-	if cg.Exists() {
-		t.Error("the cgroup exists after Remove")
-	}
-	if err := again.Remove(0); err != nil {
-		t.Errorf("second Remove: %v", err)
-	}
-	if pids, err := cg.Pids(); err != nil || pids != nil {
-		t.Errorf("Pids of a removed cgroup = %v, %v", pids, err)
+	return host
+}
+
+// onEach runs the test on the host as it is and, on a hybrid one, with each half alone.
+func onEach(t *testing.T, f func(t *testing.T, host *Layout)) {
+	host := needRoot(t)
+	t.Run("host", func(t *testing.T) { f(t, host) })
+	if len(host.V1) > 0 && host.V2 != nil {
+		t.Run("v1", func(t *testing.T) { f(t, &Layout{V1: host.V1}) })
+		t.Run("v2", func(t *testing.T) { f(t, v2Only(t)) })
 	}
 }
 
-func BenchmarkCreateRemove(b *testing.B) {
-	b.Run("here", func(b *testing.B) { benchmarkCreate(b, needRoot(b)) })
-	b.Run("v2", func(b *testing.B) { benchmarkCreate(b, v2Only(b)) })
+// leftovers are directories that a test's cgroup name still has anywhere.
+func leftovers(t *testing.T, host *Layout, name string) []string {
+	t.Helper()
+	var found []string
+	for _, h := range append(slices.Clone(host.V1), *cmpV2(host)) {
+		if _, err := os.Stat(filepath.Join(h.Mount, name)); err == nil {
+			found = append(found, filepath.Join(h.Mount, name))
+		}
+	}
+	return found
 }
 
-func benchmarkCreate(b *testing.B, host *Layout) {
-	res := &specs.LinuxResources{}
-	if len(host.V1) > 0 {
-		limit, shares, pids := int64(64<<20), uint64(512), int64(100)
-		res.Memory = &specs.LinuxMemory{Limit: &limit}
-		res.CPU = &specs.LinuxCPU{Shares: &shares}
-		res.Pids = &specs.LinuxPids{Limit: &pids}
+func cmpV2(host *Layout) *Hierarchy {
+	if host.V2 != nil {
+		return host.V2
 	}
-	keep := create(b, host, nil) // the parent is there already, as it is with engines
-	name := "/" + filepath.Base(filepath.Dir(keep.nodes[0].path)) + "/bench"
-	spent := make([]time.Duration, 5)
-	lap := func(i int, since *time.Time) {
-		now := time.Now()
-		spent[i] += now.Sub(*since)
-		*since = now
+	return &Hierarchy{Mount: "/nowhere"}
+}
+
+// blockDevice is the JSON of some disk of this machine.
+func blockDevice(t *testing.T) string {
+	t.Helper()
+	devs, _ := filepath.Glob("/sys/block/[vsn]*/dev")
+	if len(devs) == 0 {
+		return `"major":8,"minor":0`
 	}
-	for b.Loop() {
-		at := time.Now()
-		if _, err := Probe(); err != nil {
-			b.Fatal(err)
-		}
-		lap(0, &at)
-		set, err := Compile(res, host)
-		if err != nil {
-			b.Fatal(err)
-		}
-		lap(1, &at)
-		cg, err := Create(host, Config{Path: name, Settings: set})
-		if err != nil {
-			b.Fatal(err)
-		}
-		lap(2, &at)
-		in, err := cg.Enter()
-		if err != nil {
-			b.Fatal(err)
-		}
-		in.Close()
-		lap(3, &at)
-		if err := cg.Remove(time.Second); err != nil {
-			b.Fatal(err)
-		}
-		lap(4, &at)
+	major, minor, _ := strings.Cut(strings.TrimSpace(readText(t, devs[0])), ":")
+	return `"major":` + major + `,"minor":` + minor
+}
+
+// nodeMount is the mount of the hierarchy of cg's first directory.
+func (l *Layout) nodeMount(cg *Cgroup) string {
+	if cg.nodes[0].v2 {
+		return l.V2.Mount
 	}
-	for i, what := range []string{"probe", "compile", "create", "enter", "remove"} {
-		b.ReportMetric(float64(spent[i].Microseconds())/float64(b.N), what+"-µs")
+	return l.V1[0].Mount
+}
+
+// tries runs a command in the cgroup and reports whether it succeeded.
+func tries(t *testing.T, cg *Cgroup, script string) bool {
+	t.Helper()
+	return spawn(t, cg, script).Wait() == nil
+}
+
+// asNobody runs f on a thread without root's rights.
+func asNobody(t *testing.T, f func()) {
+	t.Helper()
+	done := make(chan error)
+	go func() {
+		// The thread ends with this goroutine, since it is never unlocked: nobody else gets its credentials.
+		runtime.LockOSThread()
+		const keep = ^uintptr(0)
+		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, keep, 65534, keep); errno != 0 {
+			done <- errno
+			return
+		}
+		f()
+		done <- nil
+	}()
+	if err := <-done; err != nil {
+		t.Skip("cannot give up root: ", err)
 	}
 }

@@ -53,7 +53,7 @@ func (e *Entrance) Close() error {
 	if e.Dir != nil {
 		errs = append(errs, e.Dir.Close())
 	}
-	e.Tasks, e.Dir = nil, nil
+	e.Tasks, e.Names, e.Dir = nil, nil, nil
 	return errors.Join(errs...)
 }
 

@@ -20,9 +20,9 @@ func (c *Cgroup) KillAll() error {
 	// The kernel kills the whole tree, and what forks meanwhile. It refuses a threaded cgroup.
 	err := n.write("cgroup.kill", "1")
 	switch {
-	case errors.Is(err, unix.EOPNOTSUPP):
+	case gone(err), errors.Is(err, unix.EOPNOTSUPP):
 		return c.killFrozen()
-	case err != nil && !gone(err):
+	case err != nil:
 		return err
 	case c.Unified():
 		return nil
