@@ -95,7 +95,8 @@ func (s *standIn) start(pidNS bool, script string) {
 	stdout, err := s.init.StdoutPipe()
 	s.must(err)
 	s.must(s.init.Start())
-	s.reap = sync.OnceFunc(func() { _ = s.init.Process.Kill(); _ = s.init.Wait() })
+	// A frozen process dies of KillAll only.
+	s.reap = sync.OnceFunc(func() { _ = s.cg.KillAll(); _ = s.init.Process.Kill(); _ = s.init.Wait() })
 	s.t.Cleanup(s.reap)
 	s.must(s.cg.Join(s.init.Process.Pid))
 	_, err = stdin.Write([]byte("go\n"))

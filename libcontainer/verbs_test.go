@@ -22,9 +22,12 @@ const (
 
 func TestStatusIsDerived(t *testing.T) {
 	s := newStandIn(t, false, sleeping)
-	for op, want := range map[int]Status{waitOp - 1: Created, waitOp: Created, execOp - 1: Created, execOp: Running} {
-		s.progress(op)
-		s.is(want)
+	for _, c := range []struct {
+		op   int
+		want Status
+	}{{waitOp - 1, Created}, {waitOp, Created}, {execOp - 1, Created}, {execOp, Running}} {
+		s.progress(c.op)
+		s.is(c.want)
 	}
 	s.must(s.load().Pause())
 	s.is(Paused)
@@ -216,6 +219,7 @@ func TestPauseAndResume(t *testing.T) {
 	isError(t, s.load().Pause(), ErrNotRunning, "container not running")
 	isError(t, s.load().Pause(), ErrPaused, "container paused")
 	s.must(s.load().Resume())
+	// A created container can be paused as well.
 	s.progress(waitOp)
 	s.must(s.load().Pause())
 	s.is(Paused)
