@@ -123,18 +123,28 @@ func (c *compiler) begin() error {
 	return nil
 }
 
-// resetSignals undoes ignored and blocked signals of the caller: engines start us with SIGPIPE ignored or SIGUSR1 blocked. Go
-// installs a handler for most signals, and execve resets those; these are the ones that it leaves as it found them.
+// resetSignals undoes what the caller ignores or blocks: engines start us with SIGPIPE ignored or SIGUSR1 blocked, a shell's background jobs
+// ignore SIGINT and SIGQUIT. Real-time signals keep what they have but for the three that C libraries take for themselves.
 func (c *compiler) resetSignals() {
 	// struct kernel_sigaction: handler SIG_DFL, no flags, no restorer, empty mask; the layout is the same where all is zero.
 	dfl := plan.Bytes(make([]byte, 32), "SIG_DFL")
 	var ops []plan.Op
-	for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGCONT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, 32, 33, 34} {
-		ops = append(ops, plan.Sys(plan.SysRtSigaction, plan.Int(int64(sig), unix.SignalName(sig)), dfl, plan.Num(0), plan.Num(8)))
+	for sig := unix.Signal(1); sig <= 34; sig++ {
+		if sig == unix.SIGKILL || sig == unix.SIGSTOP {
+			continue
+		}
+		ops = append(ops, plan.Sys(plan.SysRtSigaction, plan.Int(int64(sig), signalName(sig)), dfl, plan.Num(0), plan.Num(8)))
 	}
 	const setmask = 2
 	ops = append(ops, plan.Sys(plan.SysRtSigprocmask, plan.Int(setmask, "SIG_SETMASK"), plan.Bytes(make([]byte, 8), "{}"), plan.Num(0), plan.Num(8)))
 	c.Step("default", "reset signal dispositions and the signal mask", ops...)
+}
+
+func signalName(sig unix.Signal) string {
+	if name := unix.SignalName(sig); name != "" {
+		return name
+	}
+	return itoa(int(sig))
 }
 
 // joinCgroup moves the init, which has a single thread, into its v1 cgroups. Writing 0 to `tasks` moves the writer alone and skips the
