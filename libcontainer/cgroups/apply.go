@@ -178,6 +178,9 @@ func tooLow(n *node, w Write, cause error) error {
 	usage, _ := n.read(w.Usage)
 	peak, _ := n.read(w.Peak)
 	usage, peak = strings.TrimSpace(usage), strings.TrimSpace(peak)
+	if peak == "" {
+		peak = "unknown" // memory.peak came with Linux 5.19
+	}
 	if cause == nil {
 		used, err := strconv.ParseInt(usage, 10, 64)
 		limit, err2 := strconv.ParseInt(w.Value, 10, 64)

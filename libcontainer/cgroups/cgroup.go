@@ -1,7 +1,6 @@
 package cgroups
 
 import (
-	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -234,11 +233,11 @@ func (c *Cgroup) Sub(paths map[string]string) (*Cgroup, error) {
 				continue
 			}
 			if err != nil {
-				return nil, errors.Join(fmt.Errorf("--cgroup: %w", err), sub.Close())
+				return nil, also(fmt.Errorf("--cgroup: %w", err), sub.Close())
 			}
 		}
 		if !found {
-			return nil, errors.Join(fmt.Errorf("--cgroup: the container has no cgroup for controller %q", name), sub.Close())
+			return nil, also(fmt.Errorf("--cgroup: the container has no cgroup for controller %q", name), sub.Close())
 		}
 	}
 	return sub, nil

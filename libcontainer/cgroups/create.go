@@ -30,7 +30,7 @@ func Create(host *Layout, cfg Config) (_ *Cgroup, err error) {
 	defer func() {
 		if err != nil {
 			m.c.Close()
-			err = errors.Join(err, m.undo())
+			err = also(err, m.undo())
 		}
 	}()
 	if m.cfg.Settings == nil {
@@ -182,13 +182,11 @@ func (m *maker) fixModes() error {
 
 // undo removes what was made, last first.
 func (m *maker) undo() error {
-	var errs []error
+	var failure error
 	for _, dir := range slices.Backward(m.made) {
-		if err := rmdir(dir); err != nil {
-			errs = append(errs, err)
-		}
+		failure = also(failure, rmdir(dir))
 	}
-	return errors.Join(errs...)
+	return failure
 }
 
 // fit refuses a cgroup that was there before and belongs to somebody else, or would freeze the init at birth.

@@ -160,3 +160,14 @@ func gone(err error) bool {
 func refused(err error) bool {
 	return errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EROFS)
 }
+
+// also adds what went wrong while cleaning up after err. One line, unlike errors.Join.
+func also(err, next error) error {
+	switch {
+	case next == nil:
+		return err
+	case err == nil:
+		return next
+	}
+	return fmt.Errorf("%w; and then: %w", err, next)
+}

@@ -58,7 +58,7 @@ func (c *Cgroup) Freeze() error {
 		freeze = (*node).freezeV2
 	}
 	if err := freeze(n, time.Now().Add(freezeTimeout)); err != nil {
-		return errors.Join(err, c.Thaw())
+		return also(err, c.Thaw())
 	}
 	return nil
 }

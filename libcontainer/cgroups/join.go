@@ -1,7 +1,6 @@
 package cgroups
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -24,19 +23,19 @@ func (c *Cgroup) Enter() (*Entrance, error) {
 		n := &c.nodes[i]
 		dir, err := n.open()
 		if err != nil {
-			return nil, errors.Join(err, e.Close())
+			return nil, also(err, e.Close())
 		}
 		if n.v2 {
 			fd, err := unix.FcntlInt(uintptr(dir), unix.F_DUPFD_CLOEXEC, 3)
 			if err != nil {
-				return nil, errors.Join(fmt.Errorf("duplicate %s: %w", n.path, err), e.Close())
+				return nil, also(fmt.Errorf("duplicate %s: %w", n.path, err), e.Close())
 			}
 			e.Dir = os.NewFile(uintptr(fd), n.path)
 			continue
 		}
 		fd, err := openAt(dir, "tasks", unix.O_WRONLY)
 		if err != nil {
-			return nil, errors.Join(&FileError{Verb: "open", Path: n.file("tasks"), Err: err}, e.Close())
+			return nil, also(&FileError{Verb: "open", Path: n.file("tasks"), Err: err}, e.Close())
 		}
 		e.Names = append(e.Names, strings.Join(n.controllers, ","))
 		e.Tasks = append(e.Tasks, os.NewFile(uintptr(fd), n.file("tasks")))
@@ -46,15 +45,15 @@ func (c *Cgroup) Enter() (*Entrance, error) {
 
 // Close closes the entrance's files.
 func (e *Entrance) Close() error {
-	var errs []error
+	var failure error
 	for _, f := range e.Tasks {
-		errs = append(errs, f.Close())
+		failure = also(failure, f.Close())
 	}
 	if e.Dir != nil {
-		errs = append(errs, e.Dir.Close())
+		failure = also(failure, e.Dir.Close())
 	}
 	e.Tasks, e.Names, e.Dir = nil, nil, nil
-	return errors.Join(errs...)
+	return failure
 }
 
 // Join moves a process into the cgroup by its pid, in the kernel's slow way. It is for a process that is there already.

@@ -3,6 +3,7 @@ package cgroups
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,7 +29,7 @@ func (c *Cgroup) KillAll() error {
 		return nil
 	}
 	// The v1 freezer keeps even a killed process from dying. Processes may have left the v2 cgroup, but not the v1 ones.
-	return errors.Join(c.signal(unix.SIGKILL), c.thawDead())
+	return also(c.signal(unix.SIGKILL), c.thawDead())
 }
 
 // Unified says that the cgroup lies on cgroup v2 alone.
@@ -37,9 +38,9 @@ func (c *Cgroup) Unified() bool { return len(c.nodes) == 1 && c.nodes[0].v2 }
 // killFrozen kills by pid. While the processes are frozen none can fork, and no pid of theirs can come to mean another process.
 // Without a freezer, a few rounds catch up with all but a fork bomb.
 func (c *Cgroup) killFrozen() error {
-	pids, err := c.Pids()
+	pids, err := c.victims()
 	if err != nil || len(pids) == 0 {
-		return errors.Join(err, c.thawDead())
+		return also(err, c.thawDead())
 	}
 	rounds := 1
 	if err := c.Freeze(); err != nil {
@@ -47,7 +48,7 @@ func (c *Cgroup) killFrozen() error {
 	}
 	for range rounds {
 		if err := c.signal(unix.SIGKILL); err != nil {
-			return errors.Join(err, c.thawDead())
+			return also(err, c.thawDead())
 		}
 	}
 	return c.thawDead()
@@ -69,15 +70,26 @@ func (c *Cgroup) Signal(sig unix.Signal) error {
 	return c.signal(sig)
 }
 
-func (c *Cgroup) signal(sig unix.Signal) error {
+// victims are the processes to signal. Were a damaged state file to name the root of a hierarchy, that would be all of the
+// machine's.
+func (c *Cgroup) victims() ([]int, error) {
 	pids, err := c.Pids()
+	if err == nil && slices.Contains(pids, 1) {
+		return nil, fmt.Errorf("cgroup %s holds process 1: it cannot be a container's", c.procs().path)
+	}
+	return pids, err
+}
+
+func (c *Cgroup) signal(sig unix.Signal) error {
+	pids, err := c.victims()
 	if err != nil {
 		return err
 	}
+	var failure error
 	for _, pid := range pids {
-		if err := unix.Kill(pid, sig); err != nil && err != unix.ESRCH {
-			return fmt.Errorf("send %s to process %d: %w", unix.SignalName(sig), pid, err)
+		if err := unix.Kill(pid, sig); err != nil && err != unix.ESRCH && failure == nil {
+			failure = fmt.Errorf("send %s to process %d: %w", unix.SignalName(sig), pid, err)
 		}
 	}
-	return nil
+	return failure
 }

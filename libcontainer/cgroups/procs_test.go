@@ -232,3 +232,23 @@ func TestOOMKills(t *testing.T) {
 	for range notices {
 	}
 }
+
+// A state file that names a hierarchy's root must not get everything killed.
+func TestRootIsNoContainer(t *testing.T) {
+	host := needRoot(t)
+	paths := map[string]string{}
+	for i := range host.V1 {
+		paths[host.V1[i].Controllers[0]] = host.V1[i].Mount
+	}
+	if host.V2 != nil {
+		paths[""] = host.V2.Mount
+	}
+	cg, err := Open(paths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cg.Close()
+	if pids, err := cg.victims(); err == nil || !strings.Contains(err.Error(), "holds process 1") {
+		t.Errorf("victims in the root: %d processes, %v", len(pids), err)
+	}
+}
