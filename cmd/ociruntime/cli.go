@@ -31,7 +31,8 @@ type command struct {
 // commands lists every command, in the order of the help.
 func commands() []*command {
 	return []*command{
-		helpCommand(),
+		createCommand(), runCommand(), startCommand(), stateCommand(), listCommand(), psCommand(), execCommand(), killCommand(),
+		pauseCommand(), resumeCommand(), deleteCommand(), specCommand(), explainCommand(), featuresCommand(), helpCommand(),
 	}
 }
 

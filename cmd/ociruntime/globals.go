@@ -28,12 +28,12 @@ func (g *globals) define(f *flags) {
 		g.root, err = givenRoot(dir)
 		return err
 	}, "root", "DIR", "where containers are kept (default: "+dir+")")
-	f.text(&g.log, "log", "FILE", "append errors and warnings to this file (default: standard error)")
+	f.text(&g.log, "log", "FILE", "append errors and warnings to this file")
 	f.text(&g.logFormat, "log-format", "FORMAT", "text or json (default: text)")
 	f.bool(&g.debug, "debug", "log what is being done")
-	f.bool(&g.systemdCgroup, "systemd-cgroup", "let systemd make the cgroups; linux.cgroupsPath is slice:prefix:name")
+	f.bool(&g.systemdCgroup, "systemd-cgroup", "let systemd make the cgroups")
 	f.text(&g.cgroupManager, "cgroup-manager", "NAME", "cgroupfs or systemd (default: cgroupfs)")
-	f.text(&g.rootless, "rootless", "WHEN", "go on without cgroup permissions: true, false or auto (default: auto)")
+	f.text(&g.rootless, "rootless", "WHEN", "accept having no cgroup permissions: true, false or auto")
 	f.text(&g.criu, "criu", "", "")
 	f.bool(&g.version, "version,v", "show the version")
 }

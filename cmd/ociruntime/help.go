@@ -33,8 +33,8 @@ func (u unknownCommand) Error() string { return "No help topic for '" + string(u
 func globalHelp() string {
 	var b strings.Builder
 	b.WriteString(name + " runs containers from bundles of the Open Container Initiative.\n\n" +
-		"A bundle is a directory with a config.json and a root filesystem. \"" + name + " spec\" writes a\n" +
-		"config.json to start from, and \"" + name + " run ID\" runs the bundle in the current directory.\n\n" +
+		"A bundle is a directory with a config.json and a root filesystem. \"" + name + " spec\"\n" +
+		"writes a config.json to start from, and \"" + name + " run ID\" runs the bundle in the\ncurrent directory.\n\n" +
 		"Usage: " + name + " [global flags] COMMAND [flags] [arguments]\n\nCommands:\n")
 	for _, c := range commands() {
 		fmt.Fprintf(&b, "  %-9s %s\n", c.name, c.summary)

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/ociruntime/ociruntime/libcontainer/console"
 )
 
 // logger writes to --log, or to standard error.
@@ -63,7 +63,7 @@ func (l *logger) debugf(format string, args ...any) {
 
 // flush writes the warnings of a command that has succeeded.
 func (l *logger) flush() {
-	if l.file != nil || isTerminal(os.Stderr) {
+	if l.file != nil || console.IsTerminal(int(os.Stderr.Fd())) {
 		for _, w := range l.warnings {
 			l.line("warning", w)
 		}
@@ -107,14 +107,10 @@ func (l *logger) format(level, msg string, out *os.File) []byte {
 			Time  string `json:"time"`
 		}{level, msg, at})
 		return b.Bytes()
-	case l.file == nil && isTerminal(out):
-		return []byte(name + ": " + level + ": " + msg + "\n")
+	case l.file == nil && console.IsTerminal(int(out.Fd())):
+		// It may be in raw mode, hence the return.
+		return []byte(name + ": " + level + ": " + msg + "\r\n")
 	default:
 		return []byte("time=" + strconv.Quote(at) + " level=" + level + " msg=" + strconv.Quote(msg) + "\n")
 	}
-}
-
-func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }

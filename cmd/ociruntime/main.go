@@ -10,12 +10,9 @@ package main
 
 import (
 	"errors"
-	"math"
 	"os"
 	"runtime/debug"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // name is the program's name in paths, messages and help.
@@ -37,16 +34,15 @@ func main() {
 		debug.SetGCPercent(-1)
 		debug.SetMemoryLimit(memoryLimit)
 	}
-	// Engines leak descriptors of their own into us. Neither a hook nor a helper program may get them; those that the caller
-	// asks for (--preserve-fds) are passed on one by one. The call can't fail with these arguments since Linux 5.11.
-	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
-	os.Exit(run(os.Args[1:]))
+	os.Exit(run(os.Args[1:], inheritedFDs()))
 }
 
 // app is what a command works with.
 type app struct {
 	globals globals
 	log     logger
+	// inherited is the number of descriptors that the caller left to us from 3 on, without a gap.
+	inherited int
 }
 
 // commandError is an error of a command that was understood and went wrong.
@@ -68,8 +64,8 @@ type usage struct {
 func (u usage) Unwrap() error { return u.error }
 
 // run carries out a command line and gives the exit code.
-func run(args []string) int {
-	a := &app{log: logger{now: time.Now}}
+func run(args []string, inherited int) int {
+	a := &app{log: logger{now: time.Now}, inherited: inherited}
 	code, err := a.dispatch(args)
 	if err == nil {
 		a.log.flush()

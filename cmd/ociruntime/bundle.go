@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/specconv"
+)
+
+// bundleFlags are what create and run have in common.
+type bundleFlags struct {
+	streams
+	bundle       string
+	noPivot      bool
+	noNewKeyring bool
+}
+
+func (b *bundleFlags) define(f *flags) {
+	f.text(&b.bundle, "bundle,b", "DIR", "directory with config.json (default: the current directory)")
+	b.streams.define(f)
+	f.bool(&b.noPivot, "no-pivot", "do without pivot_root, as on a ramdisk")
+	f.bool(&b.noNewKeyring, "no-new-keyring", "keep the caller's session keyring")
+}
+
+// options loads and checks the bundle, before anything is touched.
+func (b *bundleFlags) options(a *app, foreground bool) (*libcontainer.CreateOptions, error) {
+	bundle, err := filepath.Abs(b.bundle)
+	if err != nil {
+		return nil, fmt.Errorf("--bundle: %w", err)
+	}
+	spec, config, err := a.loadBundle(bundle, b.noPivot)
+	if err != nil {
+		return nil, err
+	}
+	given, err := b.streams.open(spec.Process != nil && spec.Process.Terminal, foreground, a.inherited)
+	if err != nil {
+		return nil, err
+	}
+	if spec.Process != nil {
+		spec.Process.Env = append(spec.Process.Env, given.env...)
+	}
+	if a.globals.cgroupManager == "disabled" {
+		return nil, errors.New("--cgroup-manager: containers without a cgroup are not supported")
+	}
+	if a.globals.usersRoot {
+		if err := makeUsersRoot(a.globals.root); err != nil {
+			return nil, err
+		}
+	}
+	return &libcontainer.CreateOptions{
+		Bundle: bundle, Spec: spec, Config: config,
+		Stdio: given.stdio, Preserve: given.preserve, ListenFDs: given.listenFDs,
+		ConsoleSocket: given.consoleSocket, PidfdSocket: given.pidfdSocket, PidFile: given.pidFile,
+		NoPivot: b.noPivot, NoNewKeyring: b.noNewKeyring, Trace: given.trace,
+	}, nil
+}
+
+// loadBundle reads, decodes and checks config.json.
+func (a *app) loadBundle(bundle string, noPivot bool) (*specs.Spec, []byte, error) {
+	config, err := os.ReadFile(filepath.Join(bundle, specconv.ConfigName))
+	if errors.Is(err, fs.ErrNotExist) {
+		// Not with the kernel's words: engines take these for a missing command.
+		return nil, nil, fmt.Errorf("--bundle: there is no %s in %s", specconv.ConfigName, bundle)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("--bundle: %w", err)
+	}
+	spec, warnings, err := specconv.Parse(config)
+	a.warn(warnings)
+	if err != nil {
+		return nil, nil, err
+	}
+	opts := a.checkOptions()
+	opts.NoPivot = noPivot
+	warnings, err = specconv.Check(spec, opts)
+	a.warn(warnings)
+	return spec, config, err
+}
+
+func (a *app) checkOptions() specconv.CheckOptions {
+	return specconv.CheckOptions{Rootless: os.Geteuid() != 0, SystemdCgroup: a.globals.systemdCgroup}
+}
+
+func (a *app) warn(warnings specconv.Warnings) {
+	for _, w := range warnings {
+		a.log.warn(w.String())
+	}
+}

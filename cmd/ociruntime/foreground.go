@@ -1,0 +1,152 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/libcontainer/console"
+)
+
+// settleTime is how long a process has to run before the command makes itself at home beside it.
+const settleTime = 20 * time.Millisecond
+
+// foreground is a command that stays in front of a process: it passes signals on, serves the terminal and takes the exit status.
+type foreground struct {
+	signals chan os.Signal
+	session *console.Session // nil without a terminal
+}
+
+// newForeground catches the signals that people and service managers send. Each costs about 20 µs (Go changes the mask of a
+// thread of its own for it), all 60 of them 1 to 2 ms: the rest is caught when the process has run for a moment.
+func newForeground() *foreground {
+	f := &foreground{signals: make(chan os.Signal, 64)}
+	signal.Notify(f.signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
+	return f
+}
+
+// settle does what only long-lived commands need. The signals of job control stay the kernel's: a handler in the place of the
+// default action makes a read or an ioctl of a background process start over for ever.
+func (f *foreground) settle() {
+	signal.Notify(f.signals)
+	signal.Reset(unix.SIGTTIN, unix.SIGTTOU)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(100)
+	}
+}
+
+// attach takes the master of the process's terminal.
+func (f *foreground) attach(master *os.File) error {
+	session, err := console.Attach(master, os.Stdin, os.Stdout)
+	if err != nil {
+		return fmt.Errorf("attach the terminal: %w", err)
+	}
+	f.session = session
+	// Before the size is asked for once more, so that no change is missed.
+	signal.Notify(f.signals, unix.SIGWINCH)
+	return session.Resize()
+}
+
+// close gives our terminal back. It may be called more than once.
+func (f *foreground) close() {
+	if f.session != nil {
+		_ = f.session.Close()
+		f.session = nil
+	}
+}
+
+// wait serves the process until it ends and gives its exit code. With reap, children that others left to us are reaped, too.
+func (f *foreground) wait(p *libcontainer.Process, reap bool) (int, error) {
+	pidfd, err := unix.PidfdOpen(p.Pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return 0, fmt.Errorf("open the process: %w", err)
+	}
+	file := os.NewFile(uintptr(pidfd), "pidfd")
+	defer file.Close()
+	ended := make(chan error, 1)
+	go func() { ended <- waitEnd(file) }()
+	settled := time.After(settleTime)
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				return 0, fmt.Errorf("wait for the process: %w", err)
+			}
+			status, err := p.Wait()
+			return exitCode(status), err
+		case <-settled:
+			f.settle()
+			// Those that ended before anybody listened.
+			if status, found := f.handle(unix.SIGCHLD, pidfd, p.Pid, reap); found {
+				return exitCode(status), nil
+			}
+		case s := <-f.signals:
+			if status, found := f.handle(s.(unix.Signal), pidfd, p.Pid, reap); found {
+				return exitCode(status), nil
+			}
+		}
+	}
+}
+
+// handle passes a signal on, less those that are meant for this command. When reaping meets the process itself it gives its status.
+func (f *foreground) handle(s unix.Signal, pidfd, pid int, reap bool) (status unix.WaitStatus, found bool) {
+	switch s {
+	case unix.SIGCHLD:
+		if reap {
+			return reapOthers(pidfd, pid)
+		}
+	case unix.SIGWINCH:
+		if f.session != nil {
+			_ = f.session.Resize()
+		}
+	case unix.SIGURG: // the Go runtime sends it to itself
+	default:
+		_ = unix.PidfdSendSignal(pidfd, s, nil, 0) // the process may have ended just now
+	}
+	return 0, false
+}
+
+// reapOthers reaps every child that has ended, but for the process itself. One may end between the look and the wait: then
+// this is its status.
+func reapOthers(pidfd, pid int) (status unix.WaitStatus, found bool) {
+	for !hasEnded(pidfd) {
+		switch reaped, err := unix.Wait4(-1, &status, unix.WNOHANG, nil); {
+		case errors.Is(err, unix.EINTR):
+		case err != nil || reaped == 0:
+			return 0, false
+		case reaped == pid:
+			return status, true
+		}
+	}
+	return 0, false
+}
+
+// waitEnd waits in Go's poller, which takes no thread, until the process of a pidfd has ended.
+func waitEnd(pidfd *os.File) error {
+	raw, err := pidfd.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Read(func(fd uintptr) bool { return hasEnded(int(fd)) })
+}
+
+// hasEnded reports whether the process of a pidfd has ended; it need not be reaped yet.
+func hasEnded(pidfd int) bool {
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n == 1
+}
+
+// exitCode is the status as a shell gives it.
+func exitCode(status unix.WaitStatus) int {
+	if status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return status.ExitStatus()
+}

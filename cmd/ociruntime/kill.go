@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// killCommand sends a signal.
+func killCommand() *command {
+	var all bool
+	return &command{
+		name: "kill", args: "ID [SIGNAL]", min: 1, max: 2,
+		summary: "send a signal to a container's process",
+		about: `Sends a signal to the container's first process, SIGTERM if none is given. A signal
+is a number or a name, with or without SIG, in upper or lower case; real-time
+signals are RTMIN+N and RTMAX-N. 0 only asks whether the container could be
+signalled.
+
+SIGKILL ends every process of a container that shares its pid namespace with others.`,
+		flags: func(f *flags) {
+			f.bool(&all, "all,a", "signal every process of the container; fine if there is none any more")
+		},
+		run: func(a *app, args []string) (int, error) {
+			c, err := a.runtime().Load(args[0])
+			if err != nil {
+				return 0, err
+			}
+			signal := unix.SIGTERM
+			if len(args) > 1 {
+				if signal, err = parseSignal(args[1]); err != nil {
+					return 0, err
+				}
+			}
+			return 0, c.Kill(signal, all)
+		},
+	}
+}
+
+// The real-time signals as C libraries number them (signal(7)): the first two are theirs.
+const (
+	rtMin = 34
+	rtMax = 64
+)
+
+// parseSignal understands numbers and names. Whether a number is a signal's is for the kernel to say.
+func parseSignal(word string) (unix.Signal, error) {
+	unknown := fmt.Errorf("unknown signal %q", word)
+	if n, err := strconv.Atoi(word); err == nil {
+		if n < 0 {
+			return 0, unknown
+		}
+		return unix.Signal(n), nil
+	}
+	upper := strings.TrimPrefix(strings.ToUpper(word), "SIG")
+	for _, rt := range []struct {
+		name, sign  string
+		base, times int
+	}{{"RTMIN", "+", rtMin, 1}, {"RTMAX", "-", rtMax, -1}} {
+		offset, ok := strings.CutPrefix(upper, rt.name)
+		if !ok {
+			continue
+		}
+		n := 0
+		if offset != "" {
+			digits, signed := strings.CutPrefix(offset, rt.sign)
+			u, err := strconv.ParseUint(digits, 10, 8)
+			if !signed || err != nil || u > rtMax-rtMin {
+				return 0, unknown
+			}
+			n = int(u)
+		}
+		return unix.Signal(rt.base + rt.times*n), nil
+	}
+	if n := unix.SignalNum("SIG" + upper); n != 0 {
+		return n, nil
+	}
+	return 0, unknown
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/ociruntime/ociruntime/libcontainer"
+)
+
+// listCommand shows the containers below --root.
+func listCommand() *command {
+	var format string
+	var quiet bool
+	return &command{
+		name:    "list",
+		summary: "list the containers",
+		about: `Lists the containers in the directory that the global flag --root names. One whose
+record can't be read is left out, with a warning.`,
+		flags: func(f *flags) {
+			f.text(&format, "format,f", "FORMAT", "table or json (default: table)")
+			f.bool(&quiet, "quiet,q", "show only the ids")
+		},
+		run: func(a *app, _ []string) (int, error) {
+			if err := checkFormat(format); err != nil {
+				return 0, err
+			}
+			states, err := a.list()
+			if err != nil {
+				return 0, err
+			}
+			text, err := listText(states, format, quiet)
+			if err != nil {
+				return 0, err
+			}
+			return 0, a.print(text)
+		},
+	}
+}
+
+// checkFormat checks the --format of list and ps.
+func checkFormat(format string) error {
+	switch format {
+	case "", "table", "json":
+		return nil
+	}
+	return errors.New("invalid format option")
+}
+
+func (a *app) list() ([]*libcontainer.State, error) {
+	all, broken, err := a.runtime().List()
+	if errors.Is(err, fs.ErrNotExist) && !a.globals.rootGiven {
+		return nil, nil // nobody has made a container yet
+	}
+	if err != nil {
+		return nil, err
+	}
+	var states []*libcontainer.State
+	owners := map[int]string{} // looked up once
+	for _, c := range all {
+		state, err := c.State()
+		if err != nil {
+			broken = append(broken, fmt.Errorf("load container %s: %w", c.ID(), err))
+			continue
+		}
+		uid := c.Record().Owner
+		if _, known := owners[uid]; !known {
+			owners[uid] = c.Owner()
+		}
+		state.Owner = owners[uid]
+		states = append(states, state)
+	}
+	for _, err := range broken {
+		a.log.line("warning", err.Error())
+	}
+	return states, nil
+}
+
+func listText(states []*libcontainer.State, format string, quiet bool) (string, error) {
+	var b strings.Builder
+	switch {
+	case quiet:
+		for _, s := range states {
+			b.WriteString(s.ID + "\n")
+		}
+	case format == "json":
+		data, err := json.Marshal(states) // null without any
+		if err != nil {
+			return "", err
+		}
+		b.Write(append(data, '\n'))
+	default:
+		w := tabwriter.NewWriter(&b, 12, 1, 3, ' ', 0)
+		fmt.Fprintln(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER")
+		for _, s := range states {
+			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.Pid, s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner)
+		}
+		_ = w.Flush() // to memory
+	}
+	return b.String(), nil
+}

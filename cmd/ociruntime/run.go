@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer"
+)
+
+// runFlags are the flags of run.
+type runFlags struct {
+	bundleFlags
+	detach, keep, noSubreaper bool
+}
+
+// runCommand makes a container and runs its program.
+func runCommand() *command {
+	var r runFlags
+	return &command{
+		name: "run", args: "ID", min: 1, max: 1, failed: name + " run failed",
+		summary: "make a container and run its program",
+		about: `Makes a container out of a bundle, runs its program, waits for it to end and removes
+the container. Signals are passed on to the program, a terminal is attached to it,
+and its exit code becomes this command's (128 plus the signal if one ended it).
+
+The ID is a name for the container: letters, digits and _ + . - .`,
+		flags: func(f *flags) {
+			r.define(f)
+			f.bool(&r.detach, "detach,d", "leave the container running and return")
+			f.bool(&r.keep, "keep", "don't remove the container when its program has ended")
+			f.bool(&r.noSubreaper, "no-subreaper", "don't adopt processes that lose their parent")
+		},
+		run: func(a *app, args []string) (int, error) { return r.run(a, args[0]) },
+	}
+}
+
+func (r *runFlags) run(a *app, id string) (int, error) {
+	opts, err := r.options(a, !r.detach)
+	if err != nil {
+		return 0, err
+	}
+	opts.Run = true
+	if r.detach {
+		_, _, err = a.runtime().Create(id, opts)
+		return 0, err
+	}
+	if !r.noSubreaper {
+		// Processes that outlive their parents without a pid namespace of their own become our children, to be reaped.
+		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+			return 0, fmt.Errorf("become a subreaper: %w", err)
+		}
+	}
+	front := newForeground()
+	defer front.close()
+	if opts.Spec.Process != nil && opts.Spec.Process.Terminal {
+		opts.Console = front.attach
+	}
+	container, process, err := a.runtime().Create(id, opts)
+	if err != nil {
+		return 0, err
+	}
+	a.log.flush()
+	code, err := front.wait(process, !r.noSubreaper)
+	// The terminal is given back before poststop hooks run.
+	front.close()
+	return code, r.finish(a, container, err)
+}
+
+// finish removes the container. When that fails, the program's exit code still counts.
+func (r *runFlags) finish(a *app, container *libcontainer.Container, err error) error {
+	if r.keep && err == nil {
+		return nil
+	}
+	if deleteErr := container.Delete(true); deleteErr != nil {
+		a.log.warn(fmt.Sprintf("remove the container: %v", deleteErr))
+	}
+	return err
+}

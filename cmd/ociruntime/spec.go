@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/specconv"
+)
+
+// specCommand writes a config.json to start from.
+func specCommand() *command {
+	var bundle string
+	var rootless bool
+	return &command{
+		name:    "spec",
+		summary: "write a config.json to start from",
+		about: `Writes a config.json for a shell into the bundle. What it has to run is in
+process.args, and the root filesystem is expected in the directory "rootfs" beside
+it.
+
+With --rootless the configuration suits a caller other than root: it has a user
+namespace in which root is the caller, and no network namespace.`,
+		flags: func(f *flags) {
+			f.text(&bundle, "bundle,b", "DIR", "the bundle (default: the current directory)")
+			f.bool(&rootless, "rootless", "for a caller who isn't root")
+		},
+		run: func(*app, []string) (int, error) { return 0, writeSpec(bundle, rootless) },
+	}
+}
+
+func writeSpec(bundle string, rootless bool) error {
+	spec := specconv.Example(rootless, onCgroup2(), os.Geteuid(), os.Getegid())
+	data, err := specconv.ExampleJSON(spec)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(filepath.Join(bundle, specconv.ConfigName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("File %s exists. Remove it first", specconv.ConfigName) //nolint:staticcheck // runc's words, which scripts look for
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
+}
+
+// onCgroup2 reports whether this host has cgroup v2 alone: only there a container gets a cgroup namespace unasked.
+func onCgroup2() bool {
+	var at unix.Statfs_t
+	return unix.Statfs("/sys/fs/cgroup", &at) == nil && at.Type == unix.CGROUP2_SUPER_MAGIC
+}

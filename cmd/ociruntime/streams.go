@@ -1,0 +1,123 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// streams are the flags for what a new process is connected to; create, run and exec have them.
+type streams struct {
+	consoleSocket, pidfdSocket, pidFile, trace string
+	preserveFDs                                int
+}
+
+func (s *streams) define(f *flags) {
+	f.text(&s.consoleSocket, "console-socket", "SOCKET", "unix socket to send the terminal's master to")
+	f.text(&s.pidfdSocket, "pidfd-socket", "SOCKET", "unix socket to send a pidfd of the process to")
+	f.text(&s.pidFile, "pid-file", "FILE", "write the process's pid to this file")
+	f.int(&s.preserveFDs, "preserve-fds", "N", "pass on N more descriptors, from 3 on or after $LISTEN_FDS")
+	f.text(&s.trace, "trace", "FILE", "write to this file when each step was carried out")
+}
+
+// connections are streams made ready for the library. Paths are absolute.
+type connections struct {
+	stdio                                      [3]*os.File
+	preserve                                   []*os.File
+	listenFDs                                  int
+	consoleSocket, pidfdSocket, pidFile, trace string
+	env                                        []string // for the new process
+}
+
+// open checks the flags against each other and finds the descriptors to be preserved. In the foreground the command stays and
+// serves the terminal; otherwise only a console socket can.
+func (s *streams) open(terminal, foreground bool, inherited int) (*connections, error) {
+	switch {
+	case terminal && !foreground && s.consoleSocket == "":
+		return nil, errors.New("--console-socket: a terminal that is left behind needs a console socket")
+	case s.consoleSocket != "" && (foreground || !terminal):
+		return nil, errors.New("--console-socket: only a process with a terminal that is left behind has use for it")
+	case s.preserveFDs < 0:
+		return nil, errors.New("--preserve-fds: less than none")
+	}
+	c := &connections{stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}}
+	for _, p := range []struct {
+		flag, given string
+		to          *string
+	}{
+		{"console-socket", s.consoleSocket, &c.consoleSocket},
+		{"pidfd-socket", s.pidfdSocket, &c.pidfdSocket},
+		{"pid-file", s.pidFile, &c.pidFile},
+		{"trace", s.trace, &c.trace},
+	} {
+		if p.given == "" {
+			continue
+		}
+		path, err := filepath.Abs(p.given)
+		if err != nil {
+			return nil, fmt.Errorf("--%s: %w", p.flag, err)
+		}
+		*p.to = path
+	}
+	c.listenFDs = listenFDs(os.Getenv, os.Getpid())
+	if names := os.Getenv("LISTEN_FDNAMES"); names != "" && c.listenFDs > 0 {
+		c.env = []string{"LISTEN_FDNAMES=" + names}
+	}
+	var err error
+	c.preserve, err = preserved(c.listenFDs, s.preserveFDs, inherited)
+	return c, err
+}
+
+// firstFD is the first descriptor after the standard streams: where socket activation begins (sd_listen_fds(3)).
+const firstFD = 3
+
+// inheritedFDs counts the descriptors that the caller has left to us and makes them close on exec: engines leak some of their own,
+// and neither a hook nor a helper program may get them. It has to be called first. Go's runtime has opened files by
+// then (of its own cgroup, to learn how many CPUs to use), but those are close-on-exec, which no inherited one can be.
+func inheritedFDs() int {
+	n := 0
+	for {
+		flags, err := unix.FcntlInt(uintptr(firstFD+n), unix.F_GETFD, 0)
+		if err != nil || flags&unix.FD_CLOEXEC != 0 {
+			break
+		}
+		n++
+	}
+	// It can't fail with these arguments.
+	_ = unix.CloseRange(firstFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
+	return n
+}
+
+// listenFDs is the number of descriptors that a service manager has passed to this process, and to no other.
+func listenFDs(getenv func(string) string, pid int) int {
+	if p, err := strconv.Atoi(getenv("LISTEN_PID")); err != nil || p != pid {
+		return 0
+	}
+	n, err := strconv.Atoi(getenv("LISTEN_FDS"))
+	if err != nil || n < 0 || n > math.MaxInt16 {
+		return 0
+	}
+	return n
+}
+
+// preserved are the descriptors that the new process gets besides the standard streams.
+func preserved(listen, more, inherited int) ([]*os.File, error) {
+	var files []*os.File
+	for i := range listen + more {
+		fd := firstFD + i
+		if i >= inherited {
+			source := "--preserve-fds"
+			if i < listen {
+				source = "$LISTEN_FDS"
+			}
+			return nil, fmt.Errorf("%s: descriptor %d: %w", source, fd, unix.EBADF)
+		}
+		files = append(files, os.NewFile(uintptr(fd), "preserved "+strconv.Itoa(fd)))
+	}
+	return files, nil
+}
