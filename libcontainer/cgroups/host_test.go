@@ -119,6 +119,15 @@ func v2Only(t testing.TB) *Layout {
 	if host.V2 == nil {
 		t.Skip("no cgroup2 tree is mounted here")
 	}
+	// Tests of two processes must not take each other's controllers for the machine's own.
+	lock, err := os.Open(host.V2.Mount)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { lock.Close() })
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
 	file := filepath.Join(host.V2.Mount, "cgroup.subtree_control")
 	before, err := os.ReadFile(file)
 	if err != nil {
