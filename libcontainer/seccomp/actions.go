@@ -34,6 +34,8 @@ func stricter(a, b uint32) uint32 {
 	return b
 }
 
+func isErrno(v uint32) bool { return v&^0xffff == retErrno }
+
 // verdict translates an action. Errors have no place yet: bad is the member that is wrong, "action" or "errno".
 func verdict(action specs.LinuxSeccompAction, errno *uint) (v uint32, bad string, err error) {
 	limit := uint(0)

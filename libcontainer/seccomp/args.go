@@ -27,17 +27,24 @@ func (a *assembler) checks(d uint16, wide bool) dest {
 
 // ordered returns a decision's clauses, the first that matches decides.
 func (p *policy) ordered(d uint16, wide bool) []clause {
-	clauses := p.chain(d, nil)
+	clauses := p.chain(d)
+	n := 0
 	for i := range clauses {
-		clauses[i].conds = canonical(clauses[i].conds, wide)
+		n += len(clauses[i].conds)
+	}
+	conds := make([]cond, 0, n)
+	for i := range clauses {
+		from := len(conds)
+		conds = append(conds, clauses[i].conds...)
+		clauses[i].conds = conds[from:]
+		canonical(clauses[i].conds, wide)
 	}
 	slices.SortFunc(clauses, compareClauses)
 	return slices.CompactFunc(clauses, func(x, y clause) bool { return slices.Equal(x.conds, y.conds) })
 }
 
-// canonical returns a clause's conditions in order of their arguments and cut to the width of the architecture's arguments.
-func canonical(conds []cond, wide bool) []cond {
-	conds = slices.Clone(conds)
+// canonical puts a clause's conditions in order of their arguments and cuts them to the width of the architecture's arguments.
+func canonical(conds []cond, wide bool) {
 	for i := range conds {
 		c := &conds[i]
 		if !wide {
@@ -46,7 +53,6 @@ func canonical(conds []cond, wide bool) []cond {
 		}
 	}
 	slices.SortFunc(conds, func(x, y cond) int { return cmp.Compare(x.index, y.index) })
-	return conds
 }
 
 // compareClauses puts the clauses of one system call in an order that does not depend on the profile's; the first that matches decides.
@@ -157,7 +163,7 @@ func (a *assembler) steps(clauses []clause, wide bool) ([]step, bool) {
 	if !wide {
 		full = math.MaxUint32
 	}
-	starts := []uint64{0}
+	starts := make([]uint64, 1, 1+2*len(clauses))
 	for _, cl := range clauses {
 		c := cl.conds[0]
 		if len(cl.conds) > 1 || c.index != clauses[0].conds[0].index || c.mask != full {
@@ -250,7 +256,7 @@ func (a *assembler) low(index uint8, steps []step, upper uint64) dest {
 
 // merged drops steps that change nothing.
 func merged(steps []step) []step {
-	var out []step
+	out := steps[:0]
 	for i, s := range steps {
 		if i+1 < len(steps) && steps[i+1].start == s.start || len(out) > 0 && out[len(out)-1].to == s.to {
 			continue

@@ -20,9 +20,19 @@ type assembler struct {
 	policy  *policy
 	code    []bpf.Instruction // last instruction first
 	targets []target
+	marks   []mark
+
+	// Scratch space, kept between uses.
+	runs    []run
 	blocks  []block
 	singles []single
-	marks   []mark
+}
+
+func newAssembler(p *policy) *assembler {
+	return &assembler{
+		policy: p, code: make([]bpf.Instruction, 0, 320), targets: make([]target, 0, 16),
+		runs: make([]run, 0, 160), blocks: make([]block, 0, 96), singles: make([]single, 0, 64),
+	}
 }
 
 // A mark says what an instruction begins: the checks of a decision, or else the part of an architecture.
@@ -128,7 +138,7 @@ type run struct {
 // of their own would cost two.
 type block struct {
 	run
-	from, end int // in singles
+	from, end int32 // in singles
 }
 
 type single struct {
@@ -143,7 +153,7 @@ const chain = 2
 func (a *assembler) search(runs []run) dest {
 	blocks, singles := len(a.blocks), len(a.singles)
 	for i := 0; i < len(runs); i++ {
-		b := block{runs[i], len(a.singles), len(a.singles)}
+		b := block{runs[i], int32(len(a.singles)), int32(len(a.singles))}
 		for i+2 < len(runs) && runs[i+2].start-runs[i+1].start == 1 && runs[i+2].to == b.to {
 			a.singles = append(a.singles, single{runs[i+1].start, runs[i+1].to})
 			b.weight += runs[i+1].weight + runs[i+2].weight

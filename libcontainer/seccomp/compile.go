@@ -10,7 +10,8 @@
 // the same fate, then, where rules have arguments, looks at these. The order of rules in the profile never matters:
 //
 //   - A rule with the default action has no effect.
-//   - A rule without arguments hides the rules with arguments for the same call. Of two such rules the stricter wins.
+//   - A rule without arguments hides the rules with arguments for the same call. Of two such rules the stricter wins; but where the default
+//     is an error, rules with other errors give way to all others.
 //   - Several rules with arguments are alternatives. Where two with different actions match, the one on the later argument wins, then equality
 //     before upper bounds before lower bounds, then the tighter value, then the stricter action.
 //   - Calls that no rule names get the default action; those newer than every call that the profile names get ENOSYS instead, unless
@@ -71,7 +72,7 @@ func Compile(profile *specs.LinuxSeccomp, opts Options) (*Program, error) {
 	if len(p.clauses) > bpf.MaxInstructions {
 		return nil, errTooMany
 	}
-	a := &assembler{policy: p, code: make([]bpf.Instruction, 0, 512)}
+	a := newAssembler(p)
 	a.machine()
 	if n := len(a.code); n > bpf.MaxInstructions {
 		return nil, fmt.Errorf("linux.seccomp.syscalls: the filter has %d instructions, the kernel takes at most %d", n, bpf.MaxInstructions)
@@ -105,7 +106,8 @@ func (a *assembler) machine() {
 		if i > 0 && p.first(audit) < i {
 			continue // x86-64 and x32 are one part
 		}
-		part := a.load(bpf.OffsetNr, a.search(p.runs(a, audit)))
+		a.runs = p.runs(a, audit, a.runs[:0])
+		part := a.load(bpf.OffsetNr, a.search(a.runs))
 		a.marks = append(a.marks, mark{at: part, audit: audit})
 		next = a.branch(bpf.JumpEq, audit, part, next)
 	}
@@ -121,9 +123,9 @@ func (p *policy) first(audit uint32) int {
 	return i
 }
 
-// runs returns what happens to each system call number of an audit architecture.
-func (p *policy) runs(a *assembler, audit uint32) []run {
-	l := layout{policy: p, asm: a, runs: make([]run, 0, 128)}
+// runs appends what happens to each system call number of an audit architecture.
+func (p *policy) runs(a *assembler, audit uint32, to []run) []run {
+	l := layout{policy: p, asm: a, runs: to}
 	var x32 *arch
 	for _, arch := range p.arches {
 		switch {

@@ -18,8 +18,8 @@ import (
 // them, and then our decision must be the model's.
 var departures = map[string]string{
 	"newer":        "ENOSYS for calls newer than all that the profile names: libseccomp has no such rule, runtimes prepend one of their own",
-	"order":        "two rules without arguments and with different actions: libseccomp obeys the first, we the stricter, so that order doesn't matter",
-	"overlap":      "rules with arguments and different actions that both match: libseccomp's choice can depend on order and on the other rules",
+	"order":        "two rules without arguments and with different actions: libseccomp obeys the first, we the stricter or the one that isn't an error by default, whatever the order",
+	"overlap":      "rules with several conditions and different actions that both match: libseccomp's choice can depend on their order and on other rules",
 	"several":      "a rule with several conditions beside others: libseccomp may not go on to the others once the first condition held; we do",
 	"garbled":      "libseccomp's program compares what it loaded last with the value of something else",
 	"bounds":       "two bounds on one 64-bit argument that differ in the upper word: libseccomp mixes up the comparisons of that word; we do as the rules say",
@@ -58,7 +58,8 @@ type comparison struct {
 	profiles   int
 	garbled    bool // the reference at hand
 	policy     *specs.LinuxSeccomp
-	ours, refs int // instructions
+	only       []string // the departures that may occur, nil for any
+	ours, refs int      // instructions
 }
 
 func (c *comparison) learn(a *arch) {
@@ -153,6 +154,9 @@ func (c *comparison) tuple(what string, m *model, ours *Program, ref []bpf.Instr
 	if r.conflict() && len(r.matched) > 0 {
 		ok = slices.Contains(r.matched, got)
 	}
+	if c.only != nil && !slices.Contains(c.only, why) {
+		ok = false
+	}
 	if why == "" || !ok {
 		profile, _ := json.Marshal(c.policy)
 		c.t.Fatalf("%s: %s %d(%#x): %#x, libseccomp says %#x, the model %#x %+v (%s)\n%s", what, a.name, d.Nr, d.Args, got, want, r.verdict, r.call, why, profile)
@@ -176,7 +180,7 @@ func (c *comparison) why(a *arch, d bpf.Data, r ruling, lib, def uint32) string 
 		return "order"
 	case !c.known[a][d.Nr] && lib == def:
 		return "unknown"
-	case r.conflict():
+	case r.conflict() && severalConditions(r.call):
 		return "overlap"
 	case multiplexer && lib == def && len(r.matched) > 0 && slices.Contains([]uint64{1, 4, 5, 9, 10}, d.Args[0]&0xffffffff):
 		return "multiplexed"
@@ -261,11 +265,13 @@ func TestSameAsLibseccomp(t *testing.T) {
 	if p := podman(t); p != nil {
 		files["podman"] = p
 	}
+	c.only = []string{"newer", "unknown", "absent"} // nothing else where engines' own profiles are concerned
 	for _, machine := range machines {
 		for _, what := range slices.Sorted(maps.Keys(files)) {
 			c.profile(what+" on "+string(machine[0]), files[what], machine, 20000)
 		}
 	}
+	c.only = nil
 	const generated = 200
 	for j, machine := range machines {
 		for i := 0; i < generated; {

@@ -143,7 +143,7 @@ func podman(t *testing.T) *specs.LinuxSeccomp {
 		Syscalls []struct {
 			specs.LinuxSyscall
 			Includes, Excludes struct{ Arches, Caps []string }
-		}
+		} `json:"syscalls"`
 	}
 	if err := json.Unmarshal(b, &file); err != nil {
 		t.Fatal(err)
@@ -160,6 +160,9 @@ func podman(t *testing.T) *specs.LinuxSeccomp {
 			continue
 		}
 		p.Syscalls = append(p.Syscalls, s.LinuxSyscall)
+	}
+	if len(p.Syscalls) < 10 {
+		t.Fatalf("podman's profile has only %d rules", len(p.Syscalls))
 	}
 	return p
 }

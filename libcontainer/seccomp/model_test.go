@@ -1,6 +1,7 @@
 package seccomp
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -176,10 +177,18 @@ func (m *model) decide(a *arch, nr uint32, args [6]uint64) (r ruling) {
 		return r
 	}
 	if len(r.call.always) > 0 {
-		r.verdict = r.call.always[0]
-		for _, v := range r.call.always {
-			r.verdict = stricter(r.verdict, v)
-		}
+		// The smallest as a signed number is the strictest; errors count as the most lenient where they are the default.
+		r.verdict = slices.MinFunc(r.call.always, func(v, w uint32) int {
+			if m.def>>16 == retErrno>>16 {
+				if v, w := v>>16 == retErrno>>16, w>>16 == retErrno>>16; v != w {
+					if v {
+						return 1
+					}
+					return -1
+				}
+			}
+			return cmp.Compare(int32(v), int32(w))
+		})
 		return r
 	}
 	for _, c := range r.call.sometimes {

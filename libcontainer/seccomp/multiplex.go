@@ -48,7 +48,7 @@ func (p *policy) multiplexed(d, call uint16, number uint64) uint16 {
 	if dec := p.decisions[call]; dec.clause < 0 {
 		alternatives = []clause{{verdict: dec.verdict}}
 	} else {
-		alternatives = p.chain(call, nil)
+		alternatives = p.chain(call)
 	}
 	for _, c := range alternatives {
 		conds := []cond{which}

@@ -56,6 +56,7 @@ type policy struct {
 	arches    []*arch // native first
 	def       uint32
 	clauses   []clause
+	conds     []cond // shared by the clauses
 	decisions []decision
 	calls     [nameCount]uint16 // name index to decision
 	unknown   []string
@@ -78,7 +79,12 @@ func (p *policy) load(native specs.Arch) error {
 	if s.ListenerMetadata != "" && s.ListenerPath == "" {
 		p.fail(errors.New("set without listenerPath"), "listenerMetadata")
 	}
-	p.decisions = make([]decision, firstOwn, 16)
+	n := 0
+	for i := range s.Syscalls {
+		n += len(s.Syscalls[i].Args)
+	}
+	p.conds, p.clauses = make([]cond, 0, n), make([]clause, 0, n)
+	p.decisions = make([]decision, firstOwn, firstOwn+n+8)
 	for i := range p.decisions {
 		p.decisions[i] = decision{verdict: p.def, clause: -1}
 	}
@@ -206,7 +212,7 @@ func (p *policy) loadArgs(i int) []cond {
 	if len(args) == 0 {
 		return nil
 	}
-	conds := make([]cond, len(args))
+	from := len(p.conds)
 	for j, a := range args {
 		if a.Index > 5 {
 			p.fail(fmt.Errorf("%d is above 5", a.Index), "syscalls[%d].args[%d].index", i, j)
@@ -231,9 +237,9 @@ func (p *policy) loadArgs(i int) []cond {
 		default:
 			p.fail(fmt.Errorf("unknown operator %q", a.Op), "syscalls[%d].args[%d].op", i, j)
 		}
-		conds[j] = c
+		p.conds = append(p.conds, c)
 	}
-	return conds
+	return p.conds[from:]
 }
 
 // addClauses appends a rule's clauses and returns their range. Conditions on different arguments must all hold. When two are on the same
@@ -257,11 +263,11 @@ func (p *policy) addClauses(rule int, v uint32, conds []cond) (from, to int32) {
 	return from, int32(len(p.clauses))
 }
 
-// always returns the decision for a call that had decision d and is now named by a rule without arguments. Such a rule hides those with
-// arguments; of two, the stricter wins. Neither depends on the rules' order.
+// always returns the decision for a call that had decision d and is now named by a rule without arguments, which hides those with
+// arguments.
 func (p *policy) always(d uint16, v uint32) uint16 {
 	if old := p.decisions[d]; d >= firstOwn && old.clause < 0 {
-		v = stricter(v, old.verdict)
+		v = p.prevails(v, old.verdict)
 	}
 	for i := firstOwn; i < len(p.decisions); i++ {
 		if p.decisions[i].clause < 0 && p.decisions[i].verdict == v {
@@ -269,6 +275,19 @@ func (p *policy) always(d uint16, v uint32) uint16 {
 		}
 	}
 	return p.newDecision(decision{verdict: v, clause: -1})
+}
+
+// prevails returns which of two rules without arguments holds, whatever their order: the stricter. But where errors are the default, another
+// errno only says how a call is refused that nothing allows: podman's own profile allows setns to all and then gives it
+// EPERM for want of a capability, where its default is ENOSYS.
+func (p *policy) prevails(v, w uint32) uint32 {
+	if isErrno(p.def) && isErrno(v) != isErrno(w) {
+		if isErrno(v) {
+			return w
+		}
+		return v
+	}
+	return stricter(v, w)
 }
 
 // add returns the decision that has clause c besides what d has. Decisions that already have it lie at fresh or above.
@@ -298,11 +317,15 @@ func (p *policy) newDecision(d decision) uint16 {
 
 var errTooMany = errors.New("linux.seccomp.syscalls: too many rules for the kernel's limit of 4096 instructions")
 
-// chain appends the clauses of a decision, in no particular order.
-func (p *policy) chain(d uint16, to []clause) []clause {
-	for p.decisions[d].clause >= 0 {
-		to = append(to, p.clauses[p.decisions[d].clause])
-		d = p.decisions[d].parent
+// chain returns the clauses of a decision, in no particular order.
+func (p *policy) chain(d uint16) []clause {
+	n := 0
+	for at := d; p.decisions[at].clause >= 0; at = p.decisions[at].parent {
+		n++
 	}
-	return to
+	clauses := make([]clause, 0, n)
+	for at := d; p.decisions[at].clause >= 0; at = p.decisions[at].parent {
+		clauses = append(clauses, p.clauses[p.decisions[at].clause])
+	}
+	return clauses
 }
