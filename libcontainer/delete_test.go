@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -219,9 +220,11 @@ func TestDeleteOfOtherRuntimesContainer(t *testing.T) {
 	s.must(os.RemoveAll(s.dir.Path()))
 	_, err := state.Create(s.rt.Root, "c")
 	s.must(err)
+	paths, err := json.Marshal(s.rec.CgroupPaths)
+	s.must(err)
 	text := fmt.Sprintf(`{"id":"c","init_process_pid":%d,"init_process_start":%d,"created":"2026-01-02T03:04:05.6Z","config":{"rootfs":"/r",
-		"labels":["bundle=/nowhere"],"namespaces":[{"type":"NEWPID","path":""}]},"cgroup_paths":{"freezer":%q}}`,
-		s.rec.InitPid, s.rec.InitStart, s.cgroupDir("freezer"))
+		"labels":["bundle=/nowhere"],"namespaces":[{"type":"NEWPID","path":""}]},"cgroup_paths":%s}`,
+		s.rec.InitPid, s.rec.InitStart, paths)
 	s.must(s.dir.WriteFile("state.json", []byte(text)))
 	s.is(Running)
 	s.must(s.dir.WriteFile("exec.fifo", nil))

@@ -187,7 +187,7 @@ func (s *standIn) nothingLeft() {
 	}
 }
 
-// cgroupFile is a file in the cgroup of the first of the controllers that the container has one of.
+// cgroupDir is the container's cgroup for the first of the controllers that has one.
 func (s *standIn) cgroupDir(controllers ...string) string {
 	s.t.Helper()
 	for _, name := range controllers {
