@@ -53,7 +53,8 @@ type checker struct {
 	changes []change
 	pending []pending
 
-	pivoted    bool // absolute paths are the container's
+	pivoted    bool // absolute paths are the container's, the host's are out of reach
+	joined     bool // absolute paths are those of a mount namespace that the init has joined
 	undumpable bool
 	spawned    bool
 	reported   bool // the report socket is no longer the host's
@@ -77,7 +78,19 @@ func (c *checker) errorf(format string, args ...any) {
 
 func (c *checker) inRange(r Reg) bool { return int(r) < c.p.Regs }
 
-func (c *checker) name(r Reg) string { return c.p.regName(r) }
+// name is what the register is called at this place of the printed plan.
+func (c *checker) name(r Reg) string {
+	names := c.p.regNames()
+	for i := 0; i <= c.step; i++ {
+		for j := range c.p.Steps[i].Ops {
+			if i == c.step && j >= c.at {
+				break
+			}
+			names.write(&c.p.Steps[i].Ops[j])
+		}
+	}
+	return names[r]
+}
 
 // header checks the plan as a whole. It returns false when the rest can't be looked at.
 func (c *checker) header() bool {
@@ -179,19 +192,14 @@ func (c *checker) condition() bool {
 		c.errorf("has a condition on %s, which the plan does not have", c.name(o.If.Reg))
 		return false
 	}
-	v := c.cur[o.If.Reg]
-	if v == 0 {
-		c.errorf("has a condition on %s, which no op has written", c.name(o.If.Reg))
-		return false
-	}
-	g := fact{v, o.If.Is.vals()}
-	if c.defs[v].state()&^g.vals == 0 {
+	g := fact{c.cur[o.If.Reg], o.If.Is.vals()}
+	if c.defs[g.def].state()&^g.vals == 0 {
 		return true // it always holds
 	}
 	c.guard = g
 	c.assume(&c.facts, g)
 	if c.fails(g, &facts{}) {
-		c.errorf("has a condition that never holds: %s", c.p.condText(o.If))
+		c.errorf("has a condition that never holds: %s", condText(c.name(o.If.Reg), o.If.Is))
 		return false
 	}
 	return true

@@ -78,6 +78,7 @@ type def struct {
 	closed fact
 	// below says that a definition which this one may leave in place has been closed.
 	below bool
+	fd    bool // it is a descriptor that the init has opened
 	move  bool // it is the outcome of a move_mount
 	// answered says that an op is there for the case that the move failed.
 	answered bool
@@ -153,7 +154,7 @@ func (c *checker) assume(fs *facts, g fact) {
 
 // define notes that the current op writes register r.
 func (c *checker) define(r Reg, result vals) {
-	d := def{prev: c.cur[r], guard: c.guard, result: result}
+	d := def{prev: c.cur[r], guard: c.guard, result: result, fd: c.op.makesFD()}
 	if d.guard.vals != vAll {
 		var not facts
 		c.assume(&not, d.guard.not())

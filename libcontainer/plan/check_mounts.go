@@ -161,6 +161,10 @@ func (c *checker) noteMount(from int32) {
 		attr := uint8(o.int(2) & restricting)
 		d.min, d.max = c.attributes(from, &c.facts)
 		d.min, d.max = d.min|attr, d.max|attr
+	case SysOpenTree:
+		if len(o.Args) > 1 && o.Args[1].Kind == KindStr && o.Args[1].Str == "" {
+			d.min, d.max = c.attributes(from, &c.facts)
+		}
 	case Set:
 		d.min, d.max = c.attributes(from, &c.facts)
 	case SysMoveMount:

@@ -117,8 +117,8 @@ func (c *checker) special() {
 		}
 		c.spawned = true
 	case SysExecve, SysExitGroup, Fail:
-		if c.always() && len(o.Allow) == 0 {
-			c.ended = true
+		if len(o.Allow) == 0 {
+			c.ends()
 		}
 	case SysPrctl:
 		c.undumpable = c.undumpable || c.always() && o.int(0) == unix.PR_SET_DUMPABLE && o.int(1) == 0
@@ -126,7 +126,7 @@ func (c *checker) special() {
 		if !c.undumpable {
 			c.errorf("joins a namespace while its processes may trace us: prctl(PR_SET_DUMPABLE, 0) comes first (CVE-2016-9962)")
 		}
-		c.pivoted = c.pivoted || c.always() && o.int(1)&unix.CLONE_NEWNS != 0
+		c.joined = c.joined || c.always() && o.int(1)&unix.CLONE_NEWNS != 0
 	case SysPivotRoot, SysChroot:
 		c.pivoted = c.pivoted || c.always()
 	case SysChdir:
@@ -167,11 +167,48 @@ func (c *checker) descriptor() {
 func (c *checker) closeRange() {
 	o := c.op
 	first, kept := o.int(0), 3+c.p.Preserve
+	if len(o.Args) > 0 && o.Args[0].Kind == KindFile {
+		first = uint64(kept) + o.Args[0].Int
+	}
 	if first < uint64(kept) {
 		c.errorf("takes descriptors from %d on away from the process, which keeps those below %d", first, kept)
 	}
 	if c.always() && len(o.Allow) == 0 && first < uint64(c.inherited) && o.int(1) >= 0x7fffffff {
 		c.inherited = int(first)
+	}
+	if o.int(2)&unix.CLOSE_RANGE_CLOEXEC != 0 {
+		return
+	}
+	for i := range c.p.Files {
+		if uint64(kept+i) >= first {
+			c.close(c.fileDef(i))
+		}
+	}
+	for i := range c.defs {
+		// Where the kernel has put those is not known.
+		if c.defs[i].fd {
+			c.close(int32(i))
+		}
+	}
+}
+
+// ends notes that no path goes on behind the current op.
+func (c *checker) ends() {
+	if c.always() {
+		c.ended = true
+		return
+	}
+	// From here on its condition is known to be false, and so is all that would have led to it.
+	var not facts
+	c.assume(&not, c.guard.not())
+	for _, f := range not.f[:not.n] {
+		d := &c.defs[f.def]
+		d.result, d.kept = d.result&f.vals, d.kept&f.vals
+	}
+	for i := range c.defs {
+		if d := &c.defs[i]; d.guard.vals != vAll && c.defs[d.guard.def].state()&^d.guard.vals == 0 {
+			d.guard, d.kept, d.below = fact{0, vAll}, 0, false
+		}
 	}
 }
 

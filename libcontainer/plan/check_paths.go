@@ -13,7 +13,7 @@ func (c *checker) paths() {
 	if o.HostPath && c.pivoted {
 		c.errorf("names a path of the host, which is out of reach behind pivot_root")
 	}
-	if c.pivoted || o.HostPath {
+	if c.pivoted || c.joined || o.HostPath {
 		return
 	}
 	info := &callTable[o.Call]

@@ -101,7 +101,23 @@ func TestCheckRegisters(t *testing.T) {
 		{"result out of range", "writes r99, which the plan does not have", func(b *Builder, a, c Reg) { b.Do(SetReg(99, Num(1))) }},
 		{"reads no register", "which the plan does not have", func(b *Builder, a, c Reg) { b.Do(use(NoReg)) }},
 		{"condition on no register", "which the plan does not have", func(b *Builder, a, c Reg) { b.Do(Umask(0).When(NoReg.OK())) }},
-		{"condition on nothing", "which no op has written", func(b *Builder, a, c Reg) { b.Do(Umask(0).When(a.NotOK())) }},
+		{"condition on nothing", "never holds: when r1 succeeded", func(b *Builder, a, c Reg) { b.Do(Umask(0).When(a.OK())) }},
+		{"nothing yet", "", func(b *Builder, a, c Reg) { b.Do(open(a).When(a.NotOK()), use(a)) }},
+		{"the first of several that is there", "", func(b *Builder, a, c Reg) {
+			for range 20 {
+				b.Do(SetReg(a, Num(Unset)), may(a).When(c.NotOK()), SetReg(c, Str("x")).When(a.OK()))
+			}
+			b.Do(FailWith(unix.ENOENT).When(c.NotOK()), use(c))
+		}},
+		{"failure that ends the plan", "", func(b *Builder, a, c Reg) {
+			b.Do(may(a), open(c).When(a.OK()), Exit(1).When(a.Failed()), use(a), use(c))
+		}},
+		{"failure that may not end the plan", "which may hold a failure", func(b *Builder, a, c Reg) {
+			b.Do(may(a), FailWith(unix.ENOENT).When(a.Failed()).Allowing(unix.ENOENT), use(a))
+		}},
+		{"closed with all others", "which may have been closed", func(b *Builder, a, c Reg) {
+			b.Do(open(a), Sys(SysCloseRange, Num(5), Num(-1), Num(0)), use(a))
+		}},
 		{"condition that never holds", "never holds: when r1 failed", func(b *Builder, a, c Reg) { b.Do(Umask(0).Into(a), Umask(0).When(a.Failed())) }},
 		{"condition on the outcome of a skipped op", "never holds", func(b *Builder, a, c Reg) {
 			b.Do(may(a), open(c).When(a.OK()), Umask(0).When(c.Failed()))

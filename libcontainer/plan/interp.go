@@ -68,7 +68,7 @@ type machine struct {
 	p     *Plan
 	fds   []int
 	k     Kernel
-	names []string
+	names regNames
 
 	regs [256]int64
 	mem  []byte
@@ -236,6 +236,7 @@ func (m *machine) op(o *Op) (done bool, end End, err error) {
 	}
 	if o.Out != NoReg {
 		m.regs[o.Out] = int64(result)
+		m.names.write(o)
 	}
 	return false, 0, nil
 }

@@ -17,7 +17,7 @@ func JSON(p *Plan) ([]byte, error) {
 		Steps:      make([]stepJSON, len(p.Steps)),
 		Buffers:    make([]bufJSON, len(p.Bufs)),
 	}
-	e := encoder{p, p.regNames()}
+	e := encoder{p}
 	for i := range p.Files {
 		j.Files[i] = e.file(i)
 	}
@@ -75,7 +75,7 @@ type stepJSON struct {
 type opJSON struct {
 	Call     string    `json:"call"`
 	Args     []argJSON `json:"args,omitempty"`
-	Result   string    `json:"result,omitempty"` // register
+	Result   *Reg      `json:"result,omitempty"` // register
 	When     *condJSON `json:"when,omitempty"`
 	Allow    []string  `json:"allow,omitempty"`
 	Retry    int       `json:"retry,omitempty"`
@@ -85,7 +85,7 @@ type opJSON struct {
 }
 
 type condJSON struct {
-	Register string `json:"register"`
+	Register Reg    `json:"register"`
 	Is       string `json:"is"` // ok, failed, notOk
 }
 
@@ -93,7 +93,7 @@ type condJSON struct {
 type argJSON struct {
 	Int      *int64  `json:"int,omitempty"`
 	Constant string  `json:"constant,omitempty"`
-	Register string  `json:"register,omitempty"`
+	Register *Reg    `json:"register,omitempty"`
 	File     string  `json:"file,omitempty"`
 	String   *string `json:"string,omitempty"`
 	Struct   *string `json:"struct,omitempty"`
@@ -114,10 +114,7 @@ type ptrJSON struct {
 	To     argJSON `json:"to"`
 }
 
-type encoder struct {
-	p     *Plan
-	names []string
-}
+type encoder struct{ p *Plan }
 
 func (e encoder) file(i int) fileJSON {
 	f := &e.p.Files[i]
@@ -148,11 +145,11 @@ func (e encoder) op(o *Op) opJSON {
 		j.Args = append(j.Args, e.arg(&o.Args[i]))
 	}
 	if o.Out != NoReg {
-		j.Result = e.names[o.Out]
+		j.Result = &o.Out
 	}
 	if o.If.Is != Always {
 		is := [...]string{OK: "ok", Failed: "failed", NotOK: "notOk"}
-		j.When = &condJSON{e.names[o.If.Reg], is[o.If.Is]}
+		j.When = &condJSON{o.If.Reg, is[o.If.Is]}
 	}
 	for _, errno := range o.Allow {
 		j.Allow = append(j.Allow, errnoName(errno))
@@ -166,7 +163,8 @@ func (e encoder) op(o *Op) opJSON {
 func (e encoder) arg(a *Arg) argJSON {
 	switch a.Kind {
 	case KindReg:
-		return argJSON{Register: e.names[uint8(a.Int)]}
+		r := Reg(a.Int)
+		return argJSON{Register: &r}
 	case KindStr:
 		return argJSON{String: &a.Str}
 	case KindBytes:

@@ -26,8 +26,14 @@ func Print(w io.Writer, p *Plan, o PrintOptions) error {
 	}
 	o.Width = max(o.Width, 60)
 	pr := &printer{w: bufio.NewWriter(w), p: p, o: o, names: p.regNames()}
+	// What the host does before there is an init has no rendezvous.
+	before := 0
+	for before < len(p.Steps) && p.Steps[before].Site == Host && len(p.Steps[before].Ops) == 0 {
+		pr.step(before)
+		before++
+	}
 	pr.start()
-	for i := range p.Steps {
+	for i := before; i < len(p.Steps); i++ {
 		pr.step(i)
 	}
 	return pr.w.Flush()
@@ -37,7 +43,10 @@ type printer struct {
 	w     *bufio.Writer
 	p     *Plan
 	o     PrintOptions
-	names []string
+	names regNames
+	lines int
+	// started says that the next step is the first of the init.
+	started bool
 }
 
 // Terminal attributes.
@@ -54,17 +63,23 @@ func (pr *printer) paint(attr, s string) string {
 	return "\x1b[" + attr + "m" + s + "\x1b[0m"
 }
 
-func (pr *printer) line(s string) { fmt.Fprintln(pr.w, strings.TrimRight(s, " ")) }
+func (pr *printer) line(s string) {
+	fmt.Fprintln(pr.w, strings.TrimRight(s, " "))
+	pr.lines++
+}
 
 func (pr *printer) heading(s string) {
-	pr.line("")
+	if pr.lines > 0 {
+		pr.line("")
+	}
 	pr.line(pr.paint(bold, s))
 }
 
 // start tells how the image comes to life, before its first op.
 func (pr *printer) start() {
 	p := pr.p
-	pr.line(pr.paint(bold, "start of the init image"))
+	pr.started = true
+	pr.heading("start of the init image")
 	if p.Clone == 0 {
 		pr.sentence("      ", "in the runtime's own namespaces", "")
 	} else {
@@ -132,7 +147,8 @@ func NamespaceNames(flags uint64) []string {
 
 func (pr *printer) step(i int) {
 	s := &pr.p.Steps[i]
-	if i == 0 || pr.p.Steps[i-1].Group != s.Group {
+	if i == 0 || pr.p.Steps[i-1].Group != s.Group || pr.started {
+		pr.started = false
 		pr.heading(string(s.Group))
 	}
 	what := s.What
@@ -143,11 +159,21 @@ func (pr *printer) step(i int) {
 	if !pr.o.Calls {
 		return
 	}
-	for j := range s.Ops {
-		for k, l := range wrap(pr.p.opText(pr.names, &s.Ops[j]), pr.o.Width-14, pr.o.Width-10) {
-			l = strings.ReplaceAll(l, glue, " ")
-			pr.line(strings.Repeat(" ", 10+4*min(k, 1)) + pr.paint(cyan, l))
+	for j := 0; j < len(s.Ops); {
+		n, differs, each := pr.p.series(pr.names, s.Ops[j:])
+		if n > 1 {
+			pr.call(pr.p.seriesText(pr.names, &s.Ops[j], differs, each))
+		} else {
+			pr.call(pr.p.opText(pr.names, &s.Ops[j]))
 		}
+		j += n
+	}
+}
+
+func (pr *printer) call(text string) {
+	for k, l := range wrap(text, pr.o.Width-14, pr.o.Width-10) {
+		l = strings.ReplaceAll(l, glue, " ")
+		pr.line(strings.Repeat(" ", 10+4*min(k, 1)) + pr.paint(cyan, l))
 	}
 }
 

@@ -7,44 +7,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// regName is what register r is called in text: a file's name, or fd7 for a descriptor and r7 for anything else.
-func (p *Plan) regName(r Reg) string {
-	if r == NoReg {
-		return "no register"
-	}
-	if r == Report && len(p.Files) > 0 {
-		return p.Files[0].Name
-	}
-	for i := range p.Steps {
-		for j := range p.Steps[i].Ops {
-			if o := &p.Steps[i].Ops[j]; o.Out == r && o.makesFD() {
-				return "fd" + strconv.Itoa(int(r))
-			}
-		}
-	}
-	return "r" + strconv.Itoa(int(r))
-}
+// regNames are what registers are called in text: fd7 for a descriptor and r7 for anything else, which may change with each op
+// that writes one.
+type regNames []string
 
-// regNames is regName of every register.
-func (p *Plan) regNames() []string {
-	names := make([]string, 256)
+func (p *Plan) regNames() regNames {
+	names := make(regNames, 256)
 	for i := range names {
 		names[i] = "r" + strconv.Itoa(i)
-	}
-	for i := range p.Steps {
-		for j := range p.Steps[i].Ops {
-			if o := &p.Steps[i].Ops[j]; o.makesFD() {
-				names[o.Out] = "fd" + strconv.Itoa(int(o.Out))
-			}
-		}
 	}
 	if len(p.Files) > 0 {
 		names[Report] = p.Files[0].Name
 	}
+	names[NoReg] = "no register"
 	return names
 }
 
-func (p *Plan) condText(c Cond) string { return condText(p.regName(c.Reg), c.Is) }
+// write notes that o has written its register.
+func (names regNames) write(o *Op) {
+	if o.Out == NoReg || o.Out == Report {
+		return
+	}
+	fd := o.makesFD()
+	if o.Call == Set && len(o.Args) > 0 {
+		a := &o.Args[0]
+		fd = a.Kind == KindFile || a.Kind == KindReg && strings.HasPrefix(names[uint8(a.Int)], "fd")
+	}
+	prefix := "r"
+	if fd {
+		prefix = "fd"
+	}
+	names[o.Out] = prefix + strconv.Itoa(int(o.Out))
+}
 
 func condText(reg string, is Is) string {
 	switch is {
@@ -64,19 +58,16 @@ const glue = "\u00a0"
 func glued(s string) string { return strings.ReplaceAll(s, " ", glue) }
 
 // opText prints an op in one line.
-func (p *Plan) opText(names []string, o *Op) string {
+func (p *Plan) opText(names regNames, o *Op) string {
 	var b strings.Builder
 	if o.If.Is != Always {
 		b.WriteString(condText(names[o.If.Reg], o.If.Is) + ": ")
 	}
-	args := make([]string, len(o.Args))
-	for i := range o.Args {
-		args[i] = p.argText(names, &o.Args[i])
-	}
-	b.WriteString(callText(o.Call, args))
+	b.WriteString(callText(o.Call, p.argTexts(names, o)))
 	if o.HasWant {
 		b.WriteString(glue + "=" + glue + strconv.FormatUint(uint64(o.Want), 10))
 	}
+	names.write(o)
 	if o.Out != NoReg {
 		b.WriteString(glue + "→" + glue + glued(names[o.Out]))
 	}
@@ -84,6 +75,63 @@ func (p *Plan) opText(names []string, o *Op) string {
 		b.WriteString("   " + glued("["+notes+"]"))
 	}
 	return b.String()
+}
+
+func (p *Plan) argTexts(names regNames, o *Op) []string {
+	args := make([]string, len(o.Args))
+	for i := range o.Args {
+		args[i] = p.argText(names, &o.Args[i])
+	}
+	return args
+}
+
+// series counts the ops at the start of list that differ in one argument alone, and returns what they have there: resetting each signal
+// and dropping each capability reads better in one line.
+func (p *Plan) series(names regNames, list []Op) (n, differs int, each []string) {
+	o := &list[0]
+	if o.Out != NoReg || o.If.Is != Always || o.Call.IsPseudo() {
+		return 1, 0, nil
+	}
+	first := p.argTexts(names, o)
+	each, differs = []string{""}, -1
+	for n = 1; n < len(list); n++ {
+		next := &list[n]
+		if next.Call != o.Call || next.Out != o.Out || next.If != o.If || next.HasWant != o.HasWant || next.notes() != o.notes() || len(next.Args) != len(first) {
+			break
+		}
+		at := -1
+		args := p.argTexts(names, next)
+		for i := range args {
+			if args[i] != first[i] {
+				if at >= 0 {
+					at = len(args) // more than one differs
+					break
+				}
+				at = i
+			}
+		}
+		if at < 0 || at == len(args) || differs >= 0 && at != differs {
+			break
+		}
+		differs = at
+		each = append(each, args[at])
+	}
+	if n < 4 {
+		return 1, 0, nil
+	}
+	each[0] = first[differs]
+	return n, differs, each
+}
+
+// seriesText prints such a series.
+func (p *Plan) seriesText(names regNames, o *Op, differs int, each []string) string {
+	args := p.argTexts(names, o)
+	args[differs] = "…"
+	text := callText(o.Call, args) + " for each of " + strings.Join(each, ", ")
+	if notes := o.notes(); notes != "" {
+		text += "   " + glued("["+notes+"]")
+	}
+	return text
 }
 
 // notes says which errors are fine. That an op is retried when it was disturbed is left to [JSON]: nearly all are.
@@ -152,7 +200,7 @@ func callText(c Call, args []string) string {
 	return c.String() + "(" + strings.Join(args, ", ") + ")"
 }
 
-func (p *Plan) argText(names []string, a *Arg) string {
+func (p *Plan) argText(names regNames, a *Arg) string {
 	switch a.Kind {
 	case KindInt:
 		if a.Str != "" {
@@ -177,7 +225,7 @@ func (p *Plan) argText(names []string, a *Arg) string {
 	return "?"
 }
 
-func (p *Plan) bufText(names []string, a *Arg) string {
+func (p *Plan) bufText(names regNames, a *Arg) string {
 	if a.Buf < 0 || a.Buf >= len(p.Bufs) {
 		return "?"
 	}
