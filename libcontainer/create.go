@@ -16,6 +16,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
+	"github.com/ociruntime/ociruntime/libcontainer/trace"
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
@@ -28,6 +29,7 @@ type creation struct {
 	facts *facts.Facts
 	set   *cgroups.Settings
 	plan  *plan.Plan
+	trace *trace.Recorder
 
 	dir     *state.Dir
 	rec     *state.Record
@@ -44,11 +46,13 @@ func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, err
 	if err := state.CheckID(id); err != nil {
 		return nil, nil, err
 	}
-	c := &creation{rt: r, o: o, id: id}
-	if err := c.compile(); err != nil {
+	c := &creation{rt: r, o: o, id: id, trace: newTrace(o.Trace)}
+	end := c.trace.Span("default", "compile the plan")
+	err := c.compile()
+	end()
+	if err != nil {
 		return nil, nil, err
 	}
-	var err error
 	if c.dir, err = state.Create(r.Root, id); err != nil {
 		return nil, nil, err
 	}
@@ -57,7 +61,12 @@ func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, err
 		return nil, nil, errors.Join(err, c.dir.Remove())
 	}
 	defer unlock()
-	if err := c.make(); err != nil {
+	err = c.make()
+	if err == nil {
+		c.trace.Init(c.plan, c.proc.Page())
+		err = c.trace.WriteFile(o.Trace)
+	}
+	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("unable to start container process: %w", c.explain(err)), c.unmake())
 	}
 	return &Container{rt: r, dir: c.dir, rec: c.rec}, &Process{Pid: c.rec.InitPid, launched: c.proc}, nil
@@ -96,21 +105,29 @@ func (c *creation) compilePlan() (err error) {
 
 // make carries the plan out.
 func (c *creation) make() error {
-	if err := c.record(); err != nil {
-		return err
-	}
 	defer c.files.close()
-	if err := c.makeCgroup(); err != nil {
-		return err
+	var entrance *cgroups.Entrance
+	err := c.trace.Do(
+		trace.Part{From: "default", Name: "write down what is about to be made", Do: c.record},
+		trace.Part{From: "linux.resources", Name: "make the cgroup and set its limits", Do: c.makeCgroup},
+		trace.Part{From: "linux.cgroupsPath", Name: "open the cgroup's entrance", Do: func() (err error) { entrance, err = c.enter(); return err }},
+		trace.Part{From: "default", Name: "open the plan's files", Do: c.open},
+		trace.Part{From: "default", Name: "link the init image and start it", Do: func() error { return c.launch(entrance) }},
+	)
+	if entrance != nil {
+		entrance.Close()
 	}
-	entrance, err := c.enter()
 	if err != nil {
 		return err
 	}
-	defer entrance.Close()
-	if err := c.open(); err != nil {
-		return err
-	}
+	// Closed at once, not when Create returns: the init holds them, and a descriptor of ours on the container's file system
+	// would keep it busy.
+	c.files.close()
+	defer c.trace.Span("default", "meet the init until the program runs, or waits for start")()
+	return c.proc.Serve(c.hostStep)
+}
+
+func (c *creation) launch(entrance *cgroups.Entrance) error {
 	page, err := c.dir.ProgressFile(true)
 	if err != nil {
 		return err
@@ -118,15 +135,9 @@ func (c *creation) make() error {
 	defer page.Close()
 	c.proc, err = launch.Start(&launch.Config{
 		Plan: c.plan, Stdio: c.o.Stdio, Preserve: c.o.Preserve, Files: c.files.byName,
-		Cgroup: entrance.Dir, Page: page, Dir: c.dir.Path(), Trace: c.o.Trace != "",
+		Cgroup: entrance.Dir, Page: page, Dir: c.dir.Path(),
 	})
-	if err != nil {
-		return err
-	}
-	// Closed at once, not when Create returns: the init holds them, and a descriptor of ours on the container's file system
-	// would keep it busy.
-	c.files.close()
-	return c.proc.Serve(c.hostStep)
+	return err
 }
 
 // record writes down what is about to be made, before anything is: `delete --force` finds it however we end.
@@ -222,6 +233,7 @@ func (c *creation) enter() (*cgroups.Entrance, error) {
 
 // hostStep is the host's part of the plan.
 func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
+	defer c.trace.Span(s.From, s.What)()
 	h := c.o.Spec.Hooks
 	switch s.Do {
 	case specconv.DoIDMaps:
@@ -315,4 +327,12 @@ func (c *creation) unmake() error {
 		hooks.RunAll(hooks.Poststop, h.Poststop, st, hooks.Options{}, func(err error) { c.rt.warn(err.Error()) })
 	}
 	return errors.Join(append(errs, c.dir.Remove())...)
+}
+
+// newTrace is a recorder if there is a file for it.
+func newTrace(file string) *trace.Recorder {
+	if file == "" {
+		return nil
+	}
+	return trace.New()
 }

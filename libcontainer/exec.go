@@ -13,6 +13,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/libcontainer/trace"
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
@@ -47,6 +48,12 @@ func (c *Container) Exec(o *ExecOptions) (*Process, error) {
 	return &Process{Pid: p.Pid(), launched: p}, nil
 }
 
+// writeTrace writes what the launch has recorded.
+func (j *joining) writeTrace(pl *plan.Plan) error {
+	j.trace.Init(pl, j.proc.Page())
+	return j.trace.WriteFile(j.o.Trace)
+}
+
 // joining is one launch of a further process.
 type joining struct {
 	c       *Container
@@ -55,6 +62,7 @@ type joining struct {
 	init    *os.File    // pidfd
 	files   fileSet
 	console *consoleEnd
+	trace   *trace.Recorder
 	proc    *launch.Process
 }
 
@@ -62,7 +70,7 @@ type joining struct {
 func (c *Container) launch(o *ExecOptions, spec *specs.Spec) (*launch.Process, error) {
 	its := *spec
 	its.Process = o.Process
-	j := &joining{c: c, o: o, spec: &its}
+	j := &joining{c: c, o: o, spec: &its, trace: newTrace(o.Trace)}
 	defer j.files.close()
 	defer func() { j.console.close() }()
 	var err error
@@ -125,7 +133,9 @@ func (j *joining) start(cg *cgroups.Cgroup) error {
 	if in.Namespaces, err = otherNamespaces(j.c.rec.InitPid); err != nil {
 		return err
 	}
+	end := j.trace.Span("default", "compile the plan")
 	pl, err := specconv.CompileExec(in)
+	end()
 	if err != nil {
 		return err
 	}
@@ -134,12 +144,18 @@ func (j *joining) start(cg *cgroups.Cgroup) error {
 	}
 	j.proc, err = launch.Start(&launch.Config{
 		Plan: pl, Stdio: j.o.Stdio, Preserve: j.o.Preserve, Files: j.files.byName,
-		Cgroup: entrance.Dir, Dir: j.c.dir.Path(), Trace: j.o.Trace != "",
+		Cgroup: entrance.Dir, Dir: j.c.dir.Path(),
 	})
 	if err != nil {
 		return err
 	}
-	return j.proc.Serve(j.hostStep)
+	end = j.trace.Span("default", "meet the process until the program runs")
+	err = j.proc.Serve(j.hostStep)
+	end()
+	if err != nil {
+		return err
+	}
+	return j.writeTrace(pl)
 }
 
 func (j *joining) open(pl *plan.Plan) error {
@@ -164,6 +180,7 @@ func (j *joining) open(pl *plan.Plan) error {
 }
 
 func (j *joining) hostStep(s *plan.Step, files []*os.File) error {
+	defer j.trace.Span(s.From, s.What)()
 	switch s.Do {
 	case specconv.DoRlimits:
 		return setRlimits(j.proc.Pid(), j.o.Process.Rlimits)

@@ -11,12 +11,23 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/hooks"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
+	"github.com/ociruntime/ociruntime/libcontainer/trace"
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
 // Start runs the program of a created container. It returns when execve has succeeded and the poststart hooks have run; an execve
 // that fails is an error of Start. When a hook fails, the container is stopped and destroyed (spec, "Lifecycle").
-func (c *Container) Start() error {
+//
+// traceFile, if not empty, gets what each part of it cost.
+func (c *Container) Start(traceFile string) error {
+	t := newTrace(traceFile)
+	if err := c.start(t); err != nil {
+		return err
+	}
+	return t.WriteFile(traceFile)
+}
+
+func (c *Container) start(t *trace.Recorder) error {
 	unlock, err := c.lock()
 	if err != nil {
 		return err
@@ -40,13 +51,11 @@ func (c *Container) Start() error {
 	if spec.Process == nil {
 		return fmt.Errorf("process: not set in config.json, so there is nothing to start")
 	}
-	if err := c.startHooks(spec); err != nil {
-		return errors.Join(err, c.destroy(true, deathTimeout))
-	}
-	if err := c.release(spec); err != nil {
-		return err
-	}
-	return c.poststart(spec)
+	return t.Do(
+		trace.Part{From: "hooks.startContainer", Name: "run the startContainer hooks", Do: func() error { return c.startHooks(spec) }},
+		trace.Part{From: "process.args", Name: "let the init go on, until the program runs", Do: func() error { return c.release(spec) }},
+		trace.Part{From: "hooks.poststart", Name: "run the poststart hooks", Do: func() error { return c.poststart(spec) }},
+	)
 }
 
 // startHooks runs the startContainer hooks inside the container, before its program.
@@ -59,7 +68,7 @@ func (c *Container) startHooks(spec *specs.Spec) error {
 		pid = 1
 	}
 	st := c.hookState(Created, pid)
-	return hooks.Run(hooks.StartContainer, spec.Hooks.StartContainer, st, hooks.Options{Start: func(h *specs.Hook, stdio [3]*os.File) (int, error) {
+	err := hooks.Run(hooks.StartContainer, spec.Hooks.StartContainer, st, hooks.Options{Start: func(h *specs.Hook, stdio [3]*os.File) (int, error) {
 		process := *spec.Process
 		process.Terminal = false
 		process.Args = append([]string{h.Path}, hooks.Args(h)[1:]...)
@@ -72,6 +81,10 @@ func (c *Container) startHooks(spec *specs.Spec) error {
 		}
 		return p.Pid(), p.Close()
 	}})
+	if err != nil {
+		return errors.Join(err, c.destroy(true, deathTimeout))
+	}
+	return nil
 }
 
 // release tells the waiting init to go on, and reads what becomes of it.

@@ -97,7 +97,18 @@ func Compile(in *Input) (*plan.Plan, error) {
 			return nil, err
 		}
 	}
-	return &c.Builder.Plan, nil
+	return c.finish()
+}
+
+// finish checks the plan, whatever was compiled: a mistake of ours must not reach the kernel.
+func (c *compiler) finish() (*plan.Plan, error) {
+	if err := plan.Check(&c.Plan); err != nil {
+		return nil, fmt.Errorf("bug: the compiled plan breaks a rule: %w", err)
+	}
+	if c.in.Trace {
+		c.Plan.Stamp()
+	}
+	return &c.Plan, nil
 }
 
 // supported refuses what other issues will bring: silence would be worse.

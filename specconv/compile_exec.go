@@ -160,7 +160,7 @@ func CompileExec(in *ExecInput) (*plan.Plan, error) {
 	if err := c.process(); err != nil {
 		return nil, err
 	}
-	return &c.Builder.Plan, nil
+	return c.finish()
 }
 
 // joinContainer joins all of the container's namespaces at once, as a pidfd of its init names them (Linux 5.8), and starts the

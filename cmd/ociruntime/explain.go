@@ -10,11 +10,12 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/console"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/libcontainer/trace"
 )
 
 // explainFlags are the flags of explain.
 type explainFlags struct {
-	bundle        string
+	bundle, trace string
 	asJSON, brief bool
 	verbose       bool
 }
@@ -30,11 +31,15 @@ in the order in which it is carried out, with the place in config.json that aske
 for it and its system calls. Nothing is done, and no privileges are needed.`,
 		flags: func(f *flags) {
 			f.text(&x.bundle, "bundle,b", "DIR", "the bundle (default: the current directory)")
+			f.text(&x.trace, "trace", "FILE", "print a file that --trace of another command wrote, the dearest step first")
 			f.bool(&x.asJSON, "json", "as JSON, for programs")
 			f.bool(&x.brief, "brief", "without the system calls")
 			f.bool(&x.verbose, "verbose,v", "") // as it is without
 		},
 		run: func(a *app, args []string) (int, error) {
+			if x.trace != "" {
+				return 0, trace.PrintTable(os.Stdout, x.trace)
+			}
 			p, err := x.plan(a, args)
 			if err != nil {
 				return 0, err

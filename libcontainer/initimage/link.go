@@ -122,6 +122,9 @@ func (l *linker) arg(a plan.Arg) (uint64, error) {
 		}
 		return l.bufs[a.Buf] + a.Int, nil
 	case plan.KindPage:
+		if a.Int >= plan.PageTrace {
+			return kernel.TraceAddr + a.Int - plan.PageTrace, nil
+		}
 		return kernel.PageAddr + a.Int, nil
 	case plan.KindFile:
 		if a.Int >= uint64(len(l.fds)) {

@@ -30,8 +30,6 @@ type Config struct {
 	Page *os.File
 	// Dir is where an image file goes on hosts that refuse to execute a memfd.
 	Dir string
-	// Trace asks for a time stamp at each step of the init.
-	Trace bool
 }
 
 // Process is a started init. Its methods are for one goroutine.
@@ -78,7 +76,7 @@ func (p *Process) start(c *Config, sync *os.File) error {
 		page = os.NewFile(uintptr(fd), "progress")
 		defer page.Close()
 	}
-	size := pageSize(c)
+	size := max(c.Plan.PageLen, plan.PageSize)
 	if err := page.Truncate(int64(size)); err != nil {
 		return fmt.Errorf("make the progress page: %w", err)
 	}
@@ -97,13 +95,6 @@ func (p *Process) start(c *Config, sync *os.File) error {
 	err = p.exec(c, files, image)
 	runtime.KeepAlive(c)
 	return err
-}
-
-func pageSize(c *Config) int {
-	if !c.Trace {
-		return plan.PageSize
-	}
-	return (plan.PageTrace + 16*len(c.Plan.Steps) + plan.PageSize - 1) &^ (plan.PageSize - 1)
 }
 
 // descriptors lays out the init's descriptor table: it is part of the plan, and nothing else is in it.
@@ -189,6 +180,9 @@ func (p *Process) SetHome(entry string) error {
 	copy(p.page[plan.PageHome:], entry+"\x00")
 	return nil
 }
+
+// Page is the page shared with the init; it is valid until Close.
+func (p *Process) Page() []byte { return p.page }
 
 // Progress is the index of the op that the init began last, and the errno with which it failed, or 0.
 func (p *Process) Progress() (op int, errno unix.Errno) { return ReadProgress(p.page) }

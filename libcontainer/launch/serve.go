@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +39,7 @@ func (p *Process) serve(do func(*plan.Step, []*os.File) error) error {
 	if p.plan.Waits {
 		return nil
 	}
-	return p.AwaitExec(p.sock)
+	return p.AwaitExec()
 }
 
 // rendezvous lists the runs of consecutive host steps.
@@ -70,7 +69,7 @@ func (p *Process) meet(group []*plan.Step, do func(*plan.Step, []*os.File) error
 	case err != nil || n == 0:
 		return p.gone()
 	case n == len(b):
-		return p.reported(b[:])
+		return p.stepError(ReadProgress(b[:]))
 	}
 	for _, s := range group {
 		if err := do(s, files); err != nil {
@@ -111,22 +110,50 @@ func receive(sock *os.File, b []byte) (int, []*os.File, error) {
 	return n, files, nil
 }
 
-// AwaitExec waits until the init has executed the user's program: end of file on the connection, with the progress page at the last
-// op. conn is the sync socket, or the connection that `start` made.
-func (p *Process) AwaitExec(conn *os.File) error {
-	var b [8]byte
-	n, err := read(conn, b[:])
+// AwaitExec waits until the init has executed the user's program.
+func (p *Process) AwaitExec() error {
+	op, errno, err := await(p.sock)
 	switch {
-	case n == len(b):
-		return p.reported(b[:])
-	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, unix.ECONNRESET):
-		// A reset is an end of file behind an answer that nobody read any more.
-		return fmt.Errorf("read the init's report: %w", err)
+	case err != nil:
+		return err
+	case errno != 0:
+		return p.stepError(op, errno)
 	}
 	if op, errno := p.Progress(); op != p.plan.OpCount()-1 || errno != 0 {
 		return p.gone()
 	}
 	return nil
+}
+
+// AwaitStart waits on the connection that `start` made to an init until this has executed the user's program, the last op of its
+// plan. When an op has failed, errno is not 0; an init that went away before is an error.
+func AwaitStart(conn, page *os.File, last int) (op int, errno unix.Errno, err error) {
+	if op, errno, err = await(conn); err != nil || errno != 0 {
+		return op, errno, err
+	}
+	var head [8]byte
+	if _, err := page.ReadAt(head[:], 0); err != nil {
+		return 0, 0, fmt.Errorf("read the init's progress: %w", err)
+	}
+	if op, errno = ReadProgress(head[:]); op < last && errno == 0 {
+		err = errors.New("container init was killed before it could execute the program")
+	}
+	return op, errno, err
+}
+
+// await reads the report of a failed op, or the end of file that execve (or death) leaves behind.
+func await(conn *os.File) (op int, errno unix.Errno, err error) {
+	var b [8]byte
+	n, err := read(conn, b[:])
+	switch {
+	case n == len(b):
+		op, errno = ReadProgress(b[:])
+		return op, errno, nil
+	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, unix.ECONNRESET):
+		// A reset is an end of file behind an answer that nobody read any more.
+		return 0, 0, fmt.Errorf("read the init's report: %w", err)
+	}
+	return 0, 0, nil
 }
 
 func read(f *os.File, b []byte) (int, error) {
@@ -135,10 +162,6 @@ func read(f *os.File, b []byte) (int, error) {
 		err = io.EOF
 	}
 	return n, err
-}
-
-func (p *Process) reported(b []byte) error {
-	return p.stepError(int(binary.NativeEndian.Uint32(b)), unix.Errno(binary.NativeEndian.Uint32(b[4:])))
 }
 
 // gone explains an init that went away without a report.

@@ -19,6 +19,8 @@ type Plan struct {
 	Bufs []Buf
 	// Regs is the number of registers in use; register 0 is always [Report].
 	Regs int
+	// PageLen is the length of the page shared with the host, PageSize unless the plan is stamped.
+	PageLen int
 }
 
 // Site says who carries out a step.
@@ -161,6 +163,8 @@ type File struct {
 	From string // the place in config.json
 	// Recursive makes an OpenTree a copy of everything mounted below, too.
 	Recursive bool
+	// NSType is the CLONE_NEW* flag that the namespace of an OpenNS must have, or 0.
+	NSType uint64
 	// IDMap asks the host to map the owners of an OpenTree before it is handed over.
 	IDMap *IDMap
 }
