@@ -32,7 +32,7 @@ type command struct {
 func commands() []*command {
 	return []*command{
 		createCommand(), runCommand(), startCommand(), stateCommand(), listCommand(), psCommand(), execCommand(), killCommand(),
-		pauseCommand(), resumeCommand(), deleteCommand(), specCommand(), explainCommand(), featuresCommand(), helpCommand(),
+		pauseCommand(), resumeCommand(), updateCommand(), deleteCommand(), specCommand(), explainCommand(), featuresCommand(), helpCommand(),
 	}
 }
 
