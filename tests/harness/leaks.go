@@ -52,7 +52,7 @@ func runtimeFiles() []string {
 	var names []string
 	for _, pattern := range []string{
 		"/run/ociruntime/*", "/run/runc/*", "/run/crun/*",
-		"/run/*ociruntime*", "/dev/shm/*ociruntime*", "/dev/mqueue/*",
+		"/dev/shm/*ociruntime*", "/dev/mqueue/*",
 		filepath.Join(os.TempDir(), "*ociruntime*"),
 	} {
 		found, _ := filepath.Glob(pattern)

@@ -155,14 +155,15 @@ func superviseTests(work, runtime string) (int, error) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT, unix.SIGHUP)
 	defer signal.Stop(signals)
-	env := append(os.Environ(), innerEnv+"="+work, runtimeEnv+"="+runtime, "TMPDIR="+work+"/tmp")
-	child, err := os.StartProcess(self, os.Args, &os.ProcAttr{Env: env, Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})
-	if err != nil {
+	cmd := exec.Command(self, os.Args[1:]...)
+	cmd.Env = append(os.Environ(), innerEnv+"="+work, runtimeEnv+"="+runtime, "TMPDIR="+work+"/tmp")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
 	go func() {
 		for s := range signals {
-			_ = child.Signal(s)
+			_ = cmd.Process.Signal(s)
 		}
 	}()
 	for {
@@ -172,7 +173,7 @@ func superviseTests(work, runtime string) (int, error) {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
 			return 0, fmt.Errorf("wait for the tests: %w", err)
-		case pid != child.Pid:
+		case pid != cmd.Process.Pid:
 		case status.Signaled():
 			fmt.Println("the test process was killed:", status.Signal())
 			return 1, nil

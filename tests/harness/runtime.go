@@ -97,6 +97,8 @@ func (r *Runtime) Cmd(args ...string) *exec.Cmd {
 	full := append([]string{"--root", r.Root}, r.Flags...)
 	cmd := exec.CommandContext(ctx, Path(), append(full, args...)...)
 	cmd.Env = r.Env
+	// A container that outlives a killed runtime holds the pipes open.
+	cmd.WaitDelay = 2 * time.Second
 	if r.User != nil {
 		r.User.command(cmd)
 	}
