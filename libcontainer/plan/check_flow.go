@@ -76,10 +76,10 @@ type def struct {
 	kept   vals  // what prev leaves when it does not
 	// closed says under which condition the descriptor has been closed; vals is 0 for never.
 	closed fact
-	// below says that a definition which this one may leave in place has been closed.
-	below bool
-	fd    bool // it is a descriptor that the init has opened
-	move  bool // it is the outcome of a move_mount
+	// origin is the definition that a set has copied the descriptor from, or 0.
+	origin int32
+	fd     bool // it is a descriptor that the init has opened
+	move   bool // it is the outcome of a move_mount
 	// answered says that an op is there for the case that the move failed.
 	answered bool
 	// min and max bound the restricting MOUNT_ATTR_* bits with which the mount behind the descriptor was made.
@@ -160,8 +160,12 @@ func (c *checker) define(r Reg, result vals) {
 		c.assume(&not, d.guard.not())
 		n := fuel
 		d.kept = c.eval(d.prev, &not, &n)
-		prev := &c.defs[d.prev]
-		d.below = prev.below || prev.closed.vals != 0
+	}
+	if c.op.Call == Set {
+		d.origin = c.source(0)
+		if from := &c.defs[d.origin]; from.origin != 0 && from.guard.vals == vAll {
+			d.origin = from.origin
+		}
 	}
 	c.cur[r] = int32(len(c.defs))
 	c.defs = append(c.defs, d)
@@ -213,25 +217,35 @@ func (c *checker) source(i int) int32 {
 func (c *checker) closed(v int32) bool {
 	for {
 		d := &c.defs[v]
+		if d.origin != 0 && c.closed(d.origin) {
+			return true
+		}
 		if d.closed.vals != 0 && !c.fails(d.closed, &c.facts) {
 			return true
 		}
-		if !d.below || c.holds(d.guard, &c.facts) {
+		if c.holds(d.guard, &c.facts) {
 			return false
 		}
 		v = d.prev
 	}
 }
 
-// close notes that the current op closes the descriptor in definition v.
+// close notes that the current op closes the descriptor in definition v, and so in all that it may come from.
 func (c *checker) close(v int32) {
-	d := &c.defs[v]
-	switch {
-	case v == 0:
-	case d.closed.vals == 0:
-		d.closed = c.guard
-	case d.closed != c.guard:
-		// Closed under two conditions: from here on nobody may use it.
-		d.closed = fact{0, vAll}
+	for v != 0 {
+		d := &c.defs[v]
+		if d.closed.vals == 0 {
+			d.closed = c.guard
+		} else if d.closed != c.guard {
+			// Closed under two conditions: from here on nobody may use it.
+			d.closed = fact{0, vAll}
+		}
+		if d.origin != 0 {
+			c.close(d.origin)
+		}
+		if c.holds(d.guard, &c.facts) {
+			return
+		}
+		v = d.prev
 	}
 }

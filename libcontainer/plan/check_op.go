@@ -207,7 +207,7 @@ func (c *checker) ends() {
 	}
 	for i := range c.defs {
 		if d := &c.defs[i]; d.guard.vals != vAll && c.defs[d.guard.def].state()&^d.guard.vals == 0 {
-			d.guard, d.kept, d.below = fact{0, vAll}, 0, false
+			d.guard, d.kept = fact{0, vAll}, 0
 		}
 	}
 }

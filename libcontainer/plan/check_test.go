@@ -115,6 +115,15 @@ func TestCheckRegisters(t *testing.T) {
 		{"failure that may not end the plan", "which may hold a failure", func(b *Builder, a, c Reg) {
 			b.Do(may(a), FailWith(unix.ENOENT).When(a.Failed()).Allowing(unix.ENOENT), use(a))
 		}},
+		{"closed under another name", "which may have been closed", func(b *Builder, a, c Reg) {
+			b.Do(open(a), SetReg(c, Val(a)), Close(Val(c)), use(a))
+		}},
+		{"closed under its own name", "which may have been closed", func(b *Builder, a, c Reg) {
+			b.Do(open(a), SetReg(c, Val(a)), Close(Val(a)), use(c))
+		}},
+		{"closed, and another opened in the copy", "", func(b *Builder, a, c Reg) {
+			b.Do(open(a), SetReg(c, Val(a)), Close(Val(a)), open(c), use(c))
+		}},
 		{"closed with all others", "which may have been closed", func(b *Builder, a, c Reg) {
 			b.Do(open(a), Sys(SysCloseRange, Num(5), Num(-1), Num(0)), use(a))
 		}},

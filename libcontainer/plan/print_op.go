@@ -64,6 +64,9 @@ func (p *Plan) opText(names regNames, o *Op) string {
 		b.WriteString(condText(names[o.If.Reg], o.If.Is) + ": ")
 	}
 	b.WriteString(callText(o.Call, p.argTexts(names, o)))
+	if o.Call == Spawn {
+		b.WriteString(": the child goes on, its parent ends")
+	}
 	if o.HasWant {
 		b.WriteString(glue + "=" + glue + strconv.FormatUint(uint64(o.Want), 10))
 	}
@@ -180,7 +183,7 @@ func callText(c Call, args []string) string {
 	case Fail:
 		return "fail with " + at(0)
 	case Spawn:
-		return "clone3(" + at(1) + "): the child goes on, its parent ends"
+		return "clone3(" + at(1) + ")"
 	}
 	// Zeroes behind the last argument that says something and sizes of structures are the kernel's formality.
 	least := len(args)
