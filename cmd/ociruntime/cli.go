@@ -32,7 +32,8 @@ type command struct {
 func commands() []*command {
 	return []*command{
 		createCommand(), runCommand(), startCommand(), stateCommand(), listCommand(), psCommand(), execCommand(), killCommand(),
-		pauseCommand(), resumeCommand(), updateCommand(), deleteCommand(), specCommand(), explainCommand(), featuresCommand(), helpCommand(),
+		pauseCommand(), resumeCommand(), updateCommand(), eventsCommand(), deleteCommand(), specCommand(), explainCommand(), featuresCommand(),
+		helpCommand(),
 	}
 }
 
