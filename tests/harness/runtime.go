@@ -163,7 +163,7 @@ func (r *Runtime) run(cmd *exec.Cmd) (Result, output) {
 		r.t.Fatalf("%s: %v", cmd, err)
 	}
 	res := Result{Stdout: readFile(files.stdout), Stderr: readFile(files.stderr), Code: ExitCode(cmd.ProcessState)}
-	r.t.Logf("%s\n  exit %d after %v; stderr: %s", strings.Join(cmd.Args[1:], " "), res.Code, time.Since(start).Round(time.Millisecond), res.Stderr)
+	r.t.Logf("%s\n  exit %d after %v; stderr: %s", strings.Join(cmd.Args[1:], " "), res.Code, time.Since(start).Round(time.Millisecond), res.Stderr[:min(len(res.Stderr), 2000)])
 	return res, files
 }
 

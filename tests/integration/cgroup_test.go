@@ -466,6 +466,7 @@ func TestOccupiedCgroup(t *testing.T) {
 	second := first.Bundle().Args("sleep", "1000")
 	second.Spec.Linux.CgroupsPath = first.Spec.Linux.CgroupsPath
 	res := second.TryCreate()
+	second.Spec.Linux.CgroupsPath = "/nowhere" // the other one's is not its to clean up
 	if res.Code == 0 {
 		t.Error("a second container was created in the same cgroup")
 	}

@@ -110,7 +110,7 @@ func TestFailingPoststopHook(t *testing.T) {
 func TestDeviceRuleWithoutAccess(t *testing.T) {
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "refuses it")
-	b := harness.NewBundle(t).Caps("CAP_MKNOD").Mount("tmpfs", "/tmp", "tmpfs", "dev").
+	b := harness.NewBundle(t).Caps("CAP_MKNOD", "CAP_SYSLOG").Mount("tmpfs", "/tmp", "tmpfs", "dev").
 		Sh("mknod /tmp/kmsg c 1 11 && head -c0 /tmp/kmsg && echo allowed")
 	b.Spec.Linux.Resources.Devices = append(b.Spec.Linux.Resources.Devices,
 		specs.LinuxDeviceCgroup{Allow: true, Type: "c", Major: ptr(int64(1)), Minor: ptr(int64(11))})
