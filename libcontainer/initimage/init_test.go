@@ -5,6 +5,7 @@ package initimage
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -26,7 +27,7 @@ func waiting(spawn bool) *plan.Plan {
 	b := plan.NewBuilder()
 	b.Step("default", "share the page", b.MapPage(plan.PageSize))
 	if spawn {
-		b.Step("linux.namespaces", "spawn", b.SpawnChild(0))
+		b.Step("linux.namespaces", "spawn", b.SpawnChild(0, nil))
 	}
 	for i := range 300 {
 		b.Step("default", "fill the image", plan.OpenFile(plan.CWD(), fmt.Sprintf("/nowhere/%d", i), 0, 0, 0).Allowing(unix.ENOENT))
@@ -178,6 +179,83 @@ func TestFailedInitReports(t *testing.T) {
 	if got := s.report(t); !bytes.Equal(got, want) || !bytes.Equal(s.page[:8], want) {
 		t.Errorf("report %x, page %x, want %x", got, s.page[:8], want)
 	}
+}
+
+// The descriptors that an init brings to a rendezvous arrive, whole.
+func TestInitPassesDescriptors(t *testing.T) {
+	b := plan.NewBuilder()
+	fd := b.Reg()
+	b.Step("default", "share the page", b.MapPage(plan.PageSize))
+	b.Step("default", "open", plan.OpenFile(plan.CWD(), "/proc/self/status", 0, 0, 0).Into(fd))
+	b.HostWith("take", "hooks", "take two descriptors", plan.Val(fd), plan.Num(2))
+	b.Step("default", "end", plan.Exit(7))
+	s := start(t, link(t, &b.Plan))
+	if err := s.sock.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := s.sock.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n, oobn int
+	var rerr error
+	oob := make([]byte, 128)
+	if err := raw.Read(func(sock uintptr) bool {
+		n, oobn, _, _, rerr = unix.Recvmsg(int(sock), make([]byte, 8), oob, unix.MSG_CMSG_CLOEXEC)
+		return !errors.Is(rerr, unix.EAGAIN)
+	}); err != nil || rerr != nil || n != 1 {
+		t.Fatalf("received %d bytes, %v, %v", n, err, rerr)
+	}
+	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
+	if err != nil || len(messages) != 1 {
+		t.Fatalf("%v, %v", messages, err)
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 2 {
+		t.Fatalf("descriptors %v, %v", fds, err)
+	}
+	defer unix.Close(fds[1])
+	file := os.NewFile(uintptr(fds[0]), "status")
+	defer file.Close()
+	text := make([]byte, 4096)
+	if n, _ := file.Read(text); !strings.Contains(string(text[:n]), fmt.Sprintf("\nPid:\t%d\n", s.cmd.Process.Pid)) {
+		t.Errorf("the first descriptor is not the init's own status:\n%s", text[:n])
+	}
+	s.goOn(t, 7)
+}
+
+// The kernel takes the structures as they are encoded, where a wrong size or layout would be an error.
+func TestKernelTakesTheStructures(t *testing.T) {
+	b := plan.NewBuilder()
+	b.Step("default", "share the page", b.MapPage(plan.PageSize))
+	allow := []byte{6, 0, 0, 0, 0, 0, 0xff, 0x7f} // return SECCOMP_RET_ALLOW
+	b.Step("default", "use them",
+		plan.Sys(plan.SysPrlimit64, plan.Num(0), plan.Num(unix.RLIMIT_NOFILE), plan.Bytes(plan.Rlimit64(64, 64), "64"), plan.Num(0)),
+		plan.Sys(plan.SysSchedSetattr, plan.Num(0), plan.Bytes(plan.SchedAttr(unix.SCHED_BATCH, 0, 5, 0, 0, 0, 0), "batch"), plan.Num(0)),
+		plan.Sys(plan.SysRtSigprocmask, plan.Num(2), plan.Bytes(plan.Uint64s(1<<9), "{SIGUSR1}"), plan.Num(0), plan.Num(8)),
+		plan.Sys(plan.SysCapset, plan.Bytes(plan.CapHeader(), "header"), plan.Bytes(plan.CapData(0, 0, 0), "none")),
+		plan.Prctl(unix.PR_SET_NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS", plan.Num(1)),
+		plan.Sys(plan.SysSeccomp, plan.Num(unix.SECCOMP_SET_MODE_FILTER), plan.Num(0), b.SockFprog("filter", allow)))
+	b.Host("look", "hooks", "look")
+	b.Step("default", "end", plan.Exit(7))
+	s := start(t, link(t, &b.Plan))
+	pid := s.meet(t)
+	for file, want := range map[string]string{
+		"limits": "Max open files            64                   64",
+		"status": "\nSigBlk:\t0000000000000200\n",
+		"stat":   " 25 5 1 ", // priority, nice, threads
+	} {
+		if text := proc(t, pid, file); !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	status := proc(t, pid, "status")
+	for _, want := range []string{"\nCapEff:\t0000000000000000\n", "\nSeccomp:\t2\n", "\nNoNewPrivs:\t1\n"} {
+		if !strings.Contains(status, want) {
+			t.Errorf("no %q in\n%s", want, status)
+		}
+	}
+	s.goOn(t, 7)
 }
 
 // An op that is told to retry tries so many times more, and no more.

@@ -8,131 +8,75 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
-// syscallNumber is a switch, not a map: nothing is built at start-up.
+// numbers is constant data: nothing is built at start-up.
+var numbers = [plan.SysNone]uint16{
+	plan.Spawn:               unix.SYS_CLONE3,
+	plan.SysAccept4:          unix.SYS_ACCEPT4,
+	plan.SysCapset:           unix.SYS_CAPSET,
+	plan.SysChdir:            unix.SYS_CHDIR,
+	plan.SysChroot:           unix.SYS_CHROOT,
+	plan.SysClockGettime:     unix.SYS_CLOCK_GETTIME,
+	plan.SysClose:            unix.SYS_CLOSE,
+	plan.SysCloseRange:       unix.SYS_CLOSE_RANGE,
+	plan.SysDup3:             unix.SYS_DUP3,
+	plan.SysExecve:           unix.SYS_EXECVE,
+	plan.SysExitGroup:        unix.SYS_EXIT_GROUP,
+	plan.SysFaccessat2:       unix.SYS_FACCESSAT2,
+	plan.SysFchdir:           unix.SYS_FCHDIR,
+	plan.SysFchmodat:         unix.SYS_FCHMODAT,
+	plan.SysFchown:           unix.SYS_FCHOWN,
+	plan.SysFchownat:         unix.SYS_FCHOWNAT,
+	plan.SysFsconfig:         unix.SYS_FSCONFIG,
+	plan.SysFsmount:          unix.SYS_FSMOUNT,
+	plan.SysFsopen:           unix.SYS_FSOPEN,
+	plan.SysGetcwd:           unix.SYS_GETCWD,
+	plan.SysGetxattr:         unix.SYS_GETXATTR,
+	plan.SysIoctl:            unix.SYS_IOCTL,
+	plan.SysIoprioSet:        unix.SYS_IOPRIO_SET,
+	plan.SysKeyctl:           unix.SYS_KEYCTL,
+	plan.SysMkdirat:          unix.SYS_MKDIRAT,
+	plan.SysMknodat:          unix.SYS_MKNODAT,
+	plan.SysMmap:             unix.SYS_MMAP,
+	plan.SysMountSetattr:     unix.SYS_MOUNT_SETATTR,
+	plan.SysMoveMount:        unix.SYS_MOVE_MOUNT,
+	plan.SysOpenTree:         unix.SYS_OPEN_TREE,
+	plan.SysOpenat2:          unix.SYS_OPENAT2,
+	plan.SysPersonality:      unix.SYS_PERSONALITY,
+	plan.SysPivotRoot:        unix.SYS_PIVOT_ROOT,
+	plan.SysPrctl:            unix.SYS_PRCTL,
+	plan.SysPrlimit64:        unix.SYS_PRLIMIT64,
+	plan.SysRead:             unix.SYS_READ,
+	plan.SysRecvfrom:         unix.SYS_RECVFROM,
+	plan.SysRtSigaction:      unix.SYS_RT_SIGACTION,
+	plan.SysRtSigprocmask:    unix.SYS_RT_SIGPROCMASK,
+	plan.SysSchedSetaffinity: unix.SYS_SCHED_SETAFFINITY,
+	plan.SysSchedSetattr:     unix.SYS_SCHED_SETATTR,
+	plan.SysSeccomp:          unix.SYS_SECCOMP,
+	plan.SysSendmsg:          unix.SYS_SENDMSG,
+	plan.SysSendto:           unix.SYS_SENDTO,
+	plan.SysSetMempolicy:     unix.SYS_SET_MEMPOLICY,
+	plan.SysSetdomainname:    unix.SYS_SETDOMAINNAME,
+	plan.SysSetgid:           unix.SYS_SETGID,
+	plan.SysSetgroups:        unix.SYS_SETGROUPS,
+	plan.SysSethostname:      unix.SYS_SETHOSTNAME,
+	plan.SysSetns:            unix.SYS_SETNS,
+	plan.SysSetresgid:        unix.SYS_SETRESGID,
+	plan.SysSetresuid:        unix.SYS_SETRESUID,
+	plan.SysSetsid:           unix.SYS_SETSID,
+	plan.SysSocket:           unix.SYS_SOCKET,
+	plan.SysStatx:            unix.SYS_STATX,
+	plan.SysSymlinkat:        unix.SYS_SYMLINKAT,
+	plan.SysUmask:            unix.SYS_UMASK,
+	plan.SysUmount2:          unix.SYS_UMOUNT2,
+	plan.SysUnlinkat:         unix.SYS_UNLINKAT,
+	plan.SysUnshare:          unix.SYS_UNSHARE,
+	plan.SysWrite:            unix.SYS_WRITE,
+}
+
+// syscallNumber is the number of a call on this architecture.
 func syscallNumber(c plan.Call) (uint16, bool) {
-	switch c {
-	case plan.Spawn:
-		return unix.SYS_CLONE3, true
-	case plan.SysAccept4:
-		return unix.SYS_ACCEPT4, true
-	case plan.SysCapset:
-		return unix.SYS_CAPSET, true
-	case plan.SysChdir:
-		return unix.SYS_CHDIR, true
-	case plan.SysChroot:
-		return unix.SYS_CHROOT, true
-	case plan.SysClockGettime:
-		return unix.SYS_CLOCK_GETTIME, true
-	case plan.SysClose:
-		return unix.SYS_CLOSE, true
-	case plan.SysCloseRange:
-		return unix.SYS_CLOSE_RANGE, true
-	case plan.SysDup3:
-		return unix.SYS_DUP3, true
-	case plan.SysExecve:
-		return unix.SYS_EXECVE, true
-	case plan.SysExitGroup:
-		return unix.SYS_EXIT_GROUP, true
-	case plan.SysFaccessat2:
-		return unix.SYS_FACCESSAT2, true
-	case plan.SysFchdir:
-		return unix.SYS_FCHDIR, true
-	case plan.SysFchmodat:
-		return unix.SYS_FCHMODAT, true
-	case plan.SysFchown:
-		return unix.SYS_FCHOWN, true
-	case plan.SysFchownat:
-		return unix.SYS_FCHOWNAT, true
-	case plan.SysFsconfig:
-		return unix.SYS_FSCONFIG, true
-	case plan.SysFsmount:
-		return unix.SYS_FSMOUNT, true
-	case plan.SysFsopen:
-		return unix.SYS_FSOPEN, true
-	case plan.SysGetcwd:
-		return unix.SYS_GETCWD, true
-	case plan.SysGetxattr:
-		return unix.SYS_GETXATTR, true
-	case plan.SysIoctl:
-		return unix.SYS_IOCTL, true
-	case plan.SysIoprioSet:
-		return unix.SYS_IOPRIO_SET, true
-	case plan.SysKeyctl:
-		return unix.SYS_KEYCTL, true
-	case plan.SysMkdirat:
-		return unix.SYS_MKDIRAT, true
-	case plan.SysMknodat:
-		return unix.SYS_MKNODAT, true
-	case plan.SysMmap:
-		return unix.SYS_MMAP, true
-	case plan.SysMountSetattr:
-		return unix.SYS_MOUNT_SETATTR, true
-	case plan.SysMoveMount:
-		return unix.SYS_MOVE_MOUNT, true
-	case plan.SysOpenTree:
-		return unix.SYS_OPEN_TREE, true
-	case plan.SysOpenat2:
-		return unix.SYS_OPENAT2, true
-	case plan.SysPersonality:
-		return unix.SYS_PERSONALITY, true
-	case plan.SysPivotRoot:
-		return unix.SYS_PIVOT_ROOT, true
-	case plan.SysPrctl:
-		return unix.SYS_PRCTL, true
-	case plan.SysPrlimit64:
-		return unix.SYS_PRLIMIT64, true
-	case plan.SysRead:
-		return unix.SYS_READ, true
-	case plan.SysRecvfrom:
-		return unix.SYS_RECVFROM, true
-	case plan.SysRtSigaction:
-		return unix.SYS_RT_SIGACTION, true
-	case plan.SysRtSigprocmask:
-		return unix.SYS_RT_SIGPROCMASK, true
-	case plan.SysSchedSetaffinity:
-		return unix.SYS_SCHED_SETAFFINITY, true
-	case plan.SysSchedSetattr:
-		return unix.SYS_SCHED_SETATTR, true
-	case plan.SysSeccomp:
-		return unix.SYS_SECCOMP, true
-	case plan.SysSendmsg:
-		return unix.SYS_SENDMSG, true
-	case plan.SysSendto:
-		return unix.SYS_SENDTO, true
-	case plan.SysSetMempolicy:
-		return unix.SYS_SET_MEMPOLICY, true
-	case plan.SysSetdomainname:
-		return unix.SYS_SETDOMAINNAME, true
-	case plan.SysSetgid:
-		return unix.SYS_SETGID, true
-	case plan.SysSetgroups:
-		return unix.SYS_SETGROUPS, true
-	case plan.SysSethostname:
-		return unix.SYS_SETHOSTNAME, true
-	case plan.SysSetns:
-		return unix.SYS_SETNS, true
-	case plan.SysSetresgid:
-		return unix.SYS_SETRESGID, true
-	case plan.SysSetresuid:
-		return unix.SYS_SETRESUID, true
-	case plan.SysSetsid:
-		return unix.SYS_SETSID, true
-	case plan.SysSocket:
-		return unix.SYS_SOCKET, true
-	case plan.SysStatx:
-		return unix.SYS_STATX, true
-	case plan.SysSymlinkat:
-		return unix.SYS_SYMLINKAT, true
-	case plan.SysUmask:
-		return unix.SYS_UMASK, true
-	case plan.SysUmount2:
-		return unix.SYS_UMOUNT2, true
-	case plan.SysUnlinkat:
-		return unix.SYS_UNLINKAT, true
-	case plan.SysUnshare:
-		return unix.SYS_UNSHARE, true
-	case plan.SysWrite:
-		return unix.SYS_WRITE, true
+	if c.IsPseudo() || c >= plan.SysNone {
+		return 0, false
 	}
-	return 0, false
+	return numbers[c], true
 }
