@@ -116,8 +116,6 @@ func (c *compiler) supported() error {
 	switch {
 	case c.lin.IntelRdt != nil:
 		return fmt.Errorf("linux.intelRdt: not supported yet")
-	case c.lin.MemoryPolicy != nil:
-		return fmt.Errorf("linux.memoryPolicy: not supported yet")
 	case len(c.lin.NetDevices) > 0:
 		return fmt.Errorf("linux.netDevices: not supported yet")
 	}

@@ -107,6 +107,7 @@ func (c *compiler) scheduling(p *specs.Process) {
 		}
 		c.Step("linux.personality", "set the execution domain "+string(d.Domain), plan.Sys(plan.SysPersonality, plan.Int(domain, string(d.Domain))))
 	}
+	c.memoryPolicy()
 	umask := int64(0o022)
 	from := "default"
 	if p.User.Umask != nil {
