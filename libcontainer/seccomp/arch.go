@@ -18,8 +18,9 @@ const (
 	// x32 calls have the machine's AUDIT_ARCH_X86_64 and this bit in their number.
 	x32Bit     = 0x40000000
 	auditX8664 = 0xc000003e
-	// From here up to its largest number x32 has calls of its own, older than many below them.
+	// From x32Own to below x32End x32 has calls of its own, older than many with smaller numbers.
 	x32Own = 512
+	x32End = 548
 
 	// tableSize is above every number in the tables, Arm's private ones aside.
 	tableSize = 1024

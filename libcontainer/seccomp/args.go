@@ -10,6 +10,9 @@ import (
 
 // checks emits what tests the arguments for a decision.
 func (a *assembler) checks(d uint16, wide bool) dest {
+	if len(a.code) > bpf.MaxInstructions {
+		return a.verdict(a.policy.def) // too long already, Compile will say so
+	}
 	clauses := a.policy.ordered(d, wide)
 	var entry dest
 	if steps, ok := a.steps(clauses, wide); ok {

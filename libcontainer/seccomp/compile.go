@@ -70,7 +70,7 @@ func Compile(profile *specs.LinuxSeccomp, opts Options) (*Program, error) {
 		return nil, fmt.Errorf("linux.seccomp.syscalls: unknown system calls %s", strings.Join(p.unknown, ", "))
 	}
 	if len(p.clauses) > bpf.MaxInstructions {
-		return nil, errTooMany
+		return nil, errTooMany()
 	}
 	a := newAssembler(p)
 	a.machine()
@@ -173,7 +173,7 @@ func (l *layout) arch(a *arch) {
 	var slots [tableSize]uint16 // decisions by number
 	var far [16]uint16          // of Arm's private calls
 	var hot [tableSize]bool
-	newest, lastOwn := -1, -1
+	newest := -1
 	for _, i := range p.hot {
 		if n := a.table[i]; n < tableSize {
 			hot[n] = true
@@ -189,7 +189,6 @@ func (l *layout) arch(a *arch) {
 			far[n&^private] = d
 		case a.own(n):
 			slots[n] = d
-			lastOwn = max(lastOwn, int(n))
 		default:
 			slots[n] = d
 			newest = max(newest, int(n))
@@ -217,19 +216,18 @@ func (l *layout) arch(a *arch) {
 		l.push(a.base+uint32(n), to, weight)
 	}
 	l.push(a.base+uint32(newest+1), newer, 1)
-	l.block(a.base, slots[:lastOwn+1], x32Own, a.wide, newer)
+	if a.base == x32Bit {
+		l.block(a.base+x32Own, slots[x32Own:x32End], a.wide, newer)
+	}
 	if a.table == &nrARM {
-		l.block(privateBase, far[:], 0, a.wide, newer)
+		l.block(privateBase, far[:], a.wide, newer)
 	}
 }
 
 // block appends the runs of numbers far above the others.
-func (l *layout) block(base uint32, slots []uint16, from int, wide bool, after dest) {
-	if from >= len(slots) {
-		return
-	}
-	for n, d := range slots[from:] {
-		l.push(base+uint32(from+n), l.decision(d, wide), 1)
+func (l *layout) block(base uint32, slots []uint16, wide bool, after dest) {
+	for n, d := range slots {
+		l.push(base+uint32(n), l.decision(d, wide), 1)
 	}
 	l.push(base+uint32(len(slots)), after, 1)
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer/seccomp/bpf"
 )
 
 func readProfile(t testing.TB, file string) *specs.LinuxSeccomp {
@@ -75,12 +77,41 @@ func TestFastFromCold(t *testing.T) {
 	}
 }
 
+// BenchmarkCompile reports, beside the time, the filter's length and how many instructions the commonest calls take on average.
 func BenchmarkCompile(b *testing.B) {
-	p := readProfile(b, "testdata/docker.json")
+	profile := readProfile(b, "testdata/docker.json")
+	profile.Architectures = machines[0]
+	var p *Program
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Compile(p, Options{}); err != nil {
+		var err error
+		if p, err = Compile(profile, Options{Native: machines[0][0]}); err != nil {
 			b.Fatal(err)
 		}
+	}
+	b.ReportMetric(float64(len(p.Code)), "instructions")
+	b.ReportMetric(path(b, p.Code, p.policy.arches[0]), "path")
+}
+
+// BenchmarkLibseccomp is BenchmarkCompile with libseccomp, as a list and as a binary tree. The times include handing the rules over.
+func BenchmarkLibseccomp(b *testing.B) {
+	profile := readProfile(b, "testdata/docker.json")
+	var as []*arch
+	for _, name := range machines[0] {
+		as = append(as, findArch(name))
+	}
+	for optimize, name := range map[int]string{1: "list", 2: "tree"} {
+		b.Run(name, func(b *testing.B) {
+			lib := newLibrary(b)
+			var code []bpf.Instruction
+			for b.Loop() {
+				var err error
+				if code, err = lib.build(profile, as, optimize); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(len(code)), "instructions")
+			b.ReportMetric(path(b, code, as[0]), "path")
+		})
 	}
 }

@@ -9,6 +9,9 @@ import (
 // roleVariable makes the test binary do one thing in a fresh process, where a filter can do no harm and nothing is warmed up.
 const roleVariable = "SECCOMP_TEST_ROLE"
 
+// buildDir holds the C programs of the tests.
+var buildDir string
+
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVariable); role != "" {
 		os.Exit(roles[role]())
@@ -18,7 +21,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	referenceDir = dir
+	buildDir = dir
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)

@@ -166,7 +166,7 @@ type ruling struct {
 func (m *model) decide(a *arch, nr uint32, args [6]uint64) (r ruling) {
 	r.verdict = m.def
 	r.call = m.rules[a][nr]
-	own := a.base == x32Bit && nr&^x32Bit >= 512 && nr&^x32Bit <= m.last(a) || a.table == &nrARM && nr >= privateBase && nr < privateBase+16
+	own := a.base == x32Bit && nr&^x32Bit >= 512 && nr&^x32Bit <= 547 || a.table == &nrARM && nr >= privateBase && nr < privateBase+16
 	if m.enosys && m.newest[a] > 0 {
 		if nr >= m.newest[a] && !own && r.call == nil || nr == 0 && a.cpu == "s390" {
 			r.verdict, r.newer = retENOSYS, true
@@ -198,15 +198,6 @@ func (m *model) decide(a *arch, nr uint32, args [6]uint64) (r ruling) {
 		}
 	}
 	return r
-}
-
-// last is the largest of x32's own numbers that has a rule.
-func (m *model) last(a *arch) uint32 {
-	largest := uint32(0)
-	for nr := range m.rules[a] {
-		largest = max(largest, nr&^x32Bit)
-	}
-	return largest
 }
 
 // conflict reports whether rules with different actions match.

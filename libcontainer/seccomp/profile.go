@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer/seccomp/bpf"
 )
 
 // A cond compares one argument: arg & mask <op> value.
@@ -174,12 +175,7 @@ func (p *policy) loadRule(i int, f *finder) {
 	if len(r.Names) == 0 {
 		p.fail(errors.New("empty, at least one name is needed"), "syscalls[%d].names", i)
 	}
-	if v == retNotify && err == nil {
-		p.notify = true
-		if j := slices.Index(r.Names, "write"); j >= 0 {
-			p.fail(errors.New("SCMP_ACT_NOTIFY cannot be used for the write syscall"), "syscalls[%d].names[%d]", i, j)
-		}
-	}
+	p.notify = p.notify || v == retNotify
 	conds := p.loadArgs(i)
 	if len(p.errs) > 0 {
 		return
@@ -308,14 +304,16 @@ func (p *policy) add(d uint16, c int32, fresh int) uint16 {
 
 func (p *policy) newDecision(d decision) uint16 {
 	if len(p.decisions) > math.MaxUint16 {
-		p.errs = append(p.errs, errTooMany)
+		p.errs = append(p.errs, errTooMany())
 		return unnamed
 	}
 	p.decisions = append(p.decisions, d)
 	return uint16(len(p.decisions) - 1)
 }
 
-var errTooMany = errors.New("linux.seccomp.syscalls: too many rules for the kernel's limit of 4096 instructions")
+func errTooMany() error {
+	return fmt.Errorf("linux.seccomp.syscalls: too many rules for the kernel's limit of %d instructions", bpf.MaxInstructions)
+}
 
 // chain returns the clauses of a decision, in no particular order.
 func (p *policy) chain(d uint16) []clause {

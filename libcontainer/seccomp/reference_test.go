@@ -19,15 +19,13 @@ import (
 
 // reference is a program that builds filters with libseccomp, compiled by the first test that needs it.
 var reference = sync.OnceValues(func() (string, error) {
-	exe := filepath.Join(referenceDir, "reference")
+	exe := filepath.Join(buildDir, "reference")
 	out, err := exec.Command("gcc", "-O2", "-o", exe, "testdata/reference.c", "-lseccomp").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("gcc with libseccomp-dev: %w\n%s", err, out)
 	}
 	return exe, nil
 })
-
-var referenceDir string // made by TestMain
 
 // A library is a running reference program.
 type library struct {

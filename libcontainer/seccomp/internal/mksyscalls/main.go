@@ -207,7 +207,7 @@ func render(versions []string, numbers []map[string]int) []byte {
 }
 
 func separator(b *bytes.Buffer, i int) {
-	if i%20 == 0 {
+	if i%30 == 0 {
 		fmt.Fprint(b, "\n")
 	}
 }
