@@ -54,11 +54,15 @@ func (c *checker) buf(b *Buf) {
 }
 
 func (c *checker) address(b *Buf, a *Arg) {
-	if a.Kind == KindInt || a.Kind == KindReg || a.Kind == KindFile {
+	switch a.Kind {
+	case KindInt, KindReg:
 		c.errorf("buffer %s points to something that has no address", b.Name)
-		return
+	case KindFile:
+		// A descriptor's number, as struct clone_args has it.
+		c.readFile(a.Int)
+	default:
+		c.arg(a)
 	}
-	c.arg(a)
 }
 
 // memory checks that a call stays within the memory that it is given.
