@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -88,7 +89,7 @@ func (c *creation) compile() error {
 	for _, w := range c.set.Warnings {
 		c.rt.warn(w)
 	}
-	if c.facts, err = gatherFacts(c.o.Spec, c.o.Bundle, c.host, c.id); err != nil {
+	if c.facts, err = gatherFacts(c.o.Spec, c.o.Bundle, c.host, c.id, c.o.Stdio); err != nil {
 		return err
 	}
 	return c.compilePlan()
@@ -135,7 +136,7 @@ func (c *creation) launch(entrance *cgroups.Entrance) error {
 	defer page.Close()
 	c.proc, err = launch.Start(&launch.Config{
 		Plan: c.plan, Stdio: c.o.Stdio, Preserve: c.o.Preserve, Files: c.files.byName,
-		Cgroup: entrance.Dir, Page: page, Dir: c.dir.Path(),
+		Cgroup: c.files.cgroup(c.plan, entrance.Dir), Page: page, Dir: c.dir.Path(),
 	})
 	return err
 }
@@ -218,8 +219,9 @@ func (c *creation) enter() (*cgroups.Entrance, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Equal(e.Names, c.facts.JoinTasks) {
-		c.facts.JoinTasks = e.Names
+	if !slices.Equal(e.Names, c.facts.JoinTasks) || c.facts.JoinDir != (e.Dir != nil) {
+		c.facts.JoinTasks, c.facts.JoinDir = e.Names, e.Dir != nil
+		c.ownHierarchies()
 		if err := c.compilePlan(); err != nil {
 			return nil, errors.Join(err, e.Close())
 		}
@@ -229,6 +231,28 @@ func (c *creation) enter() (*cgroups.Entrance, error) {
 		c.files.give(specconv.TasksFile(e.Names[i]), f)
 	}
 	return e, nil
+}
+
+// ownHierarchies makes the container's /sys/fs/cgroup show the runtime's own cgroup where the container has got none.
+func (c *creation) ownHierarchies() {
+	have := c.cg.Paths()
+	for i := range c.facts.Hierarchies {
+		h := &c.facts.Hierarchies[i]
+		key, trees := "", c.host.V1
+		if h.V2 {
+			trees = []cgroups.Hierarchy{*c.host.V2}
+		} else {
+			key = h.Controllers[0]
+		}
+		if _, ok := have[key]; ok {
+			continue
+		}
+		for _, t := range trees {
+			if h.V2 || slices.Contains(t.Controllers, key) {
+				h.Host = filepath.Join(t.Mount, t.Own)
+			}
+		}
+	}
 }
 
 // hostStep is the host's part of the plan.
@@ -247,7 +271,7 @@ func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
 	case specconv.DoCreateContainer:
 		st := c.hookState()
 		st.Pid = c.containerPid()
-		return hooks.Run(hooks.CreateContainer, h.CreateContainer, st, hooks.Options{Start: inNamespaces(c.proc.Pid(), files[0], files[1])})
+		return hooks.Run(hooks.CreateContainer, h.CreateContainer, st, hooks.Options{Start: inNamespaces(c.proc.Pid(), files[0])})
 	case specconv.DoRlimits:
 		return setRlimits(c.proc.Pid(), c.o.Spec.Process.Rlimits)
 	case specconv.DoHome:

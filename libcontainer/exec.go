@@ -19,13 +19,15 @@ import (
 
 // Exec runs a further process in a running container. It returns once the program is executed; the process is our child.
 func (c *Container) Exec(o *ExecOptions) (*Process, error) {
-	// Shared: execs run beside each other, but not beside a command that changes the container.
+	// The lock is for a consistent look at the container, not for the time that the new process takes: in a paused container it does
+	// not come up before `resume`, which needs the lock.
 	unlock, err := c.dir.Lock(false)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
-	if err := c.reload(); err != nil {
+	err = c.reload()
+	unlock()
+	if err != nil {
 		return nil, err
 	}
 	status, err := c.Status()
@@ -123,10 +125,10 @@ func (j *joining) start(cg *cgroups.Cgroup) error {
 		ID: j.c.ID(), Bundle: j.c.rec.Bundle, Spec: j.spec, Preserve: len(j.o.Preserve), ListenFDs: j.o.ListenFDs,
 		Trace: j.o.Trace != "", Warn: j.c.rt.warn,
 	}}
-	if in.Facts, err = facts.Gather(); err != nil {
+	if in.Facts, err = facts.Gather(j.o.Stdio); err != nil {
 		return err
 	}
-	in.Facts.JoinTasks = entrance.Names
+	in.Facts.JoinTasks, in.Facts.JoinDir = entrance.Names, entrance.Dir != nil
 	for i, f := range entrance.Tasks {
 		j.files.give(specconv.TasksFile(entrance.Names[i]), f)
 	}
@@ -144,7 +146,7 @@ func (j *joining) start(cg *cgroups.Cgroup) error {
 	}
 	j.proc, err = launch.Start(&launch.Config{
 		Plan: pl, Stdio: j.o.Stdio, Preserve: j.o.Preserve, Files: j.files.byName,
-		Cgroup: entrance.Dir, Dir: j.c.dir.Path(),
+		Cgroup: j.files.cgroup(pl, entrance.Dir), Dir: j.c.dir.Path(),
 	})
 	if err != nil {
 		return err

@@ -1,6 +1,8 @@
 package libcontainer
 
 import (
+	"fmt"
+	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -14,8 +16,8 @@ import (
 )
 
 // gatherFacts asks what the plan for this configuration depends on. It changes nothing.
-func gatherFacts(spec *specs.Spec, bundle string, host *cgroups.Layout, id string) (*facts.Facts, error) {
-	f, err := facts.Gather()
+func gatherFacts(spec *specs.Spec, bundle string, host *cgroups.Layout, id string, stdio [3]*os.File) (*facts.Facts, error) {
+	f, err := facts.Gather(stdio)
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +43,14 @@ func gatherFacts(spec *specs.Spec, bundle string, host *cgroups.Layout, id strin
 			}
 		}
 	}
-	if spec.Linux != nil {
-		deviceFacts(f, spec.Linux.Devices)
+	if spec.Linux == nil {
+		return f, nil
+	}
+	deviceFacts(f, spec.Linux.Devices)
+	if strings.TrimPrefix(spec.Linux.RootfsPropagation, "r") == "shared" {
+		if f.RootParent, err = facts.MountpointOf(root); err != nil {
+			return nil, fmt.Errorf("linux.rootfsPropagation: find the mount of root.path: %w", err)
+		}
 	}
 	return f, nil
 }
@@ -77,6 +85,7 @@ func cgroupFacts(f *facts.Facts, spec *specs.Spec, host *cgroups.Layout, id stri
 	f.Cgroup2 = host.Unified()
 	for _, p := range places {
 		h := facts.Hierarchy{Name: path.Base(p.Tree.Mount), V2: p.V2, Host: p.Path()}
+		f.JoinDir = f.JoinDir || p.V2
 		if !p.V2 {
 			h.Controllers = p.Tree.Controllers
 			for _, c := range h.Controllers {

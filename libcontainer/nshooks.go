@@ -12,9 +12,9 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
-// inNamespaces starts createContainer hooks: in the namespaces of the init, with the host's root still theirs and the container's root file
-// system as working directory. A plan of its own does it, so that a process with a single thread joins.
-func inNamespaces(init int, root, rootfs *os.File) func(*specs.Hook, [3]*os.File) (int, error) {
+// inNamespaces starts createContainer hooks: in the namespaces of the init, whose root still is the host's, with the container's root
+// file system as working directory. A plan of its own does it, so that a process with a single thread joins.
+func inNamespaces(init int, rootfs *os.File) func(*specs.Hook, [3]*os.File) (int, error) {
 	return func(h *specs.Hook, stdio [3]*os.File) (int, error) {
 		pidfd, err := unix.PidfdOpen(init, 0)
 		if err != nil {
@@ -28,7 +28,7 @@ func inNamespaces(init int, root, rootfs *os.File) func(*specs.Hook, [3]*os.File
 		}
 		p, err := launch.Start(&launch.Config{
 			Plan: hookPlan(h, flags), Stdio: stdio,
-			Files: map[string]*os.File{"init": f, "root": root, "rootfs": rootfs},
+			Files: map[string]*os.File{"init": f, "rootfs": rootfs},
 		})
 		if err != nil {
 			return 0, err
@@ -48,15 +48,13 @@ func hookPlan(h *specs.Hook, flags uint64) *plan.Plan {
 	b.Step("default", "share the progress page with the runtime", b.MapPage(plan.PageSize))
 	b.Step("default", "close every inherited descriptor on exec", plan.CloseOnExecFrom(3))
 	init := b.File(plan.File{Name: "init", From: from})
-	root := b.File(plan.File{Name: "root", From: from})
 	rootfs := b.File(plan.File{Name: "rootfs", From: from})
 	if flags != 0 {
 		b.Step(from, "join the container's namespaces", plan.Setns(init, plan.Int(int64(flags), plan.CloneText(flags))))
 	}
-	// Joining a mount namespace takes its root, over which the container's lies already.
-	b.Step(from, "keep the host's root", plan.Fchdir(root), plan.Sys(plan.SysChroot, plan.Str(".")), plan.Fchdir(rootfs))
+	b.Step(from, "go to the container's root file system", plan.Fchdir(rootfs))
 	if flags&unix.CLONE_NEWPID != 0 {
-		b.Step(from, "start a process in the pid namespace", b.SpawnChild(0))
+		b.Step(from, "start a process in the pid namespace", b.SpawnChild(0, nil))
 	}
 	env := h.Env
 	if env == nil {

@@ -40,6 +40,17 @@ func (s *fileSet) close() {
 	s.own = nil
 }
 
+// cgroup is the directory in which launch has to start the image, or nil when the plan puts its process there itself.
+func (s *fileSet) cgroup(p *plan.Plan, dir *os.File) *os.File {
+	for i := range p.Files {
+		if p.Files[i].Name == specconv.FileCgroup {
+			s.give(specconv.FileCgroup, dir)
+			return nil
+		}
+	}
+	return dir
+}
+
 // openAll opens what the plan says how to open.
 func (s *fileSet) openAll(p *plan.Plan) error {
 	for i := range p.Files {

@@ -91,7 +91,7 @@ func Compile(in *Input) (*plan.Plan, error) {
 	}
 	c.ns = collectNamespaces(c.lin)
 	for _, section := range []func() error{
-		c.begin, c.joinCgroup, c.enterNamespaces, c.identity, c.rootfs, c.hooksBeforePivot, c.pivot, c.afterPivot, c.process,
+		c.begin, c.enterNamespaces, c.identity, c.rootfs, c.hooksBeforePivot, c.pivot, c.afterPivot, c.process,
 	} {
 		if err := section(); err != nil {
 			return nil, err
@@ -156,12 +156,26 @@ func signalName(sig unix.Signal) string {
 	return itoa(int(sig))
 }
 
+// FileCgroup is the container's directory in the cgroup v2 tree, in a plan that spawns the process into it. In other plans the host starts
+// the init there.
+const FileCgroup = "cgroup"
+
+// spawn starts the container's process, the init's child, in new namespaces.
+func (c *compiler) spawn(namespaces uint64) plan.Op {
+	if !c.in.Facts.JoinDir || c.ns.has(unix.CLONE_NEWUSER) {
+		// The user that the init has become in the user namespace may not put anyone into the cgroup: the init was born there itself.
+		return c.SpawnChild(namespaces, nil)
+	}
+	dir := c.File(plan.File{Name: FileCgroup, From: "linux.cgroupsPath"})
+	return c.SpawnChild(namespaces, &dir)
+}
+
 // joinCgroup moves the init, which has a single thread, into its v1 cgroups. Writing 0 to `tasks` moves the writer alone and skips the
 // lock behind cgroup.procs, which waits for an RCU grace period (10 ms and more on an idle machine). The v2 cgroup is joined
 // at birth (CLONE_INTO_CGROUP).
-func (c *compiler) joinCgroup() error {
+func (c *compiler) joinCgroup() {
 	if len(c.in.Facts.JoinTasks) == 0 {
-		return nil
+		return
 	}
 	c.Group = plan.Cgroup
 	var ops []plan.Op
@@ -171,7 +185,6 @@ func (c *compiler) joinCgroup() error {
 	}
 	c.Step("linux.cgroupsPath", "join the cgroup of each hierarchy", ops...)
 	c.Group = plan.Namespaces
-	return nil
 }
 
 func (c *compiler) warn(format string, args ...any) {

@@ -73,6 +73,9 @@ func isDirectory(p string, into plan.Reg) plan.Op {
 // passwd opens the container's /etc/passwd for the host, if the environment has no HOME. It is opened by the init, which sees what
 // is mounted there; non-blocking, since the image may have a pipe in its place.
 func (c *compiler) passwd(p *specs.Process) (plan.Reg, bool) {
+	if c.spec.Process == nil {
+		return plan.NoReg, false
+	}
 	for _, e := range p.Env {
 		if strings.HasPrefix(e, "HOME=") {
 			return plan.NoReg, false
@@ -143,12 +146,10 @@ func CompileExec(in *ExecInput) (*plan.Plan, error) {
 		return nil, err
 	}
 	c.affinity("process.execCPUAffinity.initial", in.Spec.Process.ExecCPUAffinity, true)
-	if err := c.joinCgroup(); err != nil {
-		return nil, err
-	}
-	c.affinity("process.execCPUAffinity.final", in.Spec.Process.ExecCPUAffinity, false)
 	c.oomScore()
 	c.joinContainer(in.Namespaces)
+	c.joinCgroup()
+	c.affinity("process.execCPUAffinity.final", in.Spec.Process.ExecCPUAffinity, false)
 	c.root = c.Reg()
 	c.Step("default", "take the container's root", plan.OpenFile(plan.CWD(), "/", unix.O_PATH|unix.O_DIRECTORY, 0, 0).OnHost().Into(c.root))
 	if err := c.terminal(); err != nil {
@@ -177,7 +178,7 @@ func (c *compiler) joinContainer(flags uint64) {
 		c.Step("default", "join the container's namespaces: "+namespaceNames(flags), ops...)
 	}
 	if flags&(unix.CLONE_NEWPID|unix.CLONE_NEWTIME) != 0 {
-		c.Step("default", "start the process as our own child in the container's pid namespace", c.SpawnChild(0))
+		c.Step("default", "start the process as our own child in the container's pid namespace", c.spawn(0))
 	}
 	c.Step("default", "begin a session", plan.Sys(plan.SysSetsid))
 	if !c.in.NoNewKeyring {

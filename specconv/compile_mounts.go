@@ -147,7 +147,7 @@ func (e *mountEntry) remount() {
 func (e *mountEntry) open(fstype string, m plan.Reg, config func(fs plan.Arg) []plan.Op, attr uint64) []plan.Op {
 	fs := e.tmp()
 	v := plan.Val(fs)
-	ops := []plan.Op{plan.Fsopen(fstype).Into(fs).Says(e.what("mount " + fstype + " on"))}
+	ops := []plan.Op{plan.Fsopen(fstype).Into(fs).Says(e.from + ": " + e.what("mount "+fstype+" on"))}
 	ops = append(ops, config(v)...)
 	return append(ops, plan.FsCreate(v), plan.Fsmount(v, attr).Into(m), plan.Close(v))
 }

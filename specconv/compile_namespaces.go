@@ -57,6 +57,7 @@ func (c *compiler) enterNamespaces() error {
 	timens := c.ns.has(unix.CLONE_NEWTIME)
 	rest := c.ns.created &^ (unix.CLONE_NEWUSER | unix.CLONE_NEWTIME | unix.CLONE_NEWCGROUP)
 	c.oomScore()
+	c.enterRootfs()
 	c.openTimeOffsets()
 	if c.in.Facts.Privileged || !user {
 		c.joinNamespaces()
@@ -70,10 +71,12 @@ func (c *compiler) enterNamespaces() error {
 	case !user && !timens && !c.ns.joins(unix.CLONE_NEWPID):
 		c.Plan.Clone = rest
 	case timens || c.ns.has(unix.CLONE_NEWPID):
-		c.Step("linux.namespaces", "start the container's first process in new namespaces: "+namespaceNames(rest), c.SpawnChild(rest))
+		c.Step("linux.namespaces", "start the container's first process in new namespaces: "+namespaceNames(rest), c.spawn(rest))
 	case rest != 0:
 		c.Step("linux.namespaces", "make new namespaces: "+namespaceNames(rest), plan.Unshare(plan.Int(int64(rest), plan.CloneText(rest))))
 	}
+	// Only now, for the process that stays: with a tight limit on processes there is no room for two.
+	c.joinCgroup()
 	if c.ns.created&unix.CLONE_NEWCGROUP != 0 {
 		// Its root is the cgroup that the process is in at this moment.
 		c.Step("linux.namespaces", "make a cgroup namespace whose root is the container's cgroup",

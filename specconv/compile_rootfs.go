@@ -78,44 +78,52 @@ func (c *compiler) rootfs() error {
 	return c.devices()
 }
 
-// detachFromHost ends the propagation of our mounts to the host. The root mount itself is always private, since the container's
-// root is mounted over it: with `shared` that would otherwise happen on the host, too.
+// detachFromHost ends the propagation of our mounts to the host. With `shared` they go on propagating, all but one: the container's
+// root is mounted on root.path, and the mount that this lies in must be private, or that would happen on the host, too (and
+// pivot_root would refuse).
 func (c *compiler) detachFromHost() {
-	ops := []plan.Op{c.setRootAttr(unix.AT_RECURSIVE, unix.MS_SLAVE)}
-	what := "stop mounts from propagating to the host"
-	switch c.propagation() {
-	case unix.MS_SHARED:
-		ops = []plan.Op{c.setRootAttr(0, unix.MS_PRIVATE)}
-		what = "make the old root mount private"
-	case unix.MS_PRIVATE, unix.MS_UNBINDABLE:
-		ops = []plan.Op{c.setRootAttr(unix.AT_RECURSIVE, unix.MS_PRIVATE)}
-		what = "cut the mounts off from the host"
-	}
 	from := "linux.rootfsPropagation"
 	if c.lin.RootfsPropagation == "" {
 		from = "default"
 	}
-	c.Step(from, what, ops...)
+	switch c.propagation() {
+	case unix.MS_SHARED:
+		c.Step(from, "make the mount below the root file system private", setPropagation(c.in.Facts.RootParent, 0, unix.MS_PRIVATE).OnHost())
+	case unix.MS_PRIVATE, unix.MS_UNBINDABLE:
+		c.Step(from, "cut the mounts off from the host", setPropagation("/", unix.AT_RECURSIVE, unix.MS_PRIVATE).OnHost())
+	default:
+		c.Step(from, "stop mounts from propagating to the host", setPropagation("/", unix.AT_RECURSIVE, unix.MS_SLAVE).OnHost())
+	}
 }
 
-func (c *compiler) setRootAttr(flags int64, propagation uint64) plan.Op {
+func setPropagation(path string, flags int64, propagation uint64) plan.Op {
 	label := "0"
 	if flags != 0 {
 		label = "AT_RECURSIVE"
 	}
-	return plan.Sys(plan.SysMountSetattr, plan.CWD(), plan.Str("/"), plan.Int(flags, label),
-		plan.Bytes(plan.MountAttr(0, 0, propagation, 0), plan.AttrChange(0, 0, propagation)), plan.Num(32)).OnHost()
+	return plan.Sys(plan.SysMountSetattr, plan.CWD(), plan.Str(path), plan.Int(flags, label),
+		plan.Bytes(plan.MountAttr(0, 0, propagation, 0), plan.AttrChange(0, 0, propagation)), plan.Num(32))
 }
 
-// attachRoot mounts the root file system over the old root. That place needs no path of the host, which a user namespace
-// might not be allowed to walk, and pivot_root takes it.
+// enterRootfs goes to root.path while the init has the host's rights: a user namespace may not be allowed to walk there. Making a
+// mount namespace turns the working directory into the same place of the new one.
+func (c *compiler) enterRootfs() {
+	if !c.ns.has(unix.CLONE_NEWNS) || c.spec.Root == nil {
+		return
+	}
+	root := c.hostPath(c.spec.Root.Path)
+	c.Step("root.path", "go to "+root, plan.Sys(plan.SysChdir, plan.Str(root)).OnHost())
+}
+
+// attachRoot mounts a copy of the root file system over itself, which makes it a mount of its own: pivot_root takes nothing else. Hooks
+// find the container's mounts at root.path.
 func (c *compiler) attachRoot(root string) {
 	tree := plan.Val(c.root)
 	ops := []plan.Op{c.cloneFromHost(c.root, plan.File{Name: FileRootfs, Path: root, From: "root.path", Recursive: true})}
 	if p := c.cloned(); p != 0 {
 		ops = append(ops, plan.MountSetattr(tree, true, 0, 0, p))
 	}
-	ops = append(ops, plan.Sys(plan.SysMoveMount, tree, plan.Str(""), plan.CWD(), plan.Str("/"),
+	ops = append(ops, plan.Sys(plan.SysMoveMount, tree, plan.Str(""), plan.CWD(), plan.Str("."),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH, "F_EMPTY_PATH")).OnHost())
 	c.Step("root.path", "mount "+root+" as the new root", ops...)
 }
@@ -191,34 +199,32 @@ func (c *compiler) hooksBeforePivot() error {
 			c.Host(k.do, k.from, what)
 			continue
 		}
-		// These run in the container's namespaces, but still see the host's root, which a process that joins the mount
-		// namespace would not: the new root lies over it.
-		old := c.tmp()
-		c.Step(k.from, "open the old root for the hooks", plan.OpenFile(plan.CWD(), "/", unix.O_PATH|unix.O_DIRECTORY, 0, 0).OnHost().Into(old))
-		c.HostWith(k.do, k.from, what, plan.Val(old), plan.Val(c.root))
-		c.Builder.Step(k.from, "close the old root", plan.Close(plan.Val(old)))
+		// These run in the container's namespaces, and begin in its root file system.
+		c.HostWith(k.do, k.from, what, plan.Val(c.root))
 	}
 	c.Group = plan.Rootfs
 	return nil
 }
 
-// pivot makes the new root the root. pivot_root(".", ".") stacks the old root on the new one, and "." then is the old one.
+// pivot makes the new root the root. pivot_root(".", ".") stacks the old root on the new one, where umount2 finds it.
 func (c *compiler) pivot() error {
 	root := plan.Val(c.root)
 	dot := plan.Str(".")
-	switch {
-	case !c.ns.has(unix.CLONE_NEWNS) || c.in.NoPivot:
+	if !c.ns.has(unix.CLONE_NEWNS) || c.in.NoPivot {
 		c.Step("root.path", "change the root to the new root file system", plan.Fchdir(root), plan.Sys(plan.SysChroot, dot))
-	default:
-		c.Step("root.path", "pivot to the new root and let go of the old one",
-			plan.Fchdir(root),
-			plan.Sys(plan.SysPivotRoot, dot, dot),
-			// The old root's mounts may be shared with the host's: unmounting must not propagate.
-			plan.Sys(plan.SysMountSetattr, plan.CWD(), dot, plan.Int(unix.AT_RECURSIVE, "AT_RECURSIVE"),
-				plan.Bytes(plan.MountAttr(0, 0, unix.MS_SLAVE, 0), plan.AttrChange(0, 0, unix.MS_SLAVE)), plan.Num(32)),
-			plan.Sys(plan.SysUmount2, dot, plan.Int(unix.MNT_DETACH, "MNT_DETACH")),
-			plan.Fchdir(root))
+		return nil
 	}
+	var before, after []plan.Op
+	if c.propagation() == unix.MS_SHARED {
+		// The old root's mounts are peers of the host's: letting go of them must not propagate.
+		old := c.tmp()
+		before = []plan.Op{plan.OpenFile(plan.CWD(), "/", unix.O_PATH|unix.O_DIRECTORY, 0, 0).OnHost().Into(old)}
+		after = []plan.Op{plan.MountSetattr(plan.Val(old), true, 0, 0, unix.MS_SLAVE), plan.Close(plan.Val(old))}
+	}
+	ops := append(before, plan.Fchdir(root), plan.Sys(plan.SysPivotRoot, dot, dot))
+	ops = append(ops, after...)
+	ops = append(ops, plan.Sys(plan.SysUmount2, dot, plan.Int(unix.MNT_DETACH, "MNT_DETACH")), plan.Fchdir(root))
+	c.Step("root.path", "pivot to the new root and let go of the old one", ops...)
 	return nil
 }
 

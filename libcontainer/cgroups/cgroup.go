@@ -211,7 +211,7 @@ func (c *Cgroup) procs() *node {
 }
 
 // Sub is the cgroup for `exec --cgroup`: paths below the container's cgroup, each for one controller, or for all with the
-// key "". They must exist, ".." doesn't lead out of the container's cgroup, and controllers that are not named stay where they
+// key "". They must exist and have no "..", and controllers that are not named stay where they
 // are.
 func (c *Cgroup) Sub(paths map[string]string) (*Cgroup, error) {
 	sub := &Cgroup{nodes: slices.Clone(c.nodes), none: c.none}
@@ -219,6 +219,9 @@ func (c *Cgroup) Sub(paths map[string]string) (*Cgroup, error) {
 		sub.nodes[i].fd = -1
 	}
 	for name, p := range paths {
+		if slices.Contains(strings.Split(p, "/"), "..") {
+			return nil, also(fmt.Errorf("%s is not below the container's cgroup", p), sub.Close())
+		}
 		found := false
 		for i := range sub.nodes {
 			n := &sub.nodes[i]
@@ -233,11 +236,11 @@ func (c *Cgroup) Sub(paths map[string]string) (*Cgroup, error) {
 				continue
 			}
 			if err != nil {
-				return nil, also(fmt.Errorf("--cgroup: %w", err), sub.Close())
+				return nil, also(err, sub.Close())
 			}
 		}
 		if !found {
-			return nil, also(fmt.Errorf("--cgroup: the container has no cgroup for controller %q", name), sub.Close())
+			return nil, also(fmt.Errorf("the container has no cgroup for controller %q", name), sub.Close())
 		}
 	}
 	return sub, nil

@@ -117,7 +117,10 @@ func TestSub(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	sub, err := cg.Sub(map[string]string{"memory": "/../inner"})
+	if _, err := cg.Sub(map[string]string{"memory": "/../inner"}); err == nil {
+		t.Error("a path with .. was accepted")
+	}
+	sub, err := cg.Sub(map[string]string{"memory": "/inner"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ package facts
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -37,13 +38,17 @@ type Facts struct {
 	Hierarchies []Hierarchy
 	// JoinTasks names the files through which the init joins its cgroups by writing 0 to them.
 	JoinTasks []string
+	// JoinDir says that the container has a directory in the cgroup v2 tree, in which its process is to be born.
+	JoinDir bool
 	// Sources holds, for each entry of mounts that is a bind mount, what its source is now.
 	Sources map[int]Source
 	// Covered holds, for each tmpfs in mounts, the permissions of the directory that it covers; the tmpfs takes them over.
 	Covered map[int]uint32
 	// Devices holds, for each entry of linux.devices, the host's path of the device with the same numbers.
 	Devices map[int]string
-	// Stdio says what the caller's descriptors 0, 1 and 2 are.
+	// RootParent is the mountpoint that root.path lies below, asked for when linux.rootfsPropagation is shared.
+	RootParent string
+	// Stdio says what the descriptors 0, 1 and 2 of the container's process are.
 	Stdio [3]Stdio
 }
 
@@ -68,8 +73,8 @@ type Stdio struct {
 	UID  uint32
 }
 
-// Gather asks the kernel and the host. What depends on the configuration is asked by the other functions.
-func Gather() (*Facts, error) {
+// Gather asks the kernel and the host. std is what the process gets as 0, 1 and 2. What depends on the configuration is asked by the other functions.
+func Gather(std [3]*os.File) (*Facts, error) {
 	f := &Facts{EUID: uint32(os.Geteuid()), EGID: uint32(os.Getegid())}
 	if err := f.capabilities(); err != nil {
 		return nil, err
@@ -80,8 +85,10 @@ func Gather() (*Facts, error) {
 	if b, err := os.ReadFile("/sys/module/apparmor/parameters/enabled"); err == nil {
 		f.AppArmor = len(b) > 0 && b[0] == 'Y'
 	}
-	for i := range f.Stdio {
-		f.Stdio[i] = stdio(i)
+	for i, file := range std {
+		if file != nil {
+			f.Stdio[i] = stdio(int(file.Fd()))
+		}
 	}
 	return f, nil
 }
@@ -131,4 +138,33 @@ func OfSource(path string) Source {
 		return Source{Err: err}
 	}
 	return Source{Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR}
+}
+
+// MountpointOf is the mountpoint of the mount that path lies in.
+func MountpointOf(path string) (string, error) {
+	id, err := mountID(path)
+	if err != nil {
+		return "", err
+	}
+	for path != "/" {
+		parent := filepath.Dir(path)
+		other, err := mountID(parent)
+		if err != nil {
+			return "", err
+		}
+		if other != id {
+			break
+		}
+		path = parent
+	}
+	return path, nil
+}
+
+// mountID is the mount's id (statx(2), Linux 5.8).
+func mountID(path string) (uint64, error) {
+	var st unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_MNT_ID, &st); err != nil {
+		return 0, fmt.Errorf("statx %s: %w", path, err)
+	}
+	return st.Mnt_id, nil
 }

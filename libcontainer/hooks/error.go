@@ -21,12 +21,12 @@ type Error struct {
 	Stderr string
 }
 
-// Error keeps the shape that people know from runc: "error running poststop hook #0: exit status 3, stdout: …, stderr: …".
+// Error puts the place in front of the shape that people know from runc: "error running poststop hook #0: exit status 3, stdout: …, stderr: …".
 func (e *Error) Error() string {
 	stdout, stderr := share(oneLine(e.Stdout), oneLine(e.Stderr), keep)
 	command := oneLine(strings.Join(append([]string{e.Path}, e.Args[min(1, len(e.Args)):]...), " "))
-	return fmt.Sprintf("error running %s hook #%d: %v, stdout: %s, stderr: %s (%s after %s)",
-		e.Kind, e.Index, e.Err, stdout, stderr, command, e.Took.Round(time.Millisecond))
+	return fmt.Sprintf("hooks.%s[%d]: error running %s hook #%d: %v, stdout: %s, stderr: %s (%s after %s)",
+		e.Kind, e.Index, e.Kind, e.Index, e.Err, stdout, stderr, command, e.Took.Round(time.Millisecond))
 }
 
 func (e *Error) Unwrap() error { return e.Err }

@@ -44,7 +44,7 @@ func randomPlan(seed uint64, portable bool) *plan.Plan {
 			g.op()
 		}
 		if spawn && i == 1 {
-			g.Do(g.SpawnChild(0).Into(g.reg()))
+			g.Do(g.SpawnChild(0, nil).Into(g.reg()))
 		}
 	}
 	g.Step("default", "show all registers")

@@ -23,7 +23,7 @@ type Config struct {
 	Preserve []*os.File
 	// Files are the plan's files by name; "sync" is made here.
 	Files map[string]*os.File
-	// Cgroup is a directory of the cgroup v2 tree in which the init is born (CLONE_INTO_CGROUP, Linux 5.7), or nil.
+	// Cgroup is a directory of the cgroup v2 tree in which the image is born (CLONE_INTO_CGROUP, Linux 5.7), or nil.
 	Cgroup *os.File
 	// Page backs the progress page. It outlives the command when it is a file in the container's directory, so that `start` and
 	// `state` can see how far the init came; nil means that nobody else needs it.

@@ -85,7 +85,7 @@ func TestFailedExecIsReportedWithItsPlace(t *testing.T) {
 func TestSpawnedChildIsOurs(t *testing.T) {
 	b := plan.NewBuilder()
 	b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
-	b.Step("linux.namespaces", "spawn", b.SpawnChild(0))
+	b.Step("linux.namespaces", "spawn", b.SpawnChild(0, nil))
 	b.Host("look", "hooks", "look")
 	p, r := start(t, program(b, "/bin/echo", "child"), nil)
 	err := p.Serve(func(*plan.Step, []*os.File) error {

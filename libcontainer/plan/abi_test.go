@@ -15,8 +15,8 @@ func TestStructures(t *testing.T) {
 	if strconv.IntSize == 32 {
 		t.Skip("the image and its structures are for 64-bit ports")
 	}
-	type cloneArgs struct { // linux/sched.h, CLONE_ARGS_SIZE_VER0
-		Flags, Pidfd, ChildTid, ParentTid, ExitSignal, Stack, StackSize, TLS uint64
+	type cloneArgs struct { // linux/sched.h, CLONE_ARGS_SIZE_VER2
+		Flags, Pidfd, ChildTid, ParentTid, ExitSignal, Stack, StackSize, TLS, SetTid, SetTidSize, Cgroup uint64
 	}
 	const lo, hi = 0x89abcdef, 0x01234567
 	tests := []struct {
@@ -73,8 +73,8 @@ func TestStructuresWithPointers(t *testing.T) {
 	if strconv.IntSize == 32 {
 		t.Skip("the image and its structures are for 64-bit ports")
 	}
-	if got, want := CloneArgsParentTid, 3*8; got != want {
-		t.Errorf("parent_tid at %d", got)
+	if CloneArgsParentTid != 3*8 || CloneArgsCgroup != 10*8 || CloneArgsSize != 11*8 {
+		t.Errorf("clone_args: parent_tid at %d, cgroup at %d of %d", CloneArgsParentTid, CloneArgsCgroup, CloneArgsSize)
 	}
 	b := NewBuilder()
 	hdr, ctl := b.RightsMessage("m", "data", 3)

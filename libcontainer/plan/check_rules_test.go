@@ -157,7 +157,7 @@ func TestCheckCapabilities(t *testing.T) {
 		}))
 	})
 	t.Run("spawned into a user namespace", func(t *testing.T) {
-		checkWant(t, "", attempt(func(b *Builder) { b.Do(user, b.SpawnChild(unix.CLONE_NEWUSER), name) }))
+		checkWant(t, "", attempt(func(b *Builder) { b.Do(user, b.SpawnChild(unix.CLONE_NEWUSER, nil), name) }))
 	})
 }
 
@@ -213,11 +213,11 @@ func TestCheckRendezvous(t *testing.T) {
 		{"hooks before the process exists", "its pid is known only behind the spawn", func(b *Builder) {
 			b.Group = Hooks
 			b.Host("a", "x", "a")
-			b.Step("x", "y", b.SpawnChild(0))
+			b.Step("x", "y", b.SpawnChild(0, nil))
 		}},
 		{"id maps before the process exists", "", func(b *Builder) {
 			b.Host("a", "x", "a")
-			b.Step("x", "y", b.SpawnChild(0))
+			b.Step("x", "y", b.SpawnChild(0, nil))
 		}},
 		{"report register under a condition", "only an unconditional set or accept4", func(b *Builder) {
 			r := b.Reg()

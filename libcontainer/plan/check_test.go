@@ -195,10 +195,10 @@ func TestCheckOps(t *testing.T) {
 			r := b.Reg()
 			b.Do(may(r), Exit(1).When(r.Failed()), use(r).When(r.OK()))
 		}},
-		{"two spawns", "may spawn only once", func(b *Builder) { b.Do(b.SpawnChild(0), b.SpawnChild(0)) }},
+		{"two spawns", "may spawn only once", func(b *Builder) { b.Do(b.SpawnChild(0, nil), b.SpawnChild(0, nil)) }},
 		{"spawn that depends", "may spawn only once and only on every path", func(b *Builder) {
 			r := b.Reg()
-			b.Do(may(r), b.SpawnChild(0).When(r.OK()))
+			b.Do(may(r), b.SpawnChild(0, nil).When(r.OK()))
 		}},
 		{"pivot_root that may fail", "is allowed to fail", func(b *Builder) { b.Do(pivot().Allowing(unix.EINVAL)) }},
 		{"joins while traceable", "PR_SET_DUMPABLE", func(b *Builder) {

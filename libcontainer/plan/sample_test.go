@@ -21,7 +21,7 @@ func sample() *Plan {
 	b.Step("default", "share the page that tells how far the init came", b.MapPage(PageSize))
 	b.Step("default", "keep other processes from looking into this one", Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE", Num(0)))
 	b.Step("default", "let no descriptor survive the user's program", CloseOnExecFrom(4))
-	b.Step("linux.namespaces", "go on as the first process of the new pid namespace", b.SpawnChild(unix.CLONE_NEWPID))
+	b.Step("linux.namespaces", "go on as the first process of the new pid namespace", b.SpawnChild(unix.CLONE_NEWPID, nil))
 	b.Step("hostname", `set the host name to "web"`, Sys(SysSethostname, Str("web"), Num(3)))
 	b.Group = Hooks
 	b.Host("prestart", "hooks.prestart", "run the prestart hooks")

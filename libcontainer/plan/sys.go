@@ -176,11 +176,19 @@ func CloseOnExecFrom(first int) Op {
 }
 
 // SpawnChild is clone3 with CLONE_PARENT: the child is the caller's sibling, so that the host can wait for it, and goes on; the caller exits.
-func (b *Builder) SpawnChild(namespaces uint64) Op {
+// cgroup, if not nil, is a directory of the cgroup v2 tree in which the child is born (CLONE_INTO_CGROUP, Linux 5.7).
+func (b *Builder) SpawnChild(namespaces uint64, cgroup *Arg) Op {
 	// With CLONE_PARENT the exit signal is the caller's own, and the kernel wants zero here.
 	flags := namespaces | unix.CLONE_PARENT | unix.CLONE_PARENT_SETTID
-	args := b.Buf("clone_args", CloneArgs(flags, 0), Ptr{Off: CloneArgsParentTid, To: Page(PagePid)})
-	return Sys(Spawn, args, Int(64, CloneText(namespaces|unix.CLONE_PARENT)))
+	ptrs := []Ptr{{Off: CloneArgsParentTid, To: Page(PagePid)}}
+	label := CloneText(namespaces | unix.CLONE_PARENT)
+	if cgroup != nil {
+		flags |= unix.CLONE_INTO_CGROUP
+		ptrs = append(ptrs, Ptr{Off: CloneArgsCgroup, To: *cgroup})
+		label += "|INTO_CGROUP"
+	}
+	args := b.Buf("clone_args", CloneArgs(flags, 0), ptrs...)
+	return Sys(Spawn, args, Int(CloneArgsSize, label))
 }
 
 // MapPage maps the page shared with the host over the image's own: the first op, since from then on the host sees how far the init came.
