@@ -28,8 +28,8 @@ func (f flagSet) text(v uint64) string {
 }
 
 func openFlagNames() ([]uint64, string) {
-	return []uint64{unix.O_PATH, unix.O_WRONLY, unix.O_RDWR, unix.O_CREAT, unix.O_EXCL, unix.O_NOFOLLOW, unix.O_DIRECTORY, unix.O_NOCTTY, unix.O_CLOEXEC},
-		"O_PATH O_WRONLY O_RDWR O_CREAT O_EXCL O_NOFOLLOW O_DIRECTORY O_NOCTTY O_CLOEXEC"
+	return []uint64{unix.O_PATH, unix.O_WRONLY, unix.O_RDWR, unix.O_CREAT, unix.O_EXCL, unix.O_NOFOLLOW, unix.O_DIRECTORY, unix.O_NOCTTY, unix.O_NONBLOCK, unix.O_CLOEXEC},
+		"O_PATH O_WRONLY O_RDWR O_CREAT O_EXCL O_NOFOLLOW O_DIRECTORY O_NOCTTY O_NONBLOCK O_CLOEXEC"
 }
 
 func resolveFlagNames() ([]uint64, string) {
