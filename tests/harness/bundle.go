@@ -138,15 +138,7 @@ func (b *Bundle) MapIDs(first, size uint32) *Bundle {
 	b.Namespace(specs.UserNamespace, "")
 	m := []specs.LinuxIDMapping{{ContainerID: 0, HostID: first, Size: size}}
 	b.Spec.Linux.UIDMappings, b.Spec.Linux.GIDMappings = m, m
-	err := filepath.WalkDir(b.Rootfs, func(name string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		return os.Lchown(name, int(first), int(first))
-	})
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	chown(b.t, b.Rootfs, int(first))
 	return b
 }
 

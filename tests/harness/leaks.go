@@ -194,3 +194,10 @@ func StatusField(pid int, name string) string {
 	}
 	return ""
 }
+
+// Alive reports whether a process runs. A zombie doesn't: it waits for its
+// parent, which is no business of the runtime's.
+func Alive(pid int) bool {
+	state := StatusField(pid, "State")
+	return state != "" && state[0] != 'Z' && state[0] != 'X'
+}

@@ -2,7 +2,6 @@ package harness
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,21 +35,8 @@ func NewUser(t T) *User {
 	if err := os.Mkdir(filepath.Join(u.dir, "run"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	u.own(t, u.dir)
+	chown(t, u.dir, int(u.ID))
 	return u
-}
-
-func (u *User) own(t T, dir string) {
-	t.Helper()
-	err := filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		return os.Lchown(name, int(u.ID), int(u.ID))
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // command turns a command of root into the same one of the user.
@@ -69,7 +55,7 @@ func (u *User) Rootless(t T, subIDs bool) *Bundle {
 	t.Helper()
 	r := &Runtime{t: t, Root: filepath.Join(u.dir, "run", "state"), User: u}
 	b := r.Bundle()
-	u.own(t, b.Dir)
+	chown(t, b.Dir, int(u.ID))
 	b.NoNamespace(specs.NetworkNamespace).Namespace(specs.UserNamespace, "")
 	maps := []specs.LinuxIDMapping{{ContainerID: 0, HostID: u.ID, Size: 1}}
 	if subIDs {

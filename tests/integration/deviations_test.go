@@ -185,7 +185,7 @@ func TestDeleteCreated(t *testing.T) {
 	b := sleeper(t).Create()
 	pid := b.Pid()
 	b.Delete()
-	if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil {
+	if harness.Alive(pid) {
 		t.Error("the process is still there")
 	}
 }

@@ -223,7 +223,7 @@ func TestExecDetachedEndsWithTheContainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Kill()
-	harness.Eventually(t, "end of the exec'd process", func() bool { return unix.Kill(pid, 0) != nil })
+	harness.Eventually(t, "end of the exec'd process", func() bool { return !harness.Alive(pid) })
 }
 
 func TestExecForwardsSignals(t *testing.T) {

@@ -251,7 +251,7 @@ func TestFailingStartHooks(t *testing.T) {
 			}
 			contains(t, res.Message(), "hooks."+kind+"[0]", "exit status 3", "OUT", "ERR")
 			wantLines(t, readFile(t, log), "poststop")
-			harness.Eventually(t, "end of the process", func() bool { _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); return err != nil })
+			harness.Eventually(t, "end of the process", func() bool { return !harness.Alive(pid) })
 			if dirs := b.CgroupDirs(); dirs != nil {
 				t.Errorf("left %v", dirs)
 			}
