@@ -220,9 +220,5 @@ func (c *Container) execCgroup(args []string) (*cgroups.Cgroup, error) {
 			paths[name] = path
 		}
 	}
-	sub, err := cg.Sub(paths)
-	if err != nil {
-		return nil, fmt.Errorf("--cgroup: %w", err)
-	}
-	return sub, nil
+	return cg.Sub(paths)
 }

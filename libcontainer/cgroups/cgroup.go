@@ -220,7 +220,7 @@ func (c *Cgroup) Sub(paths map[string]string) (*Cgroup, error) {
 	}
 	for name, p := range paths {
 		if slices.Contains(strings.Split(p, "/"), "..") {
-			return nil, also(fmt.Errorf("%s is not below the container's cgroup", p), sub.Close())
+			return nil, also(fmt.Errorf("--cgroup: %s is not below the container's cgroup", p), sub.Close())
 		}
 		found := false
 		for i := range sub.nodes {
@@ -236,11 +236,11 @@ func (c *Cgroup) Sub(paths map[string]string) (*Cgroup, error) {
 				continue
 			}
 			if err != nil {
-				return nil, also(err, sub.Close())
+				return nil, also(fmt.Errorf("--cgroup: %w", err), sub.Close())
 			}
 		}
 		if !found {
-			return nil, also(fmt.Errorf("the container has no cgroup for controller %q", name), sub.Close())
+			return nil, also(fmt.Errorf("--cgroup: the container has no cgroup for controller %q", name), sub.Close())
 		}
 	}
 	return sub, nil
