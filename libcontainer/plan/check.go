@@ -214,6 +214,10 @@ func (c *checker) shape() {
 	if len(o.Args) > 6 || len(o.Allow) > 5 {
 		c.errorf("has %d arguments and allows %d errnos; there is room for 6 and 5", len(o.Args), len(o.Allow))
 	}
+	info := &callTable[o.Call]
+	if least := max(info.paths[0].path, info.paths[1].path, info.nofollow, info.cloexec, info.addr, info.length); len(o.Args) < int(least) {
+		c.errorf("has %d arguments; it needs %d", len(o.Args), least)
+	}
 	for _, e := range o.Allow {
 		if e < 1 || e > 4095 {
 			c.errorf("allows errno %d, which does not exist", int(e))
@@ -225,7 +229,7 @@ func (c *checker) shape() {
 	if o.Call == Assert && (o.int(3) < 1 || o.int(3) > 4095) || o.Call == Fail && (o.int(0) < 1 || o.int(0) > 4095) {
 		c.errorf("fails with an errno that does not exist")
 	}
-	if len(o.Allow) > 0 && callTable[o.Call].strict {
+	if len(o.Allow) > 0 && info.strict {
 		c.errorf("is allowed to fail, but what follows relies on it")
 	}
 }

@@ -118,12 +118,11 @@ func (c *checker) becomesUser() bool {
 
 // cloneFlags are the flags of the op's struct clone_args.
 func (c *checker) cloneFlags() uint64 {
-	o := c.op
-	if len(o.Args) == 0 || o.Args[0].Kind != KindBuf || o.Args[0].Buf >= len(c.p.Bufs) {
+	if len(c.op.Args) == 0 {
 		return 0
 	}
-	b := &c.p.Bufs[o.Args[0].Buf]
-	if len(b.Data) < 8 {
+	b := c.bufOf(&c.op.Args[0])
+	if b == nil || len(b.Data) < 8 {
 		return 0
 	}
 	return native.Uint64(b.Data)

@@ -16,9 +16,9 @@ func (c *checker) arg(a *Arg) {
 		}
 	case KindBytes:
 	case KindBuf:
-		if a.Buf < 0 || a.Buf >= len(c.p.Bufs) {
+		if b := c.bufOf(a); b == nil {
 			c.errorf("uses buffer %d of %d", a.Buf, len(c.p.Bufs))
-		} else if b := &c.p.Bufs[a.Buf]; a.Int > uint64(b.size()) {
+		} else if a.Int > uint64(b.size()) {
 			c.errorf("uses byte %d of buffer %s, which has %d", a.Int, b.Name, b.size())
 		}
 	case KindPage:
@@ -28,6 +28,14 @@ func (c *checker) arg(a *Arg) {
 	default:
 		c.errorf("has an argument of no kind")
 	}
+}
+
+// bufOf is the buffer that an argument points into, or nil.
+func (c *checker) bufOf(a *Arg) *Buf {
+	if a.Kind != KindBuf || a.Buf < 0 || a.Buf >= len(c.p.Bufs) {
+		return nil
+	}
+	return &c.p.Bufs[a.Buf]
 }
 
 // size is the number of bytes of b in the image.
@@ -84,16 +92,21 @@ func (c *checker) memory() {
 	case KindBytes:
 		have = uint64(len(a.Data))
 	case KindBuf:
-		if a.Buf < 0 || a.Buf >= len(c.p.Bufs) {
+		b := c.bufOf(a)
+		if b == nil {
 			return
 		}
-		have = uint64(c.p.Bufs[a.Buf].size())
+		have = uint64(b.size())
 		have -= min(have, a.Int)
 	case KindPage:
 		have = uint64(c.p.pageSize())
 		have -= min(have, a.Int)
 	case KindReg, KindFile:
-		return // an address that was computed
+		if o.Call.IsPseudo() {
+			// The kernel would say EFAULT, but here there is none.
+			c.errorf("uses memory at an address that is not part of the plan")
+		}
+		return
 	}
 	if need > have {
 		c.errorf("uses %d bytes of memory where the plan has %d", need, have)

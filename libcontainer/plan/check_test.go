@@ -160,6 +160,7 @@ func TestCheckOps(t *testing.T) {
 		fill func(b *Builder)
 	}{
 		{"seven arguments", "there is room for 6 and 5", func(b *Builder) { b.Do(Sys(SysNone, make([]Arg, 7)...)) }},
+		{"too few arguments", "has 1 arguments; it needs 3", func(b *Builder) { b.Do(Sys(SysWrite, Num(1))) }},
 		{"six errnos", "there is room for 6 and 5", func(b *Builder) { b.Do(Umask(0).Allowing(1, 2, 3, 4, 5, 6)) }},
 		{"errno 0", "errno 0, which does not exist", func(b *Builder) { b.Do(Umask(0).Allowing(0)) }},
 		{"errno beyond", "errno 4096, which does not exist", func(b *Builder) { b.Do(Umask(0).Allowing(4096)) }},
@@ -185,6 +186,10 @@ func TestCheckOps(t *testing.T) {
 		}},
 		{"stores beyond a buffer", "uses 4 bytes of memory where the plan has 2", func(b *Builder) {
 			b.Do(StoreFD(b.Buf("b", make([]byte, 8)).Off(6), Num(1)))
+		}},
+		{"stores at a computed address", "an address that is not part of the plan", func(b *Builder) {
+			r := b.Reg()
+			b.Do(Umask(0).Into(r), StoreFD(Val(r), Num(1)))
 		}},
 		{"sends beyond its data", "uses 9 bytes of memory where the plan has 1", func(b *Builder) { b.Do(Sendto(Num(1), Bytes([]byte{1}, "x"), 9)) }},
 		{"fills a constant", "writes to a constant", func(b *Builder) { b.Do(Sys(SysRead, Num(0), Bytes(make([]byte, 8), "b"), Num(8))) }},
