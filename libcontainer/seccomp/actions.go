@@ -6,18 +6,19 @@ import (
 	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // Verdicts of a filter (SECCOMP_RET_* of linux/seccomp.h). The low 16 bits are data: an errno, or a message for the tracer.
 const (
-	retKillProcess = 0x80000000
-	retKillThread  = 0x00000000
-	retTrap        = 0x00030000
-	retErrno       = 0x00050000
-	retNotify      = 0x7fc00000
-	retTrace       = 0x7ff00000
-	retLog         = 0x7ffc0000
-	retAllow       = 0x7fff0000
+	retKillProcess = unix.SECCOMP_RET_KILL_PROCESS
+	retKillThread  = unix.SECCOMP_RET_KILL_THREAD
+	retTrap        = unix.SECCOMP_RET_TRAP
+	retErrno       = unix.SECCOMP_RET_ERRNO
+	retNotify      = unix.SECCOMP_RET_USER_NOTIF
+	retTrace       = unix.SECCOMP_RET_TRACE
+	retLog         = unix.SECCOMP_RET_LOG
+	retAllow       = unix.SECCOMP_RET_ALLOW
 
 	retENOSYS = retErrno | uint32(syscall.ENOSYS)
 	// retBadArch meets calls of an architecture that the profile does not name.
@@ -85,11 +86,11 @@ func permissive(v uint32) bool {
 
 // Flags of seccomp(2).
 const (
-	FlagTSYNC            = 1 << 0
-	FlagLog              = 1 << 1
-	FlagSpecAllow        = 1 << 2
-	FlagNewListener      = 1 << 3
-	FlagWaitKillableRecv = 1 << 5 // Linux 5.19
+	FlagTSYNC            = unix.SECCOMP_FILTER_FLAG_TSYNC
+	FlagLog              = unix.SECCOMP_FILTER_FLAG_LOG
+	FlagSpecAllow        = unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
+	FlagNewListener      = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+	FlagWaitKillableRecv = unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV // Linux 5.19
 )
 
 const flagTSYNC specs.LinuxSeccompFlag = "SECCOMP_FILTER_FLAG_TSYNC"

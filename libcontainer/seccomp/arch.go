@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 //go:generate go run ./internal/mksyscalls $LINUX_LIBC_DEV
@@ -17,7 +18,7 @@ const (
 
 	// x32 calls have the machine's AUDIT_ARCH_X86_64 and this bit in their number.
 	x32Bit     = 0x40000000
-	auditX8664 = 0xc000003e
+	auditX8664 = unix.AUDIT_ARCH_X86_64
 	// From x32Own to below x32End x32 has calls of its own, older than many with smaller numbers.
 	x32Own = 512
 	x32End = 548
@@ -40,29 +41,29 @@ type arch struct {
 
 // arches is a table only read, laid out by the linker. Which architectures count as 32-bit is libseccomp's choice: x32 and MIPS n32 do.
 var arches = [...]arch{
-	{"SCMP_ARCH_X86", "x86", 0x40000003, 0, false, false, &nrX86, "386"},
+	{"SCMP_ARCH_X86", "x86", unix.AUDIT_ARCH_I386, 0, false, false, &nrX86, "386"},
 	{"SCMP_ARCH_X86_64", "x86", auditX8664, 0, true, false, &nrX8664, "amd64"},
 	{"SCMP_ARCH_X32", "x86", auditX8664, x32Bit, false, false, &nrX32, ""},
-	{"SCMP_ARCH_ARM", "arm", 0x40000028, 0, false, false, &nrARM, "arm"},
-	{"SCMP_ARCH_AARCH64", "arm", 0xc00000b7, 0, true, false, &nrAARCH64, "arm64"},
-	{"SCMP_ARCH_MIPS", "mips", 0x00000008, 4000, false, true, &nrMIPS, "mips"},
-	{"SCMP_ARCH_MIPS64", "mips", 0x80000008, 5000, true, true, &nrMIPS64, "mips64"},
-	{"SCMP_ARCH_MIPS64N32", "mips", 0xa0000008, 6000, false, true, &nrMIPS64N32, ""},
-	{"SCMP_ARCH_MIPSEL", "mipsel", 0x40000008, 4000, false, false, &nrMIPS, "mipsle"},
-	{"SCMP_ARCH_MIPSEL64", "mipsel", 0xc0000008, 5000, true, false, &nrMIPS64, "mips64le"},
-	{"SCMP_ARCH_MIPSEL64N32", "mipsel", 0xe0000008, 6000, false, false, &nrMIPS64N32, ""},
-	{"SCMP_ARCH_PPC", "ppc", 0x00000014, 0, false, true, &nrPPC, ""},
-	{"SCMP_ARCH_PPC64", "ppc", 0x80000015, 0, true, true, &nrPPC64, "ppc64"},
-	{"SCMP_ARCH_PPC64LE", "ppc64le", 0xc0000015, 0, true, false, &nrPPC64, "ppc64le"},
-	{"SCMP_ARCH_S390", "s390", 0x00000016, 0, false, true, &nrS390, ""},
-	{"SCMP_ARCH_S390X", "s390", 0x80000016, 0, true, true, &nrS390X, "s390x"},
-	{"SCMP_ARCH_PARISC", "parisc", 0x0000000f, 0, false, true, &nrPARISC, ""},
-	{"SCMP_ARCH_PARISC64", "parisc", 0x8000000f, 0, true, true, &nrPARISC64, ""},
-	{"SCMP_ARCH_RISCV64", "riscv", 0xc00000f3, 0, true, false, &nrRISCV64, "riscv64"},
-	{"SCMP_ARCH_LOONGARCH64", "loongarch", 0xc0000102, 0, true, false, &nrLOONGARCH64, "loong64"},
-	{"SCMP_ARCH_M68K", "m68k", 0x00000004, 0, false, true, &nrM68K, ""},
-	{"SCMP_ARCH_SH", "sh", 0x4000002a, 0, false, false, &nrSH, ""},
-	{"SCMP_ARCH_SHEB", "sheb", 0x0000002a, 0, false, true, &nrSH, ""},
+	{"SCMP_ARCH_ARM", "arm", unix.AUDIT_ARCH_ARM, 0, false, false, &nrARM, "arm"},
+	{"SCMP_ARCH_AARCH64", "arm", unix.AUDIT_ARCH_AARCH64, 0, true, false, &nrAARCH64, "arm64"},
+	{"SCMP_ARCH_MIPS", "mips", unix.AUDIT_ARCH_MIPS, 4000, false, true, &nrMIPS, "mips"},
+	{"SCMP_ARCH_MIPS64", "mips", unix.AUDIT_ARCH_MIPS64, 5000, true, true, &nrMIPS64, "mips64"},
+	{"SCMP_ARCH_MIPS64N32", "mips", unix.AUDIT_ARCH_MIPS64N32, 6000, false, true, &nrMIPS64N32, ""},
+	{"SCMP_ARCH_MIPSEL", "mipsel", unix.AUDIT_ARCH_MIPSEL, 4000, false, false, &nrMIPS, "mipsle"},
+	{"SCMP_ARCH_MIPSEL64", "mipsel", unix.AUDIT_ARCH_MIPSEL64, 5000, true, false, &nrMIPS64, "mips64le"},
+	{"SCMP_ARCH_MIPSEL64N32", "mipsel", unix.AUDIT_ARCH_MIPSEL64N32, 6000, false, false, &nrMIPS64N32, ""},
+	{"SCMP_ARCH_PPC", "ppc", unix.AUDIT_ARCH_PPC, 0, false, true, &nrPPC, ""},
+	{"SCMP_ARCH_PPC64", "ppc", unix.AUDIT_ARCH_PPC64, 0, true, true, &nrPPC64, "ppc64"},
+	{"SCMP_ARCH_PPC64LE", "ppc64le", unix.AUDIT_ARCH_PPC64LE, 0, true, false, &nrPPC64, "ppc64le"},
+	{"SCMP_ARCH_S390", "s390", unix.AUDIT_ARCH_S390, 0, false, true, &nrS390, ""},
+	{"SCMP_ARCH_S390X", "s390", unix.AUDIT_ARCH_S390X, 0, true, true, &nrS390X, "s390x"},
+	{"SCMP_ARCH_PARISC", "parisc", unix.AUDIT_ARCH_PARISC, 0, false, true, &nrPARISC, ""},
+	{"SCMP_ARCH_PARISC64", "parisc", unix.AUDIT_ARCH_PARISC64, 0, true, true, &nrPARISC64, ""},
+	{"SCMP_ARCH_RISCV64", "riscv", unix.AUDIT_ARCH_RISCV64, 0, true, false, &nrRISCV64, "riscv64"},
+	{"SCMP_ARCH_LOONGARCH64", "loongarch", unix.AUDIT_ARCH_LOONGARCH64, 0, true, false, &nrLOONGARCH64, "loong64"},
+	{"SCMP_ARCH_M68K", "m68k", unix.AUDIT_ARCH_M68K, 0, false, true, &nrM68K, ""},
+	{"SCMP_ARCH_SH", "sh", unix.AUDIT_ARCH_SHEL, 0, false, false, &nrSH, ""},
+	{"SCMP_ARCH_SHEB", "sheb", unix.AUDIT_ARCH_SH, 0, false, true, &nrSH, ""},
 }
 
 func findArch(name specs.Arch) *arch {

@@ -23,6 +23,7 @@ package seccomp
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -74,6 +75,9 @@ func Compile(profile *specs.LinuxSeccomp, opts Options) (*Program, error) {
 	}
 	a := newAssembler(p)
 	a.machine()
+	if len(p.errs) > 0 {
+		return nil, errors.Join(p.errs...)
+	}
 	if n := len(a.code); n > bpf.MaxInstructions {
 		return nil, fmt.Errorf("linux.seccomp.syscalls: the filter has %d instructions, the kernel takes at most %d", n, bpf.MaxInstructions)
 	}
@@ -91,7 +95,7 @@ func (p *Program) order() binary.ByteOrder { return p.policy.arches[0].order() }
 func (p *Program) Decide(d bpf.Data) uint32 {
 	v, _, err := bpf.Run(p.Code, d, p.order())
 	if err != nil {
-		// Impossible: the tests run every program that they make through bpf.Check.
+		// Can't happen: what Compile makes passes bpf.Check.
 		return retKillProcess
 	}
 	return v
@@ -172,13 +176,7 @@ func (l *layout) arch(a *arch) {
 	p := l.policy
 	var slots [tableSize]uint16 // decisions by number
 	var far [16]uint16          // of Arm's private calls
-	var hot [tableSize]bool
 	newest := -1
-	for _, i := range p.hot {
-		if n := a.table[i]; n < tableSize {
-			hot[n] = true
-		}
-	}
 	for i, n := range a.table {
 		d := p.calls[i]
 		if n == none || d == unnamed {
@@ -203,15 +201,15 @@ func (l *layout) arch(a *arch) {
 	if a.base != 0 && a.base != x32Bit {
 		l.push(0, def, 1)
 	}
+	weight := uint32(8)
+	if a.base == x32Bit {
+		weight = 1 // hardly ever used, and not tried when the kernel loads the filter
+	}
 	for n, d := range slots[:newest+1] {
 		to := l.decision(d, a.wide)
 		if n == 0 && a.cpu == "s390" && newer != def {
 			// Calls above 255 come in a register, and those that the kernel doesn't know arrive as number 0.
 			to = newer
-		}
-		weight := uint32(1)
-		if hot[n] {
-			weight += hotWeight
 		}
 		l.push(a.base+uint32(n), to, weight)
 	}

@@ -57,7 +57,7 @@ func (p *policy) multiplexed(d, call uint16, number uint64) uint16 {
 				conds = append(conds, have)
 			}
 		}
-		p.clauses = append(p.clauses, clause{conds, c.verdict, c.rule})
+		p.clauses = append(p.clauses, clause{conds, c.verdict})
 		d = p.add(d, int32(len(p.clauses)-1), len(p.decisions))
 	}
 	return d

@@ -41,11 +41,3 @@ func (f *finder) find(want string) (int, bool) {
 	f.last = lo
 	return lo, true
 }
-
-// The calls that programs make most. Their numbers weigh more in the search tree.
-var hotNames = [...]string{
-	"brk", "clock_nanosleep", "close", "epoll_pwait", "epoll_wait", "fcntl", "fstat", "futex", "ioctl", "lseek", "mmap", "mprotect", "munmap",
-	"newfstatat", "openat", "ppoll", "read", "recvfrom", "rt_sigaction", "rt_sigprocmask", "sendto", "write",
-}
-
-const hotWeight = 8

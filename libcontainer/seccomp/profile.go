@@ -33,7 +33,6 @@ const (
 type clause struct {
 	conds   []cond
 	verdict uint32
-	rule    int // index in the profile's syscalls
 }
 
 // A decision is what happens to the system calls that named the same rules: a verdict, or a chain of clauses, each the
@@ -61,7 +60,6 @@ type policy struct {
 	decisions []decision
 	calls     [nameCount]uint16 // name index to decision
 	unknown   []string
-	hot       [len(hotNames)]int
 	flags     uint32
 	notify    bool
 	errs      []error
@@ -92,9 +90,6 @@ func (p *policy) load(native specs.Arch) error {
 	var f finder
 	for i := range s.Syscalls {
 		p.loadRule(i, &f)
-	}
-	for i, s := range hotNames {
-		p.hot[i], _ = f.find(s)
 	}
 	if p.notify {
 		// TSYNC would need a second flag beside a listener; the one thread that loads the filter has no others to synchronise.
@@ -180,7 +175,7 @@ func (p *policy) loadRule(i int, f *finder) {
 	if len(p.errs) > 0 {
 		return
 	}
-	from, to := p.addClauses(i, v, conds)
+	from, to := p.addClauses(v, conds)
 	fresh := len(p.decisions)
 	for _, s := range r.Names {
 		index, ok := f.find(s)
@@ -241,20 +236,20 @@ func (p *policy) loadArgs(i int) []cond {
 // addClauses appends a rule's clauses and returns their range. Conditions on different arguments must all hold. When two are on the same
 // argument, each condition of the rule is a clause of its own, any of which matches: that is what such rules have always
 // meant to runtimes on libseccomp, which compares an argument once a rule.
-func (p *policy) addClauses(rule int, v uint32, conds []cond) (from, to int32) {
+func (p *policy) addClauses(v uint32, conds []cond) (from, to int32) {
 	from = int32(len(p.clauses))
 	var seen [6]bool
 	for _, c := range conds {
 		if seen[c.index] {
 			for i := range conds {
-				p.clauses = append(p.clauses, clause{conds[i : i+1], v, rule})
+				p.clauses = append(p.clauses, clause{conds[i : i+1], v})
 			}
 			return from, int32(len(p.clauses))
 		}
 		seen[c.index] = true
 	}
 	if len(conds) > 0 {
-		p.clauses = append(p.clauses, clause{conds, v, rule})
+		p.clauses = append(p.clauses, clause{conds, v})
 	}
 	return from, int32(len(p.clauses))
 }
@@ -304,7 +299,9 @@ func (p *policy) add(d uint16, c int32, fresh int) uint16 {
 
 func (p *policy) newDecision(d decision) uint16 {
 	if len(p.decisions) > math.MaxUint16 {
-		p.errs = append(p.errs, errTooMany())
+		if len(p.errs) == 0 {
+			p.errs = append(p.errs, errTooMany())
+		}
 		return unnamed
 	}
 	p.decisions = append(p.decisions, d)
