@@ -17,18 +17,18 @@ import (
 // departures are the ways in which a program may decide differently from libseccomp's on purpose. Each tuple on which they differ must be one of
 // them, and then our decision must be the model's.
 var departures = map[string]string{
-	"newer":        "ENOSYS for calls newer than all that the profile names: libseccomp has no such rule, runtimes prepend one of their own",
-	"order":        "two rules without arguments and with different actions: libseccomp obeys the first, we the stricter or the one that isn't an error by default, whatever the order",
-	"overlap":      "rules with several conditions and different actions that both match: libseccomp's choice can depend on their order and on other rules",
-	"several":      "a rule with several conditions beside others: libseccomp may not go on to the others once the first condition held; we do",
-	"garbled":      "libseccomp's program compares what it loaded last with the value of something else",
-	"bounds":       "two bounds on one 64-bit argument that differ in the upper word: libseccomp mixes up the comparisons of that word; we do as the rules say",
-	"empty mask":   "a mask without bits in the argument's 32 bits beside other rules: to libseccomp the rule has no arguments then, and comes under order",
-	"multiplexed":  "accept, send, recv and semop through socketcall and ipc: libseccomp drops rules for calls that have no number of their own",
-	"unknown":      "calls that this libseccomp doesn't know",
-	"absent":       "_llseek of 64-bit PA-RISC, number 140: libseccomp's table has it, the kernel's doesn't",
-	"refused":      "the same conditions with different actions: libseccomp refuses the profile, we take the stricter action",
-	"other endian": "architectures that the machine can't run: libseccomp refuses or compiles them, we leave them out",
+	"newer":         "ENOSYS for calls newer than all that the profile names: libseccomp has no such rule, runtimes prepend one of their own",
+	"order":         "two rules without arguments and with different actions: libseccomp obeys the first, we the stricter or the one that isn't an error by default, whatever the order",
+	"overlap":       "rules with several conditions and different actions that both match: libseccomp's choice can depend on their order and on other rules",
+	"several":       "a rule with several conditions beside others: libseccomp may not go on to the others once the first condition held; we do",
+	"garbled":       "libseccomp's program compares what it loaded last with the value of something else",
+	"bounds":        "two bounds on one 64-bit argument that differ in the upper word: libseccomp mixes up the comparisons of that word; we do as the rules say",
+	"empty mask":    "a mask without bits in the argument's 32 bits beside other rules: to libseccomp the rule has no arguments then, and comes under order",
+	"multiplexed":   "accept, send, recv and semop through socketcall and ipc: libseccomp drops rules for calls that have no number of their own",
+	"unknown":       "calls that this libseccomp doesn't know",
+	"absent":        "_llseek of 64-bit PA-RISC, number 140: libseccomp's table has it, the kernel's doesn't",
+	"refused":       "the same conditions with different actions: libseccomp refuses the profile, we take the stricter action",
+	"other machine": "architectures that the machine can't run: libseccomp refuses or compiles them, we leave them out (TestOtherMachines)",
 }
 
 // machines are the sets of architectures that are compared, native first.
