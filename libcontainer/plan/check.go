@@ -139,7 +139,7 @@ func (c *checker) checkStep(i int) {
 	s := &c.p.Steps[i]
 	c.step, c.at = i, -1
 	if s.What == "" || s.From == "" {
-		c.errorf("says not what it does, or who asked for it")
+		c.errorf("does not say what it does, or who asked for it")
 	}
 	c.rendezvous(i, s)
 	for j := range s.Ops {

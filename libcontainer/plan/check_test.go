@@ -193,8 +193,8 @@ func TestCheckOps(t *testing.T) {
 		}},
 		{"sends beyond its data", "uses 9 bytes of memory where the plan has 1", func(b *Builder) { b.Do(Sendto(Num(1), Bytes([]byte{1}, "x"), 9)) }},
 		{"fills a constant", "writes to a constant", func(b *Builder) { b.Do(Sys(SysRead, Num(0), Bytes(make([]byte, 8), "b"), Num(8))) }},
-		{"step without a sentence", "says not what it does", func(b *Builder) { b.Step("mounts[0]", "") }},
-		{"step without a place", "says not what it does", func(b *Builder) { b.Step("", "do") }},
+		{"step without a sentence", "does not say what it does", func(b *Builder) { b.Step("mounts[0]", "") }},
+		{"step without a place", "does not say what it does", func(b *Builder) { b.Step("", "do") }},
 		{"behind the end", "comes behind the end", func(b *Builder) { b.Do(Exit(0), Umask(0)) }},
 		{"exit where it depends", "", func(b *Builder) {
 			r := b.Reg()
