@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -138,7 +139,11 @@ func (x *execFlags) process(a *app, spec *specs.Spec, args []string) (*specs.Pro
 		var warnings specconv.Warnings
 		process, warnings, err = specconv.LoadProcess(x.processFile)
 		a.warn(warnings)
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			// Not with the kernel's words: engines take these for a missing command.
+			err = fmt.Errorf("--process: there is no file %s", x.processFile)
+		case err != nil:
 			err = fmt.Errorf("--process: %w", err)
 		}
 	}

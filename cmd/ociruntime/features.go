@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 
+	"github.com/ociruntime/ociruntime/libcontainer/seccomp"
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
@@ -17,7 +18,7 @@ options, namespaces, capabilities and so on. It tells what this program knows,
 whatever the host it runs on.`,
 		run: func(a *app, _ []string) (int, error) {
 			v, c := build()
-			data, err := json.MarshalIndent(specconv.Features(nil, map[string]string{
+			data, err := json.MarshalIndent(specconv.Features(seccomp.Features(), map[string]string{
 				"org.ociruntime.version": v,
 				"org.ociruntime.commit":  c,
 			}), "", "    ")

@@ -16,11 +16,12 @@ import (
 // Engines read what it writes, and each in its own way: one decodes the last line of level "error", another takes the whole file
 // for a single JSON object, a third reads standard error. So an error is exactly one line; warnings wait until it is
 // certain that there will be none, and are left out of a JSON log where there is one. Without --log they are shown
-// to people only (a terminal): the streams of a command may be the container's own.
+// to people only (on a terminal, or by run): the streams of other commands may be an engine's, or the container's own.
 type logger struct {
 	file     *os.File // nil without --log
 	json     bool
 	debug    bool
+	people   bool // warnings go to standard error even if it is no terminal
 	now      func() time.Time
 	warnings []string
 }
@@ -63,7 +64,7 @@ func (l *logger) debugf(format string, args ...any) {
 
 // flush writes the warnings of a command that has succeeded.
 func (l *logger) flush() {
-	if l.file != nil || console.IsTerminal(int(os.Stderr.Fd())) {
+	if l.file != nil || l.people || console.IsTerminal(int(os.Stderr.Fd())) {
 		for _, w := range l.warnings {
 			l.line("warning", w)
 		}
@@ -74,7 +75,7 @@ func (l *logger) flush() {
 // fail reports the error that ends the command: a line in the log and, where that is a file, the plain text on
 // standard error.
 func (l *logger) fail(err error) {
-	if !l.json {
+	if l.people = false; !l.json {
 		l.flush()
 	}
 	l.line("error", err.Error())

@@ -10,6 +10,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"runtime/debug"
 	"time"
@@ -66,9 +67,10 @@ func (u usage) Unwrap() error { return u.error }
 // run carries out a command line and gives the exit code.
 func run(args []string, inherited int) int {
 	a := &app{log: logger{now: time.Now}, inherited: inherited}
-	code, err := a.dispatch(args)
+	code, err := a.guarded(args)
 	if err == nil {
 		a.log.flush()
+		a.log.debugf("exit code %d", code)
 		return code
 	}
 	var u usage
@@ -85,6 +87,17 @@ func run(args []string, inherited int) int {
 		return failed.code
 	}
 	return exitFailure
+}
+
+// guarded makes an error of a panic: engines look for one in the log, and exit code 2 tells them nothing.
+func (a *app) guarded(args []string) (code int, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			a.log.debugf("%s", debug.Stack())
+			err = fmt.Errorf("internal error: %v (--debug shows where)", r)
+		}
+	}()
+	return a.dispatch(args)
 }
 
 func (a *app) dispatch(args []string) (int, error) {
@@ -131,6 +144,7 @@ func (a *app) runCommand(c *command, args []string) (int, error) {
 	if err := a.globals.settle(); err != nil {
 		return 0, err
 	}
+	a.log.debugf("%s %q, containers in %s", c.name, args, a.globals.root)
 	code, err := c.run(a, args)
 	if err == nil {
 		return code, nil

@@ -60,6 +60,7 @@ func (r *runFlags) run(a *app, id string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	a.log.people = true // engines never run containers in the foreground
 	a.log.flush()
 	code, err := front.wait(process, !r.noSubreaper)
 	// The terminal is given back before poststop hooks run.
