@@ -138,7 +138,9 @@ func (c *checker) special() {
 			c.ends()
 		}
 	case SysPrctl:
-		c.undumpable = c.undumpable || c.always() && o.int(0) == unix.PR_SET_DUMPABLE && o.int(1) == 0
+		if o.int(0) == unix.PR_SET_DUMPABLE {
+			c.undumpable = o.int(1) == 0 && (c.undumpable || c.always())
+		}
 	case SysSetns:
 		if !c.undumpable {
 			c.errorf("joins a namespace while its processes may trace us: prctl(PR_SET_DUMPABLE, 0) comes first (CVE-2016-9962)")
@@ -150,7 +152,6 @@ func (c *checker) special() {
 		if len(o.Args) > 0 && o.Args[0].Str != "/" && o.Args[0].Str != "." {
 			c.cwd = cwdUnseen
 		}
-	case SysFchdir:
 	case SysGetcwd:
 		if c.cwd == cwdUnseen && c.always() && len(o.Allow) == 0 {
 			c.cwd = cwdAsked
@@ -242,7 +243,7 @@ func (c *checker) survivors() {
 	}
 }
 
-// rendezvous checks the hand-over between init and host. Consecutive host steps share one: the first of them has its two ops.
+// rendezvous checks the hand-over between init and host. Consecutive host steps share one: the first of them has its ops.
 func (c *checker) rendezvous(i int, s *Step) {
 	if s.Site != Host {
 		if s.Do != "" {

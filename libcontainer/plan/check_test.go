@@ -210,6 +210,10 @@ func TestCheckOps(t *testing.T) {
 			b.Plan.Steps[0].Ops = b.Plan.Steps[0].Ops[:1]
 			b.Do(Setns(Num(7), Num(unix.CLONE_NEWNET)))
 		}},
+		{"joins while traceable again", "PR_SET_DUMPABLE", func(b *Builder) {
+			b.Do(Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE", Num(1)), Setns(Num(7), Num(unix.CLONE_NEWNET)))
+		}},
+		{"joins untraceable", "", func(b *Builder) { b.Do(Setns(Num(7), Num(unix.CLONE_NEWNET))) }},
 		{"unseen working directory", "CVE-2024-21626", func(b *Builder) { b.Do(pivot(), Sys(SysChdir, Str("/srv"))) }},
 		{"working directory asked, not asserted", "CVE-2024-21626", func(b *Builder) {
 			b.Do(pivot(), Sys(SysChdir, Str("/srv")), Sys(SysGetcwd, b.Buf("cwd", make([]byte, 64)), Num(64)))
