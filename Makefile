@@ -39,10 +39,11 @@ unit:
 integration: build
 	RUNTIME=$(CURDIR)/bin/ociruntime $(GO) test -count=1 -parallel 6 -timeout 20m ./tests/integration
 
+# SA1019: the specification deprecates fields that a runtime has to honour.
 lint:
 	@test -z "$$(gofmt -l .)" || { echo "gofmt:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
-	@if command -v golangci-lint >/dev/null; then golangci-lint run; else $(GO) run $(STATICCHECK) ./...; fi
+	@if command -v golangci-lint >/dev/null; then golangci-lint run; else $(GO) run $(STATICCHECK) -checks inherit,-SA1019 ./...; fi
 
 cross:
 	@for arch in $(PORTS); do echo "linux/$$arch"; GOOS=linux GOARCH=$$arch $(GO) build ./... || exit 1; done

@@ -27,7 +27,7 @@ func addHook(s *specs.Spec, kind string, h specs.Hook) {
 		s.Hooks = &specs.Hooks{}
 	}
 	list := map[string]*[]specs.Hook{
-		"prestart": &s.Hooks.Prestart, "createRuntime": &s.Hooks.CreateRuntime, "createContainer": &s.Hooks.CreateContainer, //nolint:staticcheck // deprecated, still used
+		"prestart": &s.Hooks.Prestart, "createRuntime": &s.Hooks.CreateRuntime, "createContainer": &s.Hooks.CreateContainer,
 		"startContainer": &s.Hooks.StartContainer, "poststart": &s.Hooks.Poststart, "poststop": &s.Hooks.Poststop,
 	}[kind]
 	*list = append(*list, h)
