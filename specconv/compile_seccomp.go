@@ -12,13 +12,19 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/seccomp/bpf"
 )
 
+// filtered reports whether there is a filter: engines write an empty object for none.
+func (c *compiler) filtered() bool {
+	s := c.lin.Seccomp
+	return s != nil && (s.DefaultAction != "" || len(s.Syscalls) > 0)
+}
+
 // adminForSeccomp reports whether the process has to hold CAP_SYS_ADMIN until its filter is loaded (seccomp(2)).
 func (c *compiler) adminForSeccomp(p *specs.Process) bool {
-	return c.lin.Seccomp != nil && !p.NoNewPrivileges
+	return c.filtered() && !p.NoNewPrivileges
 }
 
 func (c *compiler) compileSeccomp() (*seccomp.Program, error) {
-	if c.lin.Seccomp == nil {
+	if !c.filtered() {
 		return nil, nil
 	}
 	_, strict := c.spec.Annotations["run.oci.seccomp_fail_unknown_syscall"]
