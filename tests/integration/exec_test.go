@@ -166,6 +166,12 @@ func TestExecErrors(t *testing.T) {
 	if res := b.Runtime.Run("exec", "--process", "/no/such", b.ID); res.Code == 0 {
 		t.Error("a missing --process file was accepted")
 	}
+	// There is no such security module on this host, or no such profile.
+	for _, flag := range []string{"--apparmor", "--process-label"} {
+		if res := b.Runtime.Run("exec", flag, "nosuch", b.ID, "true"); res.Code != 255 {
+			t.Errorf("exec %s nosuch: exit %d, want 255", flag, res.Code)
+		}
+	}
 	b.Kill()
 	res := b.Exec("true")
 	if res.Code != 255 || !strings.Contains(res.Message(), "cannot exec in a stopped container") {

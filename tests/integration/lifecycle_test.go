@@ -593,6 +593,50 @@ func TestConcurrentCreate(t *testing.T) {
 	b.Must("start", b.ID)
 }
 
+// Commands at the same time on one container: one start wins, and whatever
+// happens meanwhile, delete --force removes it all.
+func TestCommandsAtOnce(t *testing.T) {
+	t.Parallel()
+	b := sleeper(t).Create()
+	var wg sync.WaitGroup
+	codes := make([]int, 5)
+	for i := range codes {
+		wg.Go(func() { codes[i] = b.Do("start").Code })
+	}
+	wg.Wait()
+	if won := len(codes) - countNonZero(codes); won != 1 {
+		t.Errorf("%d of 5 starts succeeded", won)
+	}
+	for _, args := range [][]string{{"state"}, {"ps"}, {"kill", "KILL"}, {"exec", "true"}, {"pause"}, {"resume"}, {"list"}} {
+		wg.Go(func() {
+			full := append([]string{args[0]}, b.ID)
+			if args[0] == "list" {
+				full = full[:1]
+			}
+			b.Runtime.Run(append(full, args[1:]...)...)
+		})
+	}
+	deletes := make([]int, 4)
+	for i := range deletes {
+		wg.Go(func() { deletes[i] = b.Do("delete", "--force").Code })
+	}
+	wg.Wait()
+	b.Must("delete", "--force", b.ID)
+	if n := countNonZero(deletes); n != 0 && harness.Peer() == "" {
+		t.Errorf("%d of 4 simultaneous delete --force failed", n)
+	}
+}
+
+func countNonZero(codes []int) int {
+	n := 0
+	for _, c := range codes {
+		if c != 0 {
+			n++
+		}
+	}
+	return n
+}
+
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
 	r := harness.NewRuntime(t)

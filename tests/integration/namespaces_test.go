@@ -114,6 +114,41 @@ func TestPod(t *testing.T) {
 	wantLines(t, app.MustRun(), "pod", "1")
 }
 
+// A pod with a user namespace, as CRI makes it: the application joins the
+// namespaces of the first container, the user namespace among them.
+func TestPodWithUserNamespace(t *testing.T) {
+	t.Parallel()
+	pause := sleeper(t).MapIDs(100000, 65536).Edit(func(s *specs.Spec) { s.Hostname = "pod" }).Start()
+	pid := pause.Pid()
+	app := harness.NewBundle(t).Sh("hostname; id -u; ls /sys/class/net | head -n1; exec sleep 1000").MapIDs(100000, 65536)
+	for _, kind := range []specs.LinuxNamespaceType{specs.UserNamespace, specs.NetworkNamespace, specs.IPCNamespace, specs.UTSNamespace} {
+		app.Namespace(kind, nsPath(pid, kinds[kind]))
+	}
+	if harness.Peer() != "runc" {
+		app.Spec.Linux.UIDMappings, app.Spec.Linux.GIDMappings = nil, nil
+	}
+	app.Spec.Hostname = ""
+	app.Start()
+	harness.Eventually(t, "output", func() bool { return strings.Count(app.Output(), "\n") == 3 })
+	wantLines(t, app.Output(), "pod", "0", "lo")
+	if uid := strings.Fields(harness.StatusField(app.Pid(), "Uid"))[0]; uid != "100000" {
+		t.Errorf("uid 0 inside is %s outside", uid)
+	}
+	wantLines(t, app.MustExec("id", "-u"), "0")
+}
+
+// A sysfs cannot be mounted where the network belongs to another user
+// namespace; the host's is bound then, with the same restrictions.
+func TestUserNamespaceWithTheHostsNetwork(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "1.1 gives up")
+	b := harness.NewBundle(t).MapIDs(100000, 65536).NoNamespace(specs.NetworkNamespace)
+	mounts := inside(t, b)
+	if m := mountAt(t, mounts, "/sys"); m.kind != "sysfs" || !m.has("ro") || !m.has("nosuid") || !m.has("nodev") || !m.has("noexec") {
+		t.Errorf("/sys: %+v", m)
+	}
+}
+
 func TestTimeNamespacePath(t *testing.T) {
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "1.1 has no time namespaces")

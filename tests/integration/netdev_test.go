@@ -2,6 +2,7 @@ package integration
 
 import (
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,12 +50,10 @@ func (n *netns) ping(address string) {
 func TestNetDeviceMoves(t *testing.T) {
 	t.Parallel()
 	for name, edit := range map[string]func(b *harness.Bundle, other *netns){
-		"new namespace":    func(*harness.Bundle, *netns) {},
-		"user namespace":   func(b *harness.Bundle, _ *netns) { b.MapIDs(100000, 65536) },
-		"joined namespace": func(b *harness.Bundle, own *netns) { b.Namespace(specs.NetworkNamespace, own.path()) },
-		"joined namespace, user namespace": func(b *harness.Bundle, own *netns) {
-			b.MapIDs(100000, 65536).Namespace(specs.NetworkNamespace, own.path())
-		},
+		"new namespace":                    func(*harness.Bundle, *netns) {},
+		"user namespace":                   func(b *harness.Bundle, _ *netns) { b.MapIDs(100000, 65536) },
+		"joined namespace":                 func(b *harness.Bundle, own *netns) { b.Namespace(specs.NetworkNamespace, own.path()) },
+		"joined namespace, user namespace": joinedAndMapped,
 		"device name of sysctl is inside": func(b *harness.Bundle, _ *netns) {
 			b.Spec.Linux.Sysctl = map[string]string{"net.ipv4.conf.eth7.rp_filter": "2"}
 		},
@@ -78,6 +77,12 @@ func TestNetDeviceMoves(t *testing.T) {
 			other.ping("2001:db8:77::2")
 		})
 	}
+}
+
+// joinedAndMapped leaves out sysfs, which a user namespace can mount only with a network namespace of its own.
+func joinedAndMapped(b *harness.Bundle, own *netns) {
+	b.MapIDs(100000, 65536).Namespace(specs.NetworkNamespace, own.path())
+	b.Spec.Mounts = slices.DeleteFunc(b.Spec.Mounts, func(m specs.Mount) bool { return strings.HasPrefix(m.Destination, "/sys") })
 }
 
 func seesDevice(b *harness.Bundle) {
@@ -111,9 +116,9 @@ func TestNetDeviceUndo(t *testing.T) {
 		edit func(b *harness.Bundle, own *netns)
 		word string
 	}{
-		"missing device": {func(b *harness.Bundle, _ *netns) { b.Edit(netDevices(map[string]string{"host7": "eth7", "nope0": ""})) }, `linux.netDevices["nope0"]: link not found for interface nope0`},
-		"loopback":       {func(b *harness.Bundle, _ *netns) { b.Edit(netDevices(map[string]string{"host7": "eth7", "lo": "lo7"})) }, `linux.netDevices["lo"]`},
-		"name in use":    {func(b *harness.Bundle, _ *netns) { b.Edit(netDevices(map[string]string{"host7": "lo"})) }, `linux.netDevices["host7"]`},
+		"missing device": {func(b *harness.Bundle, _ *netns) { b.Edit(netDevices(map[string]string{"host7": "eth7", "nope0": ""})) }, `linux.netDevices.nope0: link not found for interface nope0`},
+		"loopback":       {func(b *harness.Bundle, _ *netns) { b.Edit(netDevices(map[string]string{"host7": "eth7", "lo": "lo7"})) }, `linux.netDevices.lo`},
+		"name in use":    {func(b *harness.Bundle, _ *netns) { b.Edit(netDevices(map[string]string{"host7": "lo"})) }, `linux.netDevices.host7`},
 		"later failure":  {func(b *harness.Bundle, _ *netns) { b.Args("/nonexistent") }, "/nonexistent"},
 		"failing hook":   {func(b *harness.Bundle, _ *netns) { b.Spec.Hooks = &specs.Hooks{CreateRuntime: hook("/bin/false")} }, "createRuntime"},
 		"in a joined namespace": {func(b *harness.Bundle, own *netns) {
