@@ -92,6 +92,11 @@ func (c *compiler) credentials(p *specs.Process, caps capSets) {
 	}
 	c.Step("process.user", fmt.Sprintf("become user %d, group %d", p.User.UID, p.User.GID), c.user(p)...)
 	if !caps.given {
+		if c.adminForSeccomp(p) && p.User.UID != 0 {
+			// The change of user has emptied the effective set, which the filter needs one of. execve takes it away again.
+			const admin = 1 << unix.CAP_SYS_ADMIN
+			c.Step("linux.seccomp", "keep CAP_SYS_ADMIN for the seccomp filter", capset(capSets{effective: admin, permitted: admin}))
+		}
 		return
 	}
 	set := caps

@@ -1,0 +1,94 @@
+package specconv
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/libcontainer/initimage"
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+)
+
+// fuzzInput makes an input of 16 bits: kinds of hosts and of commands.
+func fuzzInput(bits uint16, mounts int) *input {
+	in := ordinaryInput()
+	f, bit := in.Facts, func(n int) bool { return bits>>n&1 != 0 }
+	in.Run, in.NoPivot, in.NoNewKeyring, in.Exec, in.HasUserNamespace = bit(0), bit(1), bit(2), bit(3), bit(4)
+	if bit(5) {
+		f.Privileged, in.Rootless, f.EUID, f.EGID, f.Permitted = false, true, 1000, 1000, 0
+	}
+	f.InUserNS, f.Kcore, f.SELinux, f.AppArmor = bit(6), bit(7), bit(8), bit(9)
+	f.Hierarchies = []facts.Hierarchy{{Name: "unified", V2: true, Host: "/sys/fs/cgroup/c1"}}
+	if bit(10) {
+		f.Cgroup2, f.JoinTasks = false, []string{"cpu,cpuacct", "name=systemd"}
+		f.Hierarchies = append(f.Hierarchies,
+			facts.Hierarchy{Name: "cpu,cpuacct", Controllers: []string{"cpu", "cpuacct"}, Links: []string{"cpu", "cpuacct"}, Host: "/sys/fs/cgroup/cpu,cpuacct/c1"},
+			facts.Hierarchy{Name: "systemd", Controllers: []string{"name=systemd"}, Host: "/sys/fs/cgroup/systemd/c1"})
+	}
+	f.Stdio[0].Null, f.Stdio[1].UID = bit(11), 1000
+	if bit(12) {
+		f.Bounding, f.Permitted = f.Bounding&^(1<<unix.CAP_SYS_RESOURCE), f.Permitted&^(1<<unix.CAP_SYS_RESOURCE)
+	}
+	if bit(13) {
+		in.Preserve, in.ListenFDs = 3, 2
+	}
+	f.JoinDir = bit(14)
+	for i := range mounts {
+		in.addSource(i, bit(15) != (i%2 == 0))
+	}
+	return in
+}
+
+// FuzzCompile: what Check accepts compiles to a plan that the plan's own checker
+// accepts, that links, and that an init can run, whatever the host is like. Or
+// there is an error in one line, which names no mistake of ours.
+func FuzzCompile(f *testing.F) {
+	for _, data := range validConfigs(f) {
+		for _, bits := range []uint16{0x8081, 0x0400, 0x4029} {
+			f.Add(data, bits)
+		}
+	}
+	for _, file := range goldenFiles(f) {
+		config := []byte(readArchive(f, file).section["config.json"])
+		for bit := range 16 {
+			f.Add(config, uint16(1<<bit))
+		}
+		f.Add(config, uint16(0xffff))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, bits uint16) {
+		var count struct{ Mounts []json.RawMessage }
+		_ = json.Unmarshal(data, &count)
+		in := fuzzInput(bits, len(count.Mounts))
+		if in.Exec && !strings.Contains(string(data), `"process"`) {
+			return
+		}
+		p, _, err := compileConfig(data, in)
+		if err != nil {
+			if text := err.Error(); strings.ContainsRune(text, '\n') || strings.Contains(text, "bug:") {
+				t.Errorf("bits %#x: %s", bits, text)
+			}
+			return
+		}
+		if err := plan.Check(p); err != nil {
+			t.Error(err)
+		}
+		fds := make([]int, len(p.Files))
+		for i := range fds {
+			fds[i] = 3 + p.Preserve + i
+		}
+		if _, err := initimage.Link(p, fds); err != nil && !errors.Is(err, initimage.ErrUnsupported) {
+			t.Errorf("it does not link: %v", err)
+		}
+		if _, err := plan.Interp(p, fds, &plan.Fake{}); err != nil {
+			t.Errorf("it can't be run: %v", err)
+		}
+		if slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.What == "" || s.From == "" }) {
+			t.Error("a step does not say what it is for")
+		}
+	})
+}
