@@ -15,6 +15,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/hooks"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
+	"github.com/ociruntime/ociruntime/libcontainer/netdev"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 	"github.com/ociruntime/ociruntime/libcontainer/trace"
@@ -38,6 +39,8 @@ type creation struct {
 	files   fileSet
 	console *consoleEnd
 	proc    *launch.Process
+
+	netDevices *netdev.Mover
 }
 
 // Create makes a container, and with o.Run runs its program at once. Everything that can be found wrong without touching the
@@ -62,6 +65,7 @@ func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, err
 		return nil, nil, errors.Join(err, c.dir.Remove())
 	}
 	defer unlock()
+	defer func() { c.netDevices.Close() }()
 	err = c.make()
 	if err == nil {
 		c.trace.Init(c.plan, c.proc.Page())
@@ -262,6 +266,8 @@ func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
 	switch s.Do {
 	case specconv.DoIDMaps:
 		return writeIDMaps(c.proc.Pid(), c.o.Spec.Linux, c.facts)
+	case specconv.DoNetDevices:
+		return c.moveNetDevices(files[0])
 	case specconv.DoTmpCopyUp:
 		return copyUp(files[0], files[1])
 	case specconv.DoPrestart:
@@ -337,7 +343,7 @@ func (c *creation) explain(err error) error {
 // unmake removes what a failed creation has made. The init is dead already: Serve saw to that.
 func (c *creation) unmake() error {
 	const patience = 5 * time.Second
-	var errs []error
+	errs := []error{c.netDevices.Undo()}
 	if c.proc != nil {
 		errs = append(errs, c.proc.Close())
 	}

@@ -15,6 +15,7 @@ import (
 // Names of the host's steps (plan.Step.Do), which libcontainer carries out while the init waits.
 const (
 	DoIDMaps          = "id maps"
+	DoNetDevices      = "network devices"
 	DoTmpCopyUp       = "tmpcopyup"
 	DoPrestart        = "prestart hooks"
 	DoCreateRuntime   = "createRuntime hooks"
@@ -69,6 +70,7 @@ type compiler struct {
 	late    []lateChange // attributes to be set once everything below a mount is in place
 	statx   plan.Arg     // see statxBuf
 	offsets plan.Reg     // /proc/self/timens_offsets
+	netlink plan.Reg     // a socket in the container's network namespace, see openNetlink
 	joining bool         // this is the plan of exec
 	// hostRlimits leaves process.rlimits to the host.
 	hostRlimits bool
@@ -116,8 +118,6 @@ func (c *compiler) supported() error {
 	switch {
 	case c.lin.IntelRdt != nil:
 		return fmt.Errorf("linux.intelRdt: not supported yet")
-	case len(c.lin.NetDevices) > 0:
-		return fmt.Errorf("linux.netDevices: not supported yet")
 	}
 	return nil
 }

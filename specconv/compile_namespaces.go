@@ -117,6 +117,9 @@ func (c *compiler) join(j joinedNamespace) {
 	fd := c.File(plan.File{Name: j.from, Open: plan.OpenNS, NSType: j.flag, Path: j.path, From: j.from})
 	kind := namespaceNames(j.flag)
 	c.Step(j.from, "join the "+kind+" namespace "+j.path, plan.Setns(fd, plan.Int(int64(j.flag), plan.CloneText(j.flag))))
+	if j.flag == unix.CLONE_NEWNET {
+		c.openNetlink()
+	}
 }
 
 // userNamespace makes or joins it and becomes its root.
@@ -205,6 +208,7 @@ func (c *compiler) identity() error {
 	if c.ns.created&unix.CLONE_NEWNET != 0 {
 		c.loopback()
 	}
+	c.netDevices()
 	return nil
 }
 

@@ -1,0 +1,25 @@
+package libcontainer
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/ociruntime/ociruntime/libcontainer/netdev"
+	"github.com/ociruntime/ociruntime/specconv"
+)
+
+// moveNetDevices moves linux.netDevices into the container, through a netlink socket that the init has opened in its network namespace.
+func (c *creation) moveNetDevices(socket *os.File) (err error) {
+	if c.netDevices, err = netdev.NewMover(socket); err != nil {
+		return fmt.Errorf("linux.netDevices: %w", err)
+	}
+	devices := c.o.Spec.Linux.NetDevices
+	for _, name := range slices.Sorted(maps.Keys(devices)) {
+		if err := c.netDevices.Move(name, devices[name].Name); err != nil {
+			return fmt.Errorf("%s: %w", specconv.NetDevicePlace(name), err)
+		}
+	}
+	return nil
+}
