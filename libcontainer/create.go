@@ -24,14 +24,17 @@ import (
 
 // creation is one call of Create: what has been made so far, so that it can be unmade.
 type creation struct {
-	rt    *Runtime
-	o     *CreateOptions
-	id    string
-	host  *cgroups.Layout
-	facts *facts.Facts
-	set   *cgroups.Settings
-	plan  *plan.Plan
-	trace *trace.Recorder
+	rt     *Runtime
+	o      *CreateOptions
+	id     string
+	host   *cgroups.Layout
+	facts  *facts.Facts
+	set    *cgroups.Settings
+	scope  *scope // nil without systemd
+	path   string // linux.cgroupsPath, made absolute by systemd
+	places []cgroups.Place
+	plan   *plan.Plan
+	trace  *trace.Recorder
 
 	dir     *state.Dir
 	rec     *state.Record
@@ -54,6 +57,7 @@ func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, err
 	end := c.trace.Span("default", "compile the plan")
 	err := c.compile()
 	end()
+	defer func() { c.scope.close() }()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -93,7 +97,17 @@ func (c *creation) compile() error {
 	for _, w := range c.set.Warnings {
 		c.rt.warn(w)
 	}
-	if c.facts, err = gatherFacts(c.o.Spec, c.o.Bundle, c.host, c.id, c.o.Stdio); err != nil {
+	c.path = cgroupsPath(c.o.Spec)
+	if c.rt.SystemdCgroup {
+		if c.scope, err = newScope(c.o.Spec, c.id, c.host, c.set); err != nil {
+			return err
+		}
+		c.path = c.scope.path()
+	}
+	if c.places, err = c.host.Locate(c.path, c.id); err != nil {
+		return err
+	}
+	if c.facts, err = gatherFacts(c.o.Spec, c.o.Bundle, c.host, c.places, c.o.Stdio); err != nil {
 		return err
 	}
 	return c.compilePlan()
@@ -160,11 +174,7 @@ func (c *creation) record() error {
 		rec.SetNamespaces(spec.Linux.Namespaces)
 		rec.Config.Cgroups = &state.Cgroups{Path: spec.Linux.CgroupsPath}
 	}
-	places, err := c.host.Locate(cgroupsPath(spec), c.id)
-	if err != nil {
-		return err
-	}
-	rec.CgroupPaths = plannedPaths(places)
+	rec.CgroupPaths = plannedPaths(c.places)
 	rec.WaitOp, rec.ExecOp = opIndex(c.plan, plan.SysAccept4), c.plan.OpCount()-1
 	if err := c.dir.SaveConfig(c.o.Config); err != nil {
 		return err
@@ -201,17 +211,23 @@ func opIndex(p *plan.Plan, call plan.Call) int {
 }
 
 func (c *creation) makeCgroup() error {
-	cfg := cgroups.Config{Path: cgroupsPath(c.o.Spec), ID: c.id, Settings: c.set, Rootless: c.rt.rootless(c.facts)}
+	cfg := cgroups.Config{Path: c.path, ID: c.id, Settings: c.set, Rootless: c.rt.rootless(c.facts), Adopt: c.scope != nil}
 	if cgroups.OwnerWanted(c.o.Spec) && c.o.Spec.Process != nil {
 		if uid, ok := hostID(c.o.Spec, c.o.Spec.Process.User.UID); ok {
 			cfg.Owner = &cgroups.Owner{UID: uid, GID: -1}
 		}
+	}
+	if err := c.scope.start(c.o.Stdio[0]); err != nil {
+		return err
 	}
 	cg, err := cgroups.Create(c.host, cfg)
 	if err != nil {
 		return err
 	}
 	c.cg = cg
+	if c.scope != nil {
+		c.rec.SystemdScope = c.scope.unit.Name
+	}
 	c.rec.CgroupPaths, c.rec.CgroupMade = cg.Paths(), true
 	return c.dir.Save(c.rec)
 }
@@ -222,6 +238,10 @@ func (c *creation) enter() (*cgroups.Entrance, error) {
 	e, err := c.cg.Enter()
 	if err != nil {
 		return nil, err
+	}
+	if c.scope != nil && e.Dir != nil && !mayMove(c.host, e.Dir.Name()) {
+		e.Dir.Close()
+		e.Dir, c.facts.Attach = nil, true
 	}
 	if !slices.Equal(e.Names, c.facts.JoinTasks) || c.facts.JoinDir != (e.Dir != nil) {
 		c.facts.JoinTasks, c.facts.JoinDir = e.Names, e.Dir != nil
@@ -268,6 +288,8 @@ func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
 		return writeIDMaps(c.proc.Pid(), c.o.Spec.Linux, c.facts)
 	case specconv.DoNetDevices:
 		return c.moveNetDevices(files[0])
+	case specconv.DoAttach:
+		return c.scope.manager.Attach(c.scope.unit.Name, c.proc.Pid())
 	case specconv.DoTmpCopyUp:
 		return copyUp(files[0], files[1])
 	case specconv.DoPrestart:
@@ -293,6 +315,9 @@ func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
 // created is the last rendezvous: the init waits for nothing but our word.
 func (c *creation) created() error {
 	pid := c.proc.Pid()
+	if err := c.scope.finish(); err != nil {
+		return err
+	}
 	if err := c.cg.Finish(); err != nil {
 		return err
 	}
@@ -350,7 +375,9 @@ func (c *creation) unmake() error {
 	c.console.close()
 	if c.cg != nil {
 		// Hooks may have left processes there.
-		errs = append(errs, c.cg.KillAll(), c.cg.Remove(patience))
+		errs = append(errs, c.cg.KillAll(), c.scope.stop(), c.cg.Remove(patience))
+	} else {
+		errs = append(errs, c.scope.stop())
 	}
 	if h := c.o.Spec.Hooks; h != nil && len(h.Poststop) > 0 && c.rec != nil {
 		st := &specs.State{Version: specs.Version, ID: c.id, Status: specs.StateStopped, Bundle: c.o.Bundle, Annotations: c.o.Spec.Annotations}

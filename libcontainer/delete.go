@@ -192,6 +192,7 @@ func (c *Container) survivor(err error) error {
 // removeCgroup removes the container's cgroup, waiting for processes that are about to end.
 func (c *Container) removeCgroup(cg *cgroups.Cgroup, deadline time.Time) error {
 	if c.rec.CgroupMade {
+		c.stopUnit()
 		return cg.Remove(max(time.Second, time.Until(deadline)))
 	}
 	// Create was interrupted. What it made is empty; anything else was there before, and is somebody else's.

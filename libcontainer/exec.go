@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/systemd"
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
@@ -128,6 +129,9 @@ func (j *joining) start(cg *cgroups.Cgroup) error {
 	if in.Facts, err = facts.Gather(j.o.Stdio); err != nil {
 		return err
 	}
+	if in.Facts.Attach, err = j.c.needsAttach(entrance); err != nil {
+		return err
+	}
 	in.Facts.JoinTasks, in.Facts.JoinDir = entrance.Names, entrance.Dir != nil
 	for i, f := range entrance.Tasks {
 		j.files.give(specconv.TasksFile(entrance.Names[i]), f)
@@ -184,6 +188,8 @@ func (j *joining) open(pl *plan.Plan) error {
 func (j *joining) hostStep(s *plan.Step, files []*os.File) error {
 	defer j.trace.Span(s.From, s.What)()
 	switch s.Do {
+	case specconv.DoAttach:
+		return j.c.withSystemd(func(m *systemd.Manager, unit string) error { return m.Attach(unit, j.proc.Pid()) })
 	case specconv.DoRlimits:
 		return setRlimits(j.proc.Pid(), j.o.Process.Rlimits)
 	case specconv.DoHome:

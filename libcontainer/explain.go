@@ -12,10 +12,8 @@ import (
 // exists, in front. The plan is for reading only.
 func (r *Runtime) Explain(id, bundle string, spec *specs.Spec) (*plan.Plan, error) {
 	c := &creation{rt: r, id: id, o: &CreateOptions{Bundle: bundle, Spec: spec}}
-	if err := c.compile(); err != nil {
-		return nil, err
-	}
-	places, err := c.host.Locate(cgroupsPath(spec), id)
+	err := c.compile()
+	defer c.scope.close()
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +25,12 @@ func (r *Runtime) Explain(id, bundle string, spec *specs.Spec) (*plan.Plan, erro
 	if cgroupsPath(spec) == "" {
 		from = "default"
 	}
-	for _, p := range places {
+	if c.scope != nil {
+		for _, line := range c.scope.lines() {
+			add("linux.resources", line)
+		}
+	}
+	for _, p := range c.places {
 		add(from, "make the cgroup "+p.Path())
 	}
 	for _, line := range c.set.Lines() {

@@ -16,14 +16,12 @@ import (
 )
 
 // gatherFacts asks what the plan for this configuration depends on. It changes nothing.
-func gatherFacts(spec *specs.Spec, bundle string, host *cgroups.Layout, id string, stdio [3]*os.File) (*facts.Facts, error) {
+func gatherFacts(spec *specs.Spec, bundle string, host *cgroups.Layout, places []cgroups.Place, stdio [3]*os.File) (*facts.Facts, error) {
 	f, err := facts.Gather(stdio)
 	if err != nil {
 		return nil, err
 	}
-	if err := cgroupFacts(f, spec, host, id); err != nil {
-		return nil, err
-	}
+	cgroupFacts(f, host, places)
 	root := rootfsPath(spec, bundle)
 	for i := range spec.Mounts {
 		m := &spec.Mounts[i]
@@ -77,11 +75,7 @@ func cgroupsPath(spec *specs.Spec) string {
 }
 
 // cgroupFacts says how the container joins its cgroups and what its /sys/fs/cgroup shows.
-func cgroupFacts(f *facts.Facts, spec *specs.Spec, host *cgroups.Layout, id string) error {
-	places, err := host.Locate(cgroupsPath(spec), id)
-	if err != nil {
-		return err
-	}
+func cgroupFacts(f *facts.Facts, host *cgroups.Layout, places []cgroups.Place) {
 	f.Cgroup2 = host.Unified()
 	for _, p := range places {
 		h := facts.Hierarchy{Name: path.Base(p.Tree.Mount), V2: p.V2, Host: p.Path()}
@@ -97,7 +91,6 @@ func cgroupFacts(f *facts.Facts, spec *specs.Spec, host *cgroups.Layout, id stri
 		}
 		f.Hierarchies = append(f.Hierarchies, h)
 	}
-	return nil
 }
 
 // coveredMode is the mode of the directory that a tmpfs covers, if the image has one there.

@@ -112,7 +112,11 @@ func (c *Container) stepError(spec *specs.Spec, op int, errno unix.Errno) error 
 	if err != nil {
 		return errno
 	}
-	f, err := gatherFacts(spec, c.rec.Bundle, host, c.ID(), [3]*os.File{})
+	places, err := host.Locate(cgroupsPath(spec), c.ID())
+	if err != nil {
+		return errno
+	}
+	f, err := gatherFacts(spec, c.rec.Bundle, host, places, [3]*os.File{})
 	if err != nil {
 		return errno
 	}

@@ -38,8 +38,9 @@ func (c *Container) Update(o *UpdateOptions) error {
 	if spec.Linux == nil {
 		spec.Linux = &specs.Linux{}
 	}
-	spec.Linux.Resources = cgroups.Merge(spec.Linux.Resources, o.Resources)
-	if err := c.limit(spec.Linux.Resources); err != nil {
+	before := spec.Linux.Resources
+	spec.Linux.Resources = cgroups.Merge(before, o.Resources)
+	if err := c.limit(spec.Linux.Resources, before); err != nil {
 		return err
 	}
 	if err := c.saveLinux(map[string]any{"resources": spec.Linux.Resources}); err != nil {
@@ -49,7 +50,7 @@ func (c *Container) Update(o *UpdateOptions) error {
 }
 
 // limit puts limits in force. Their check belongs here, since a change may be good or bad only together with what was there before.
-func (c *Container) limit(res *specs.LinuxResources) error {
+func (c *Container) limit(res, before *specs.LinuxResources) error {
 	if _, err := specconv.CheckResources(res); err != nil {
 		return err
 	}
@@ -69,7 +70,10 @@ func (c *Container) limit(res *specs.LinuxResources) error {
 		return err
 	}
 	defer cg.Close()
-	return cg.Update(set)
+	if c.rec.SystemdScope == "" {
+		return cg.Update(set)
+	}
+	return c.limitUnit(cg, set, func() (*cgroups.Settings, error) { return cgroups.CompileUpdate(before, host) })
 }
 
 // saveLinux replaces members of "linux" in the text of the saved configuration. The rest of the text stays, since a decoded

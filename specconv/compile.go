@@ -15,6 +15,7 @@ import (
 // Names of the host's steps (plan.Step.Do), which libcontainer carries out while the init waits.
 const (
 	DoIDMaps          = "id maps"
+	DoAttach          = "attach to scope"
 	DoNetDevices      = "network devices"
 	DoTmpCopyUp       = "tmpcopyup"
 	DoPrestart        = "prestart hooks"
@@ -174,6 +175,11 @@ func (c *compiler) spawn(namespaces uint64) plan.Op {
 // lock behind cgroup.procs, which waits for an RCU grace period (10 ms and more on an idle machine). The v2 cgroup is joined
 // at birth (CLONE_INTO_CGROUP).
 func (c *compiler) joinCgroup() {
+	if c.in.Facts.Attach {
+		c.Group = plan.Cgroup
+		c.Host(DoAttach, "linux.cgroupsPath", "have systemd move the process into the container's scope")
+		c.Group = plan.Namespaces
+	}
 	if len(c.in.Facts.JoinTasks) == 0 {
 		return
 	}

@@ -17,6 +17,7 @@ type Config struct {
 	Settings *Settings // from Compile
 	Rootless bool      // leave out hierarchies in which this process may create nothing
 	Owner    *Owner    // gives the cgroup away, nil to keep it; ignored on v1
+	Adopt    bool      // take directories that somebody (systemd) has made for this container, with a process of theirs in them
 }
 
 // Create makes the container's cgroup in every hierarchy, with its limits in force, before any process is in it. A cgroup
@@ -90,8 +91,10 @@ func (m *maker) place(p Place) error {
 	last := &m.c.nodes[len(m.c.nodes)-1]
 	if existed {
 		m.existed = true
-		if err := last.fit(); err != nil {
-			return err
+		if !m.cfg.Adopt {
+			if err := last.fit(); err != nil {
+				return err
+			}
 		}
 	} else if last.fd, err = openOwnDir(last.path); err != nil {
 		return err

@@ -40,6 +40,8 @@ type Facts struct {
 	JoinTasks []string
 	// JoinDir says that the container has a directory in the cgroup v2 tree, in which its process is to be born.
 	JoinDir bool
+	// Attach says that systemd has to move the init into its cgroup: the user's own systemd may, the user may not.
+	Attach bool
 	// Sources holds, for each entry of mounts that is a bind mount, what its source is now.
 	Sources map[int]Source
 	// Covered holds, for each tmpfs in mounts, the permissions of the directory that it covers; the tmpfs takes them over.

@@ -1,0 +1,217 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/systemd"
+	"github.com/ociruntime/ociruntime/libcontainer/launch"
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+)
+
+// scope is the part of a creation in which systemd makes the cgroup. All methods but newScope do nothing on a nil scope, which is what a
+// creation without systemd has.
+type scope struct {
+	unit        systemd.Unit
+	manager     *systemd.Manager
+	props, late []systemd.Property
+	placeholder *launch.Process // is in the scope until the init is
+	started     bool
+}
+
+// newScope finds out which unit the configuration asks for and connects to systemd; nothing is made. Quotas in set become those that systemd
+// can keep.
+func newScope(spec *specs.Spec, id string, host *cgroups.Layout, set *cgroups.Settings) (*scope, error) {
+	user := systemd.User()
+	if user && !host.Unified() {
+		return nil, errors.New("the systemd of a user can make cgroups on cgroup v2 only")
+	}
+	s := &scope{}
+	var err error
+	if s.unit, err = systemd.Parse(cgroupsPath(spec), id, user); err != nil {
+		return nil, err
+	}
+	if s.props, s.late, err = systemd.Limits(set); err != nil {
+		return nil, err
+	}
+	own, err := systemd.FromAnnotations(spec.Annotations)
+	if err != nil {
+		return nil, err
+	}
+	s.props = append(own, s.props...)
+	if s.manager, err = systemd.Connect(user); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// path is the cgroup for cgroups.Config.
+func (s *scope) path() string { return s.unit.Path(s.manager.Root()) }
+
+func (s *scope) close() {
+	if s == nil {
+		return
+	}
+	s.release()
+	s.manager.Close()
+}
+
+// start has systemd make the unit, with a placeholder in it.
+func (s *scope) start(stdio *os.File) error {
+	if s == nil {
+		return nil
+	}
+	pid := 0
+	if !s.unit.IsSlice() {
+		var err error
+		s.placeholder, err = launch.Start(&launch.Config{Plan: placeholderPlan(), Stdio: [3]*os.File{stdio, stdio, stdio}})
+		if err != nil {
+			return fmt.Errorf("linux.cgroupsPath: start a first process for systemd: %w", err)
+		}
+		pid = s.placeholder.Pid()
+	}
+	if err := s.manager.Start(s.unit, pid, s.props); err != nil {
+		return err
+	}
+	s.started = true
+	return nil
+}
+
+// placeholderPlan is that of a process which waits, until it is killed or the runtime is gone.
+func placeholderPlan() *plan.Plan {
+	b := plan.NewBuilder()
+	b.Group = plan.Cgroup
+	b.Step("default", "share the progress page with the runtime", b.MapPage(plan.PageSize))
+	b.Host("placeholder", "linux.cgroupsPath", "wait in the new scope until the init is in it")
+	return &b.Plan
+}
+
+// release ends the placeholder.
+func (s *scope) release() {
+	if s == nil || s.placeholder == nil {
+		return
+	}
+	s.placeholder.Kill()
+	s.placeholder.Close()
+	s.placeholder = nil
+}
+
+// finish is for when the init is in the cgroup.
+func (s *scope) finish() error {
+	if s == nil {
+		return nil
+	}
+	s.release()
+	return s.manager.Set(s.unit.Name, s.late)
+}
+
+// stop ends the unit.
+func (s *scope) stop() error {
+	if s == nil {
+		return nil
+	}
+	s.release()
+	if !s.started {
+		return nil
+	}
+	return s.manager.Stop(s.unit.Name)
+}
+
+// lines are what explain prints.
+func (s *scope) lines() []string {
+	kind := "scope"
+	if s.unit.IsSlice() {
+		kind = "slice"
+	}
+	lines := []string{fmt.Sprintf("have systemd start the %s %s in %s", kind, s.unit.Name, s.unit.Slice)}
+	for _, p := range s.props {
+		lines = append(lines, "systemd property "+p.String())
+	}
+	for _, p := range s.late {
+		lines = append(lines, "systemd property "+p.String()+", once the init is in")
+	}
+	return lines
+}
+
+// mayMove says whether the kernel lets us put processes of ours into the v2 cgroup dir: that takes the right to write to cgroup.procs there and in
+// what it has in common with our own cgroup (cgroups(7), "Delegation containment"). A login session, for one, is not
+// below the user's own systemd.
+func mayMove(host *cgroups.Layout, dir string) bool {
+	if host.V2 == nil {
+		return true
+	}
+	common := filepath.Join(host.V2.Mount, host.V2.Own)
+	for common != "/" && dir != common && !strings.HasPrefix(dir, common+"/") {
+		common = filepath.Dir(common)
+	}
+	for _, d := range []string{common, dir} {
+		if unix.Faccessat(unix.AT_FDCWD, d+"/cgroup.procs", unix.W_OK, unix.AT_EACCESS) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// needsAttach says whether systemd has to move a further process into the container's scope, and closes the way in that is no use then.
+func (c *Container) needsAttach(in *cgroups.Entrance) (bool, error) {
+	if c.rec.SystemdScope == "" || in.Dir == nil || in.Dir.Name() != c.rec.CgroupPaths[""] || os.Geteuid() == 0 && !systemd.User() {
+		return false, nil
+	}
+	host, err := cgroups.Probe()
+	if err != nil || mayMove(host, in.Dir.Name()) {
+		return false, err
+	}
+	err = in.Dir.Close()
+	in.Dir = nil
+	return true, err
+}
+
+// withSystemd does something with the unit that systemd made for the container, if there is one.
+func (c *Container) withSystemd(do func(m *systemd.Manager, unit string) error) error {
+	if c.rec.SystemdScope == "" {
+		return nil
+	}
+	m, err := systemd.Connect(systemd.User())
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	return do(m, c.rec.SystemdScope)
+}
+
+// limitUnit puts limits in force in a cgroup that systemd has made. The control files come first: systemd reports nothing when the kernel
+// refuses a value. No property of devices is among them, so that the container need not be frozen meanwhile.
+func (c *Container) limitUnit(cg *cgroups.Cgroup, set *cgroups.Settings, before func() (*cgroups.Settings, error)) error {
+	props, late, err := systemd.Limits(set)
+	if err != nil {
+		return err
+	}
+	return c.withSystemd(func(m *systemd.Manager, unit string) error {
+		if err := cg.Update(set); err != nil {
+			return err
+		}
+		err := m.Set(unit, append(props, late...))
+		if err == nil {
+			return nil
+		}
+		old, oerr := before()
+		if oerr == nil {
+			oerr = cg.Update(old)
+		}
+		return errors.Join(err, oerr)
+	})
+}
+
+// stopUnit ends the container's unit when its processes are gone.
+func (c *Container) stopUnit() {
+	if err := c.withSystemd((*systemd.Manager).Stop); err != nil {
+		c.rt.warn(fmt.Sprintf("container %s: %v", c.ID(), err))
+	}
+}
