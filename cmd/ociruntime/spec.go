@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -41,7 +40,7 @@ func writeSpec(bundle string, rootless bool) error {
 	}
 	f, err := os.OpenFile(filepath.Join(bundle, specconv.ConfigName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("File %s exists. Remove it first", specconv.ConfigName) //nolint:staticcheck // runc's words, which scripts look for
+		return existsError(specconv.ConfigName)
 	}
 	if err != nil {
 		return err
@@ -49,6 +48,11 @@ func writeSpec(bundle string, rootless bool) error {
 	_, err = f.Write(data)
 	return errors.Join(err, f.Close())
 }
+
+// existsError is the name of a file that is in the way. The words are runc's, which scripts look for.
+type existsError string
+
+func (e existsError) Error() string { return "File " + string(e) + " exists. Remove it first" }
 
 // onCgroup2 reports whether this host has cgroup v2 alone: only there a container gets a cgroup namespace unasked.
 func onCgroup2() bool {
