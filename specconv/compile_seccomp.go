@@ -3,6 +3,7 @@ package specconv
 import (
 	"fmt"
 	"runtime"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -28,8 +29,18 @@ func (c *compiler) compileSeccomp() (*seccomp.Program, error) {
 		return nil, nil
 	}
 	_, strict := c.spec.Annotations["run.oci.seccomp_fail_unknown_syscall"]
-	return seccomp.Compile(c.lin.Seccomp, seccomp.Options{FailUnknown: strict})
+	f, err := seccomp.Compile(c.lin.Seccomp, seccomp.Options{FailUnknown: strict})
+	if err != nil {
+		return nil, oneLine{err}
+	}
+	return f, nil
 }
+
+// oneLine is several errors in one line: engines read one.
+type oneLine struct{ error }
+
+func (e oneLine) Error() string { return strings.ReplaceAll(e.error.Error(), "\n", "; ") }
+func (e oneLine) Unwrap() error { return e.error }
 
 func (c *compiler) loadFilter(f *seccomp.Program, flags uint32) plan.Op {
 	const setModeFilter = 1
