@@ -3,6 +3,8 @@ package specconv
 import (
 	"encoding/json"
 	"errors"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -20,7 +22,7 @@ func fuzzInput(bits uint16, mounts int) *input {
 	f, bit := in.Facts, func(n int) bool { return bits>>n&1 != 0 }
 	in.Run, in.NoPivot, in.NoNewKeyring, in.Exec, in.HasUserNamespace = bit(0), bit(1), bit(2), bit(3), bit(4)
 	if bit(5) {
-		f.Privileged, in.Rootless, f.EUID, f.EGID, f.Permitted = false, true, 1000, 1000, 0
+		f.Privileged, f.OwnsMounts, in.Rootless, f.EUID, f.EGID, f.Permitted = false, false, true, 1000, 1000, 0
 	}
 	f.InUserNS, f.Kcore, f.SELinux, f.AppArmor = bit(6), bit(7), bit(8), bit(9)
 	f.Hierarchies = []facts.Hierarchy{{Name: "unified", V2: true, Host: "/sys/fs/cgroup/c1"}}
@@ -60,35 +62,117 @@ func FuzzCompile(f *testing.F) {
 		}
 		f.Add(config, uint16(0xffff))
 	}
-	f.Fuzz(func(t *testing.T, data []byte, bits uint16) {
-		var count struct{ Mounts []json.RawMessage }
-		_ = json.Unmarshal(data, &count)
-		in := fuzzInput(bits, len(count.Mounts))
-		if in.Exec && !strings.Contains(string(data), `"process"`) {
-			return
-		}
-		p, _, err := compileConfig(data, in)
-		if err != nil {
-			if text := err.Error(); strings.ContainsRune(text, '\n') || strings.Contains(text, "bug:") {
-				t.Errorf("bits %#x: %s", bits, text)
-			}
-			return
-		}
-		if err := plan.Check(p); err != nil {
-			t.Error(err)
-		}
-		fds := make([]int, len(p.Files))
-		for i := range fds {
-			fds[i] = 3 + p.Preserve + i
-		}
-		if _, err := initimage.Link(p, fds); err != nil && !errors.Is(err, initimage.ErrUnsupported) {
-			t.Errorf("it does not link: %v", err)
-		}
-		if _, err := plan.Interp(p, fds, &plan.Fake{}); err != nil {
-			t.Errorf("it can't be run: %v", err)
-		}
-		if slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.What == "" || s.From == "" }) {
-			t.Error("a step does not say what it is for")
-		}
+	f.Fuzz(mustCompile)
+}
+
+// FuzzCrossed is FuzzCompile with configurations put together from the sections
+// of those that we have: what fits alone must fit together, or be refused.
+func FuzzCrossed(f *testing.F) {
+	pools := sectionPools(f)
+	for seed := range uint64(500) {
+		f.Add(seed, uint16(seed*0x9e37))
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, bits uint16) {
+		mustCompile(t, crossed(pools, rand.New(rand.NewPCG(seed, 1))), bits)
 	})
+}
+
+// pool holds the values that one section has in our configurations, unset ones
+// as nil.
+type pool struct {
+	linux  bool // a section of linux
+	name   string
+	values []any
+}
+
+func sectionPools(f *testing.F) []pool {
+	var docs []map[string]any
+	add := func(data []byte) {
+		var doc map[string]any
+		if err := json.Unmarshal(data, &doc); err != nil {
+			f.Fatal(err)
+		}
+		docs = append(docs, doc)
+	}
+	configs := validConfigs(f)
+	for _, name := range slices.Sorted(maps.Keys(configs)) {
+		add(configs[name])
+	}
+	for _, file := range goldenFiles(f) {
+		add([]byte(readArchive(f, file).section["config.json"]))
+	}
+	var pools []pool
+	for _, linux := range []bool{false, true} {
+		names := map[string]bool{}
+		of := func(doc map[string]any) map[string]any {
+			if linux {
+				doc, _ = doc["linux"].(map[string]any)
+			}
+			return doc
+		}
+		for _, doc := range docs {
+			for name := range of(doc) {
+				names[name] = name != "linux"
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(names)) {
+			p := pool{linux: linux, name: name}
+			for _, doc := range docs {
+				p.values = append(p.values, of(doc)[name])
+			}
+			if names[name] {
+				pools = append(pools, p)
+			}
+		}
+	}
+	return pools
+}
+
+func crossed(pools []pool, r *rand.Rand) []byte {
+	doc, linux := map[string]any{}, map[string]any{}
+	for _, p := range pools {
+		v := p.values[r.IntN(len(p.values))]
+		switch {
+		case v == nil:
+		case p.linux:
+			linux[p.name] = v
+		default:
+			doc[p.name] = v
+		}
+	}
+	doc["linux"] = linux
+	data, _ := json.Marshal(doc) // it was JSON
+	return data
+}
+
+func mustCompile(t *testing.T, data []byte, bits uint16) {
+	var count struct{ Mounts []json.RawMessage }
+	_ = json.Unmarshal(data, &count)
+	in := fuzzInput(bits, len(count.Mounts))
+	if in.Exec && !strings.Contains(string(data), `"process"`) {
+		return
+	}
+	p, _, err := compileConfig(data, in)
+	if err != nil {
+		if text := err.Error(); strings.ContainsRune(text, '\n') || strings.Contains(text, "bug:") {
+			t.Errorf("bits %#x: %s\n%s", bits, text, data)
+		}
+		return
+	}
+	if err := plan.Check(p); err != nil {
+		t.Error(err)
+	}
+	fds := make([]int, len(p.Files))
+	for i := range fds {
+		fds[i] = 3 + p.Preserve + i
+	}
+	if _, err := initimage.Link(p, fds); err != nil && !errors.Is(err, initimage.ErrUnsupported) {
+		t.Errorf("it does not link: %v", err)
+	}
+	if _, err := plan.Interp(p, fds, &plan.Fake{}); err != nil {
+		t.Errorf("it can't be run: %v", err)
+	}
+	if slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.What == "" || s.From == "" }) {
+		t.Error("a step does not say what it is for")
+	}
 }

@@ -97,7 +97,7 @@ func (e *mountEntry) bind() error {
 
 // idmap asks the host to map the owners of a detached tree: only the owner of the file system's user namespace may.
 func (e *mountEntry) idmap(f *plan.File) error {
-	if !e.in.Facts.Privileged {
+	if !e.in.Facts.OwnsMounts {
 		return fmt.Errorf("%s: an idmapped mount needs a privileged runtime", e.from)
 	}
 	f.IDMap = &plan.IDMap{Recursive: e.o.IDMap == IDMapTree}

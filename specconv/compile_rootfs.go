@@ -131,7 +131,7 @@ func (c *compiler) attachRoot(root string) {
 // cloneFromHost puts a detached copy of a host's mount into r. A privileged host clones it before the init exists, whatever the
 // init may see later; an unprivileged one may not, and the init does it in its user namespace, with the same user's rights.
 func (c *compiler) cloneFromHost(r plan.Reg, f plan.File) plan.Op {
-	if c.in.Facts.Privileged {
+	if c.in.Facts.OwnsMounts {
 		f.Open = plan.OpenTree
 		return plan.SetReg(r, c.File(f))
 	}

@@ -40,7 +40,7 @@ type input struct {
 func ordinaryInput() *input {
 	const all = 1<<41 - 1
 	return &input{Facts: &facts.Facts{
-		Privileged: true, LastCap: 40, Bounding: all, Permitted: all, Kcore: true, Cgroup2: true,
+		Privileged: true, OwnsMounts: true, LastCap: 40, Bounding: all, Permitted: all, Kcore: true, Cgroup2: true,
 	}}
 }
 

@@ -16,9 +16,11 @@ import (
 
 // Facts are the answers. They are plain data and can be printed.
 type Facts struct {
-	// Privileged says that we may clone mounts of our own mount namespace (CAP_SYS_ADMIN in the user namespace that owns it):
-	// then the host opens bind sources before the init exists, else the init does so in its user namespace.
+	// Privileged says that we have CAP_SYS_ADMIN, be it in a user namespace.
 	Privileged bool
+	// OwnsMounts says that we may clone mounts of our own mount namespace (CAP_SYS_ADMIN in the user namespace that owns it):
+	// then the host opens bind sources before the init exists, else the init does so in namespaces of its own.
+	OwnsMounts bool
 	EUID, EGID uint32
 	// InUserNS says that this process is in a user namespace other than the initial one.
 	InUserNS bool
@@ -82,6 +84,7 @@ func Gather(std [3]*os.File) (*Facts, error) {
 		return nil, err
 	}
 	f.InUserNS = inUserNS()
+	f.OwnsMounts = f.Privileged && (!f.InUserNS || ownsMounts())
 	f.Kcore = unix.Access("/proc/kcore", unix.F_OK) == nil
 	f.SELinux = unix.Access("/sys/fs/selinux/enforce", unix.F_OK) == nil
 	if b, err := os.ReadFile("/sys/module/apparmor/parameters/enabled"); err == nil {
@@ -123,6 +126,24 @@ func inUserNS() bool {
 	}
 	f := strings.Fields(string(b))
 	return len(f) != 3 || f[0] != "0" || f[1] != "0" || f[2] != "4294967295"
+}
+
+// ownsMounts asks whether our mount namespace belongs to our user namespace: in one made by `unshare --user` it does not
+// (ioctl_nsfs(2)).
+func ownsMounts() bool {
+	mnt, err := unix.Open("/proc/self/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(mnt)
+	owner, err := unix.IoctlRetInt(mnt, unix.NS_GET_USERNS)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(owner)
+	var theirs, ours unix.Stat_t
+	return unix.Fstat(owner, &theirs) == nil && unix.Stat("/proc/self/ns/user", &ours) == nil &&
+		theirs.Dev == ours.Dev && theirs.Ino == ours.Ino
 }
 
 func stdio(fd int) Stdio {

@@ -54,7 +54,7 @@ func now() float64 {
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
 		return 0
 	}
-	return micros(ts.Sec, ts.Nsec)
+	return micros(int64(ts.Sec), int64(ts.Nsec))
 }
 
 func micros(sec, nsec int64) float64 { return float64(sec)*1e6 + float64(nsec)/1e3 }
