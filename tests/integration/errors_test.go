@@ -229,6 +229,20 @@ func TestSpec(t *testing.T) {
 	}
 }
 
+// The example at the top of the source tree is what `spec` writes.
+func TestConfigExample(t *testing.T) {
+	t.Parallel()
+	ours(t, "writes another one")
+	if harness.Unified() {
+		t.Skip("spec adds a cgroup namespace on hosts with cgroup v2 alone")
+	}
+	dir := t.TempDir()
+	harness.NewRuntime(t).Must("spec", "--bundle", dir)
+	if readFile(t, filepath.Join(dir, "config.json")) != readFile(t, "../../config.json.example") {
+		t.Error("config.json.example differs from what spec writes")
+	}
+}
+
 // What `spec` writes runs, as it is but for the terminal.
 func TestSpecRuns(t *testing.T) {
 	t.Parallel()
