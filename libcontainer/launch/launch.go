@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -142,8 +143,8 @@ func (p *Process) exec(c *Config, files []uintptr, image []byte) error {
 
 func (p *Process) forkExec(c *Config, files []uintptr, image *os.File) error {
 	// The image's own descriptor has to lie above the init's table: fork moves the others to their numbers before it executes
-	// /proc/self/fd/N.
-	fd, err := unix.FcntlInt(image.Fd(), unix.F_DUPFD_CLOEXEC, len(files)+8)
+	// /proc/self/fd/N. Those that are in each other's way it puts for a moment behind the highest of them.
+	fd, err := unix.FcntlInt(image.Fd(), unix.F_DUPFD_CLOEXEC, max(int(slices.Max(files)), len(files))+len(files)+8)
 	if err != nil {
 		return fmt.Errorf("start the init image: %w", err)
 	}

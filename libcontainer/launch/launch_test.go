@@ -116,3 +116,28 @@ func TestKilledInitIsNamed(t *testing.T) {
 		t.Errorf("error: %v", err)
 	}
 }
+
+// One file for several descriptors makes fork keep copies of it, which must not lie where the image is.
+func TestDescriptorsInEachOthersWay(t *testing.T) {
+	for n := range 24 {
+		b := plan.NewBuilder()
+		b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
+		b.Plan.Preserve = n
+		preserve := make([]*os.File, n)
+		for i := range preserve {
+			preserve[i] = os.Stdin
+		}
+		// Without Dir there is no fallback for an image that can't be executed.
+		p, err := Start(&Config{Plan: program(b, "/bin/true"), Stdio: [3]*os.File{os.Stdin, os.Stdin, os.Stdin}, Preserve: preserve})
+		if err != nil {
+			t.Fatalf("with %d more descriptors: %v", n, err)
+		}
+		if err := p.Serve(nil); err != nil {
+			t.Errorf("with %d more descriptors: %v", n, err)
+		}
+		if _, err := p.Wait(); err != nil {
+			t.Error(err)
+		}
+		p.Close()
+	}
+}
