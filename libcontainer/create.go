@@ -217,7 +217,7 @@ func (c *creation) makeCgroup() error {
 			cfg.Owner = &cgroups.Owner{UID: uid, GID: -1}
 		}
 	}
-	if err := c.scope.start(c.o.Stdio[0]); err != nil {
+	if err := c.scope.start(c.o.Stdio[0], c.dir.Path()); err != nil {
 		return err
 	}
 	cg, err := cgroups.Create(c.host, cfg)

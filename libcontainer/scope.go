@@ -63,15 +63,15 @@ func (s *scope) close() {
 	s.manager.Close()
 }
 
-// start has systemd make the unit, with a placeholder in it.
-func (s *scope) start(stdio *os.File) error {
+// start has systemd make the unit, with a placeholder in it. dir is as in launch.Config.
+func (s *scope) start(stdio *os.File, dir string) error {
 	if s == nil {
 		return nil
 	}
 	pid := 0
 	if !s.unit.IsSlice() {
 		var err error
-		s.placeholder, err = launch.Start(&launch.Config{Plan: placeholderPlan(), Stdio: [3]*os.File{stdio, stdio, stdio}})
+		s.placeholder, err = launch.Start(&launch.Config{Plan: placeholderPlan(), Stdio: [3]*os.File{stdio, stdio, stdio}, Dir: dir})
 		if err != nil {
 			return fmt.Errorf("linux.cgroupsPath: start a first process for systemd: %w", err)
 		}
