@@ -129,13 +129,18 @@ func deviceFacts(f *facts.Facts, list []specs.LinuxDevice) {
 
 // hostID is the id on the host of a user of the container.
 func hostID(spec *specs.Spec, uid uint32) (int, bool) {
-	if spec.Linux == nil || len(spec.Linux.UIDMappings) == 0 {
+	if spec.Linux == nil {
 		return int(uid), true
 	}
-	for _, m := range spec.Linux.UIDMappings {
-		if uid >= m.ContainerID && uid-m.ContainerID < m.Size {
-			return int(m.HostID + uid - m.ContainerID), true
+	return mapID(spec.Linux.UIDMappings, uid)
+}
+
+// mapID looks an id of the container up in a mapping; without one, ids are the host's.
+func mapID(maps []specs.LinuxIDMapping, id uint32) (int, bool) {
+	for _, m := range maps {
+		if id >= m.ContainerID && id-m.ContainerID < m.Size {
+			return int(m.HostID + id - m.ContainerID), true
 		}
 	}
-	return 0, false
+	return int(id), len(maps) == 0
 }

@@ -120,6 +120,8 @@ func (c *creation) open() error {
 			f, err = c.dir.ListenStart()
 		case specconv.FileProc:
 			f, err = openProc()
+		case specconv.FileDevices:
+			f, err = makeDevices(c.o.Spec)
 		case specconv.FileConsole:
 			c.console, err = newConsoleEnd(c.o.ConsoleSocket, c.o.Console)
 			if err == nil {

@@ -73,6 +73,9 @@ type compiler struct {
 	offsets plan.Reg     // /proc/self/timens_offsets
 	netlink plan.Reg     // a socket in the container's network namespace, see openNetlink
 	joining bool         // this is the plan of exec
+	// nodesOfHost holds device nodes made by the host, if hasNodes; see lendDevices.
+	nodesOfHost plan.Arg
+	hasNodes    bool
 	// hostRlimits leaves process.rlimits to the host.
 	hostRlimits bool
 }

@@ -18,6 +18,7 @@ type device struct {
 	dev        uint64
 	uid, gid   uint32
 	host       string // the same device on the host
+	node       string // its name in the file system of FileDevices
 }
 
 // defaultDevices are the spec's "Default Devices"; config.json overrides one by naming its path.
@@ -27,7 +28,7 @@ func defaultDevices() []device {
 		path         string
 		major, minor uint32
 	}{{"/dev/null", 1, 3}, {"/dev/zero", 1, 5}, {"/dev/full", 1, 7}, {"/dev/random", 1, 8}, {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0}} {
-		list = append(list, device{"default", d.path, unix.S_IFCHR | 0o666, unix.Mkdev(d.major, d.minor), 0, 0, d.path})
+		list = append(list, device{from: "default", path: d.path, mode: unix.S_IFCHR | 0o666, dev: unix.Mkdev(d.major, d.minor), host: d.path})
 	}
 	return list
 }
@@ -84,7 +85,7 @@ func (c *compiler) listedDevices(defaults []device) error {
 }
 
 func deviceOf(l *specs.LinuxDevice, i int) device {
-	d := device{from: fmt.Sprintf("linux.devices[%d]", i), path: l.Path, mode: 0o666, host: l.Path}
+	d := device{from: fmt.Sprintf("linux.devices[%d]", i), path: l.Path, mode: 0o666, host: l.Path, node: itoa(i)}
 	if l.FileMode != nil {
 		d.mode = uint32(*l.FileMode) & 0o7777
 	}
@@ -120,6 +121,21 @@ func (c *compiler) device(d device) {
 }
 
 func (c *compiler) bindsDevices() bool { return c.ns.has(unix.CLONE_NEWUSER) || c.in.Facts.InUserNS }
+
+// FileDevices is a tmpfs, not mounted anywhere, in which the host has made the nodes of linux.devices for a container that can't
+// make any: named by their index, with the owners that config.json asks for.
+const FileDevices = "linux.devices"
+
+// lendDevices mounts the host's nodes below the place of the new root, which covers them: cloned from there they reach the
+// container, and the rest goes with the old root.
+func (c *compiler) lendDevices() []plan.Op {
+	if !c.bindsDevices() || !c.in.Facts.MakesDevices || len(c.lin.Devices) == 0 {
+		return nil
+	}
+	c.nodesOfHost, c.hasNodes = c.File(plan.File{Name: FileDevices, From: "linux.devices"}), true
+	return []plan.Op{plan.Sys(plan.SysMoveMount, c.nodesOfHost, plan.Str(""), plan.CWD(), plan.Str("."),
+		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH, "F_EMPTY_PATH")).OnHost()}
+}
 
 // nodes makes several devices of one directory in one step.
 func (c *compiler) nodes(dir string, list []device) {
@@ -159,13 +175,24 @@ func (c *compiler) node(at plan.Arg, d device) []plan.Op {
 
 func (c *compiler) bindDevice(d device) {
 	tree := c.tmp()
-	ops := []plan.Op{c.cloneFromHost(tree, plan.File{Name: d.path + " of the host", Path: d.host, From: d.from})}
+	what := "bind the host's " + d.host + " on " + d.path
+	var ops []plan.Op
+	if d.node != "" && c.hasNodes {
+		what = "bind a device node that the host has made on " + d.path
+		node := c.tmp()
+		ops = append(ops,
+			plan.OpenNoLinks(c.nodesOfHost, d.node, unix.O_PATH|unix.O_NOFOLLOW).Into(node),
+			plan.OpenTreeClone(plan.Val(node), "", false).Into(tree),
+			plan.Close(plan.Val(node)))
+	} else {
+		ops = append(ops, c.cloneFromHost(tree, plan.File{Name: d.path + " of the host", Path: d.host, From: d.from}))
+	}
 	target, open := c.target(d.path, false, false)
 	ops = append(ops, open...)
 	if p := c.cloned(); p != 0 {
 		ops = append(ops, plan.MountSetattr(plan.Val(tree), false, 0, 0, p))
 	}
-	c.Step(d.from, "bind the host's "+d.host+" on "+d.path,
+	c.Step(d.from, what,
 		append(ops, plan.MoveMount(plan.Val(tree), plan.Val(target)), plan.Close(plan.Val(tree)), plan.Close(plan.Val(target)))...)
 }
 

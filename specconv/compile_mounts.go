@@ -158,6 +158,10 @@ func (e *mountEntry) filesystem() error {
 	if typ == "bind" {
 		return fmt.Errorf("%s.options: type bind alone does not make a bind mount: add the option bind or rbind", e.from)
 	}
+	if typ == "sysfs" && e.ns.has(unix.CLONE_NEWUSER) && e.ns.created&unix.CLONE_NEWNET == 0 {
+		e.bindSysfs()
+		return nil
+	}
 	attr := e.o.AttrSet
 	if attr&unix.MOUNT_ATTR_RDONLY != 0 && (typ == "tmpfs" || path.Clean(e.m.Destination) == "/dev") {
 		// Mountpoints and devices are still to be made in it.
@@ -178,6 +182,20 @@ func (e *mountEntry) filesystem() error {
 	ops = append(ops, e.attach(m, target, 0, 0, 0)...)
 	e.Step(e.from, e.what("mount "+typ+" on"), ops...)
 	return nil
+}
+
+// bindSysfs is sysfs for a user namespace that does not own its network namespace: the kernel refuses a new mount, which would show that
+// network. The host's is bound in its place with the same restrictions, on everything below, too.
+func (e *mountEntry) bindSysfs() {
+	tree := e.tmp()
+	ops := []plan.Op{e.cloneFromHost(tree, plan.File{Name: fmt.Sprintf(fileMount, e.i), Path: "/sys", From: e.from, Recursive: true})}
+	target, open := e.target(e.m.Destination, true, true)
+	ops = append(ops, open...)
+	if e.o.AttrSet != 0 {
+		ops = append(ops, plan.MountSetattr(plan.Val(tree), true, e.o.AttrSet&^unix.MOUNT_ATTR__ATIME, 0, 0))
+	}
+	ops = append(ops, e.attach(tree, target, e.cloned(), 0, 0)...)
+	e.Step(e.from, e.what("bind the host's sysfs, since the network is not the container's own, on"), ops...)
 }
 
 // configure hands the options to the file system.

@@ -119,7 +119,7 @@ func (c *compiler) enterRootfs() {
 // find the container's mounts at root.path.
 func (c *compiler) attachRoot(root string) {
 	tree := plan.Val(c.root)
-	ops := []plan.Op{c.cloneFromHost(c.root, plan.File{Name: FileRootfs, Path: root, From: "root.path", Recursive: true})}
+	ops := append(c.lendDevices(), c.cloneFromHost(c.root, plan.File{Name: FileRootfs, Path: root, From: "root.path", Recursive: true}))
 	if p := c.cloned(); p != 0 {
 		ops = append(ops, plan.MountSetattr(tree, true, 0, 0, p))
 	}

@@ -21,7 +21,9 @@ type Facts struct {
 	// OwnsMounts says that we may clone mounts of our own mount namespace (CAP_SYS_ADMIN in the user namespace that owns it):
 	// then the host opens bind sources before the init exists, else the init does so in namespaces of its own.
 	OwnsMounts bool
-	EUID, EGID uint32
+	// MakesDevices says that we may make device nodes.
+	MakesDevices bool
+	EUID, EGID   uint32
 	// InUserNS says that this process is in a user namespace other than the initial one.
 	InUserNS bool
 	// LastCap is the highest capability that the kernel knows (/proc/sys/kernel/cap_last_cap).
@@ -84,6 +86,7 @@ func Gather(std [3]*os.File) (*Facts, error) {
 		return nil, err
 	}
 	f.InUserNS = inUserNS()
+	f.MakesDevices = f.Privileged && !f.InUserNS && f.Permitted>>unix.CAP_MKNOD&1 != 0
 	f.OwnsMounts = f.Privileged && (!f.InUserNS || ownsMounts())
 	f.Kcore = unix.Access("/proc/kcore", unix.F_OK) == nil
 	f.SELinux = unix.Access("/sys/fs/selinux/enforce", unix.F_OK) == nil
