@@ -77,22 +77,39 @@ func FuzzCrossed(f *testing.F) {
 	})
 }
 
-// pool holds the values that one section has in our configurations, unset ones
-// as nil.
+// pool holds the values that one section has in each of our configurations,
+// nil where it is missing.
 type pool struct {
 	linux  bool // a section of linux
 	name   string
-	values []any
+	values []json.RawMessage
+}
+
+// together says that a section is taken from the configuration that the
+// namespaces come from: it would be refused with most others.
+func (p *pool) together() bool {
+	switch p.name {
+	case "namespaces", "uidMappings", "gidMappings", "timeOffsets", "sysctl", "netDevices", "hostname", "domainname":
+		return true
+	}
+	return false
 }
 
 func sectionPools(f *testing.F) []pool {
-	var docs []map[string]any
+	type sections map[string]json.RawMessage
+	var docs, linuxes []sections
 	add := func(data []byte) {
-		var doc map[string]any
+		var doc, linux sections
 		if err := json.Unmarshal(data, &doc); err != nil {
 			f.Fatal(err)
 		}
-		docs = append(docs, doc)
+		if l := doc["linux"]; l != nil {
+			if err := json.Unmarshal(l, &linux); err != nil {
+				f.Fatal(err)
+			}
+		}
+		delete(doc, "linux")
+		docs, linuxes = append(docs, doc), append(linuxes, linux)
 	}
 	configs := validConfigs(f)
 	for _, name := range slices.Sorted(maps.Keys(configs)) {
@@ -102,27 +119,19 @@ func sectionPools(f *testing.F) []pool {
 		add([]byte(readArchive(f, file).section["config.json"]))
 	}
 	var pools []pool
-	for _, linux := range []bool{false, true} {
+	for i, list := range [][]sections{docs, linuxes} {
 		names := map[string]bool{}
-		of := func(doc map[string]any) map[string]any {
-			if linux {
-				doc, _ = doc["linux"].(map[string]any)
-			}
-			return doc
-		}
-		for _, doc := range docs {
-			for name := range of(doc) {
-				names[name] = name != "linux"
+		for _, doc := range list {
+			for name := range doc {
+				names[name] = true
 			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(names)) {
-			p := pool{linux: linux, name: name}
-			for _, doc := range docs {
-				p.values = append(p.values, of(doc)[name])
+			p := pool{linux: i == 1, name: name}
+			for _, doc := range list {
+				p.values = append(p.values, doc[name])
 			}
-			if names[name] {
-				pools = append(pools, p)
-			}
+			pools = append(pools, p)
 		}
 	}
 	return pools
@@ -130,8 +139,13 @@ func sectionPools(f *testing.F) []pool {
 
 func crossed(pools []pool, r *rand.Rand) []byte {
 	doc, linux := map[string]any{}, map[string]any{}
+	base := r.IntN(len(pools[0].values))
 	for _, p := range pools {
-		v := p.values[r.IntN(len(p.values))]
+		from := r.IntN(len(p.values))
+		if p.together() {
+			from = base
+		}
+		v := p.values[from]
 		switch {
 		case v == nil:
 		case p.linux:
@@ -149,9 +163,6 @@ func mustCompile(t *testing.T, data []byte, bits uint16) {
 	var count struct{ Mounts []json.RawMessage }
 	_ = json.Unmarshal(data, &count)
 	in := fuzzInput(bits, len(count.Mounts))
-	if in.Exec && !strings.Contains(string(data), `"process"`) {
-		return
-	}
 	p, _, err := compileConfig(data, in)
 	if err != nil {
 		if text := err.Error(); strings.ContainsRune(text, '\n') || strings.Contains(text, "bug:") {

@@ -60,7 +60,7 @@ func compileConfig(data []byte, in *input) (*plan.Plan, string, error) {
 		Preserve: in.Preserve, ListenFDs: in.ListenFDs, Warn: func(s string) { warnings.WriteString(s + "\n") },
 	}
 	var p *plan.Plan
-	if in.Exec {
+	if in.Exec && spec.Process != nil {
 		ns := uint64(unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS)
 		if in.HasUserNamespace {
 			ns |= unix.CLONE_NEWUSER
