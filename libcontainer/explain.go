@@ -2,6 +2,7 @@ package libcontainer
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -34,7 +35,12 @@ func (r *Runtime) Explain(id, bundle string, spec *specs.Spec) (*plan.Plan, erro
 		add(from, "make the cgroup "+p.Path())
 	}
 	for _, line := range c.set.Lines() {
-		add("linux.resources", "write "+line)
+		// "FILE = VALUE  (PLACE)"
+		write, from, ok := strings.Cut(strings.TrimSuffix(line, ")"), "  (")
+		if !ok {
+			from = "linux.resources"
+		}
+		add(from, "write "+write)
 	}
 	p := *c.plan
 	p.Steps = slices.Concat(before, p.Steps)
