@@ -166,8 +166,9 @@ const FileCgroup = "cgroup"
 
 // spawn starts the container's process, the init's child, in new namespaces.
 func (c *compiler) spawn(namespaces uint64) plan.Op {
-	if !c.in.Facts.JoinDir || c.ns.has(unix.CLONE_NEWUSER) {
-		// The user that the init has become in the user namespace may not put anyone into the cgroup: the init was born there itself.
+	if !c.in.Facts.JoinDir || c.ns.has(unix.CLONE_NEWUSER) || !c.joining && c.ns.joins(unix.CLONE_NEWCGROUP) {
+		// The user that the init has become in the user namespace may not put anyone into the cgroup, nor may anyone with the
+		// runtime's cgroup in a cgroup namespace that does not reach so far: the init was born there itself.
 		return c.SpawnChild(namespaces, nil)
 	}
 	dir := c.File(plan.File{Name: FileCgroup, From: "linux.cgroupsPath"})

@@ -167,8 +167,18 @@ func CompileExec(in *ExecInput) (*plan.Plan, error) {
 // joinContainer joins all of the container's namespaces at once, as a pidfd of its init names them (Linux 5.8), and starts the
 // process as our own child in its pid namespace.
 func (c *compiler) joinContainer(flags uint64) {
+	var late uint64
+	if c.in.Facts.JoinDir && flags&(unix.CLONE_NEWPID|unix.CLONE_NEWTIME) != 0 {
+		// Where the tree is mounted with nsdelegate, as systemd does, nobody moves into a cgroup while his own is outside of
+		// his cgroup namespace (ENOENT).
+		late = flags & unix.CLONE_NEWCGROUP
+		flags &^= late
+	}
+	fd := plan.Arg{}
+	if flags|late != 0 {
+		fd = c.File(plan.File{Name: FilePidfd, From: "default"})
+	}
 	if flags != 0 {
-		fd := c.File(plan.File{Name: FilePidfd, From: "default"})
 		ops := []plan.Op{plan.Setns(fd, plan.Int(int64(flags), plan.CloneText(flags)))}
 		if flags&unix.CLONE_NEWUSER != 0 {
 			zero := plan.Num(0)
@@ -179,6 +189,9 @@ func (c *compiler) joinContainer(flags uint64) {
 	}
 	if flags&(unix.CLONE_NEWPID|unix.CLONE_NEWTIME) != 0 {
 		c.Step("default", "start the process as our own child in the container's pid namespace", c.spawn(0))
+	}
+	if late != 0 {
+		c.Step("default", "join the container's namespaces: "+namespaceNames(late), plan.Setns(fd, plan.Int(int64(late), plan.CloneText(late))))
 	}
 	c.Step("default", "begin a session", plan.Sys(plan.SysSetsid))
 	if !c.in.NoNewKeyring {
