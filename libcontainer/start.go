@@ -11,6 +11,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/hooks"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/trace"
 	"github.com/ociruntime/ociruntime/specconv"
 )
@@ -120,11 +121,18 @@ func (c *Container) stepError(spec *specs.Spec, op int, errno unix.Errno) error 
 	if err != nil {
 		return errno
 	}
-	p, err := specconv.Compile(&specconv.Input{ID: c.ID(), Bundle: c.rec.Bundle, Spec: spec, Facts: f})
-	if err != nil || op != p.OpCount()-1 && op != c.rec.ExecOp {
-		return errno
+	after := c.rec.ExecOp - c.rec.WaitOp
+	for _, traced := range []bool{false, true} {
+		p, err := specconv.Compile(&specconv.Input{ID: c.ID(), Bundle: c.rec.Bundle, Spec: spec, Facts: f, Trace: traced})
+		if err != nil {
+			break
+		}
+		// Facts and flags that have changed since may make the plan longer or shorter, but not what follows the wait for start.
+		if last := p.OpCount() - 1; last-opIndex(p, plan.SysAccept4) == after && op >= c.rec.WaitOp {
+			return launch.NewStepError(p, last-(c.rec.ExecOp-op), errno)
+		}
 	}
-	return launch.NewStepError(p, p.OpCount()-1, errno)
+	return errno
 }
 
 // poststart runs those hooks, the program being started.

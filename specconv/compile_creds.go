@@ -101,8 +101,8 @@ func (c *compiler) credentials(p *specs.Process, caps capSets) {
 	}
 	set := caps
 	if c.adminForSeccomp(p) {
-		// Without no_new_privs a filter can only be loaded with CAP_SYS_ADMIN, and it is loaded last. It takes the
-		// rest away again.
+		// Without no_new_privs a filter can only be loaded with CAP_SYS_ADMIN, and it is loaded last. See loadFilter for how it
+		// goes again.
 		set.permitted |= 1 << unix.CAP_SYS_ADMIN
 		set.effective |= 1 << unix.CAP_SYS_ADMIN
 	}

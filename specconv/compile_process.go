@@ -31,14 +31,9 @@ func (c *compiler) process() error {
 	c.credentials(p, caps)
 	c.enterCwd(p, entered)
 	program := c.lookup(p)
-	filter, err := c.compileSeccomp()
+	filter, err := SeccompFilter(c.spec)
 	if err != nil {
 		return err
-	}
-	if filter != nil && filter.Listener {
-		if err := c.seccompListener(filter); err != nil {
-			return err
-		}
 	}
 	if home {
 		c.HostMaybe(DoHome, "process.env", "find the user's home directory in the container's /etc/passwd", passwd)
@@ -46,12 +41,21 @@ func (c *compiler) process() error {
 	if c.hostRlimits {
 		c.Host(DoRlimits, "process.rlimits", "set resource limits")
 	}
+	listener := plan.NoReg
+	if filter != nil && filter.Listener {
+		if listener, err = c.seccompListener(filter); err != nil {
+			return err
+		}
+	}
 	c.Host(DoCreated, "default", "record the container's state")
+	if listener != plan.NoReg {
+		c.Step("linux.seccomp", "close the listener", plan.Close(plan.Val(listener)))
+	}
 	if c.Plan.Waits {
 		c.waitForStart()
 	}
-	if filter != nil {
-		c.lastPrivileges(p, caps, filter)
+	if filter != nil && !filter.Listener {
+		c.loadFilter(filter)
 	}
 	env := c.environment(p, home)
 	args := make([]plan.Arg, len(p.Args))

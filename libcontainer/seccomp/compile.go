@@ -101,6 +101,24 @@ func (p *Program) Decide(d bpf.Data) uint32 {
 	return v
 }
 
+// Verdicts returns what can become of a system call of the native architecture, whatever its arguments are.
+func (p *Program) Verdicts(name string) []uint32 {
+	var f finder
+	i, ok := f.find(name)
+	if !ok {
+		return []uint32{p.policy.def}
+	}
+	d := p.policy.calls[i]
+	if dec := p.policy.decisions[d]; dec.clause < 0 {
+		return []uint32{dec.verdict}
+	}
+	all := []uint32{p.policy.def}
+	for _, c := range p.policy.chain(d) {
+		all = append(all, c.verdict)
+	}
+	return all
+}
+
 // machine emits the whole filter: the parts of the architectures, then what chooses between them.
 func (a *assembler) machine() {
 	p := a.policy
