@@ -121,3 +121,11 @@ func TestPivot(t *testing.T) {
 	l = live(t, s, nil)
 	l.inOrder("{private}", `pivot_root(".", ".")`, "{slave}", "umount2(", "{shared}", "execve(")
 }
+
+// Without pivot_root the old root stays in the mount namespace. The new one has
+// to cover it: exec starts at the namespace's root, and chroot alone is no wall.
+func TestNoPivotCoversTheOldRoot(t *testing.T) {
+	l := live(t, smallSpec(), func(in *input) { in.NoPivot = true })
+	l.executed()
+	l.inOrder(`move_mount(fd2, "", cwd, "/"`, "fchdir(fd2)", `chroot(".")`, "execve(")
+}

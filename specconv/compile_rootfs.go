@@ -210,8 +210,16 @@ func (c *compiler) hooksBeforePivot() error {
 func (c *compiler) pivot() error {
 	root := plan.Val(c.root)
 	dot := plan.Str(".")
-	if !c.ns.has(unix.CLONE_NEWNS) || c.in.NoPivot {
+	if !c.ns.has(unix.CLONE_NEWNS) {
 		c.Step("root.path", "change the root to the new root file system", plan.Fchdir(root), plan.Sys(plan.SysChroot, dot))
+		return nil
+	}
+	if c.in.NoPivot {
+		// Over the old root it covers what exec would find when it joins the mount namespace, and what a process that walks out
+		// of its root directory arrives at.
+		c.Step("root.path", "move the new root over the old one and change the root to it",
+			plan.Sys(plan.SysMoveMount, root, plan.Str(""), plan.CWD(), plan.Str("/"), plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH, "F_EMPTY_PATH")).OnHost(),
+			plan.Fchdir(root), plan.Sys(plan.SysChroot, dot))
 		return nil
 	}
 	var before, after []plan.Op
