@@ -1,11 +1,14 @@
 # make        builds bin/ociruntime, one static file
 # make demo   shows a container made of this host's own programs (root)
 # make test   installs what the tests need and runs every test (root)
+# make bench  measures this build against runc and crun (root); ROUNDS, BENCH="-runtime NAME=PATH …"
 
 GO      ?= go
 PREFIX  ?= /usr/local
 DESTDIR ?=
 DEMO    ?= demo
+ROUNDS  ?= 30
+BENCH   ?=
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -16,7 +19,7 @@ PORTS       = arm64 arm riscv64 ppc64le s390x loong64 386
 
 export CGO_ENABLED = 0
 
-.PHONY: build install demo test unit integration lint cross clean
+.PHONY: build install demo test unit integration bench lint cross clean
 
 build:
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ociruntime ./cmd/ociruntime
@@ -33,11 +36,16 @@ test:
 
 # Everything that needs no privileges.
 unit:
-	$(GO) test $$($(GO) list ./... | grep -v /tests/integration)
+	$(GO) test $$($(GO) list ./... | grep -v -e /tests/integration -e /tests/bench)
 
 # Containers: needs root, and skips with a reason without it.
 integration: build
 	RUNTIME=$(CURDIR)/bin/ociruntime $(GO) test -count=1 -parallel 6 -timeout 20m ./tests/integration
+	RUNTIME=$(CURDIR)/bin/ociruntime $(GO) test -count=1 ./tests/bench
+
+bench: build
+	tests/install-deps runc crun
+	$(GO) run ./tests/bench -rounds $(ROUNDS) -svg tests/bench/ratios.svg $(BENCH)
 
 # SA1019: the specification deprecates fields that a runtime has to honour.
 lint:

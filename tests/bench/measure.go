@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	goruntime "runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// measure goes through the scenarios.
+func (e *env) measure() (*table, error) {
+	t := &table{}
+	for _, r := range e.runtimes {
+		t.names = append(t.names, r.name)
+	}
+	for _, s := range scenarios() {
+		if !strings.Contains(s.name, e.only) {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "bench: %s\n", s.name)
+		if err := e.scenario(t, &s); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	if strings.Contains("memory", e.only) {
+		fmt.Fprintln(os.Stderr, "bench: memory")
+		if err := e.memory(t); err != nil {
+			return nil, fmt.Errorf("memory: %w", err)
+		}
+		t.notes = append(t.notes, e.packageInit()...)
+	}
+	return t, nil
+}
+
+// scenario measures one; a first round warms up and does not count.
+func (e *env) scenario(t *table, s *scenario) (err error) {
+	ids := make([][]string, len(e.runtimes))
+	defer func() {
+		for i, r := range e.runtimes {
+			if s.teardown != nil && ids[i] != nil {
+				if tearErr := s.teardown(e, r, ids[i]); err == nil {
+					err = tearErr
+				}
+			}
+		}
+	}()
+	for i, r := range e.runtimes {
+		if s.setup == nil {
+			continue
+		}
+		if ids[i], err = s.setup(e, r); err != nil {
+			return err
+		}
+	}
+	samples := make([][][]cost, len(s.rows))
+	for i := range samples {
+		samples[i] = make([][]cost, len(e.runtimes))
+	}
+	rounds := max(e.rounds/max(s.few, 1), min(e.rounds, 3))
+	for round := range rounds + 1 {
+		for i, r := range e.runtimes {
+			costs, err := s.once(e, r, ids[i])
+			if err != nil {
+				return err
+			}
+			for j := range s.rows {
+				if round > 0 {
+					samples[j][i] = append(samples[j][i], costs[j])
+				}
+			}
+		}
+	}
+	for j := range s.rows {
+		t.addTimes(&s.rows[j], samples[j])
+	}
+	return nil
+}
+
+// memory measures sizes: of the command, of the process that waits for start, and the smallest limit under which a container runs.
+func (e *env) memory(t *table) error {
+	dir, err := e.bundle(docker, 0, "true")
+	if err != nil {
+		return err
+	}
+	var peaks, resident, charged, limits []float64
+	for _, r := range e.runtimes {
+		peak, err := e.peak(r, "run", "--bundle", dir, e.newID(r))
+		if err != nil {
+			return err
+		}
+		_, w, err := e.create(r, dir)
+		if err != nil {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond) // what the runtime's processes leave is freed late
+		resident = append(resident, float64(statusKiB(w.pid, "VmRSS")))
+		charged = append(charged, float64(chargeKiB(w.pid)))
+		if err := deleteAll(e, r, []string{w.id}); err != nil {
+			return err
+		}
+		limit, err := e.smallestLimit(r)
+		if err != nil {
+			return err
+		}
+		peaks, limits = append(peaks, float64(peak)), append(limits, float64(limit))
+	}
+	t.addSizes(&row{"peak memory of run, Docker-like", 0, 0}, peaks)
+	t.addSizes(&row{"resident memory of the waiting init", 0, 0}, resident)
+	t.addSizes(&row{"cgroup charge of the waiting init", 0.10, 1}, charged)
+	t.addSizes(&row{"smallest memory limit for run true", 0, 0}, limits)
+	return nil
+}
+
+// smallestLimit finds the smallest memory limit, in steps of 64 KiB, under which a container runs twice.
+func (e *env) smallestLimit(r *runtime) (kib int64, err error) {
+	const step, most = 64, 256
+	low, high := int64(0), int64(most) // low fails
+	for high-low > 1 {
+		middle := (low + high) / 2
+		dir, err := e.bundle(plain, middle*step<<10, "true")
+		if err != nil {
+			return 0, err
+		}
+		fits := true
+		for range 2 {
+			id := e.newID(r)
+			_, err := e.run(r, "run", "--bundle", dir, id)
+			if err != nil {
+				_, _ = e.run(r, "delete", "--force", id)
+			}
+			fits = fits && err == nil
+		}
+		if fits {
+			high = middle
+		} else {
+			low = middle
+		}
+	}
+	return high * step, nil
+}
+
+// packageInit is what Go programs among the runtimes spend in package initialisation, as the Go runtime says (GODEBUG=inittrace=1).
+func (e *env) packageInit() (notes []string) {
+	for _, r := range e.runtimes {
+		cmd := exec.Command(r.path, "--version")
+		cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
+		var out bytes.Buffer
+		cmd.Stderr = &out
+		if err := cmd.Run(); err != nil {
+			continue
+		}
+		packages, ms, allocs := 0, 0.0, 0
+		for line := range strings.Lines(out.String()) {
+			var name string
+			var at, clock float64
+			var size, count int
+			if n, _ := fmt.Sscanf(line, "init %s @%f ms, %f ms clock, %d bytes, %d allocs", &name, &at, &clock, &size, &count); n == 5 {
+				packages, ms, allocs = packages+1, ms+clock, allocs+count
+			}
+		}
+		if packages > 0 {
+			notes = append(notes, fmt.Sprintf("%s: package initialisation %.2f ms in %d packages, %d allocations", r.name, ms, packages, allocs))
+		}
+	}
+	return notes
+}
+
+// machine says where and what is measured.
+func machine(o *options) string {
+	var u unix.Utsname
+	_ = unix.Uname(&u)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, Linux %s, %d CPUs (%s), %d rounds; load %s\n", time.Now().UTC().Format(time.DateOnly),
+		unix.ByteSliceToString(u.Release[:]), goruntime.NumCPU(), cpuModel(), o.rounds, load())
+	for _, r := range o.runtimes {
+		out, _ := exec.Command(r.path, "--version").Output()
+		first, _, _ := strings.Cut(string(out), "\n")
+		r.version = strings.TrimSpace(first)
+		fmt.Fprintf(&b, "%s: %s\n", r.name, r.version)
+	}
+	return b.String()
+}
+
+func cpuModel() string {
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.HasPrefix(name, "model name") {
+			return strings.TrimSpace(value)
+		}
+	}
+	return goruntime.GOARCH
+}
+
+func load() string {
+	text, _ := os.ReadFile("/proc/loadavg")
+	f := strings.Fields(string(text))
+	return strings.Join(f[:min(len(f), 3)], " ")
+}
+
+// quartiles are the lower quartile, the median and the upper one.
+func quartiles(v []float64) (q [3]float64) {
+	s := slices.Sorted(slices.Values(v))
+	for i := range q {
+		at := float64(len(s)-1) * float64(i+1) / 4
+		low := int(at)
+		high := min(low+1, len(s)-1)
+		q[i] = s[low] + (s[high]-s[low])*(at-float64(low))
+	}
+	return q
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+func lockThread() { goruntime.LockOSThread() }
+
+// env is what a run of the benchmark works with.
+type env struct {
+	*options
+	dir  string
+	null *os.File
+	stop <-chan os.Signal
+
+	mu   sync.Mutex
+	next int
+}
+
+func newEnv(o *options) (*env, error) {
+	dir, err := os.MkdirTemp("", "ocibench-")
+	if err != nil {
+		return nil, err
+	}
+	e := &env{options: o, dir: dir}
+	if e.null, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {
+		return nil, errors.Join(err, e.remove())
+	}
+	// Containers with mapped ids walk through it.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return nil, errors.Join(err, e.remove())
+	}
+	for _, r := range o.runtimes {
+		r.root = filepath.Join(dir, r.name)
+	}
+	return e, errors.Join(makeRootfs(e.rootfs()))
+}
+
+func (e *env) rootfs() string { return filepath.Join(e.dir, "rootfs") }
+
+// remove deletes what is left: containers first.
+func (e *env) remove() error {
+	for _, r := range e.runtimes {
+		left, _ := os.ReadDir(r.root)
+		for _, d := range left {
+			e.stop = nil
+			_, _ = e.run(r, "delete", "--force", d.Name())
+		}
+	}
+	return os.RemoveAll(e.dir)
+}
+
+func (e *env) newID(r *runtime) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.next++
+	return fmt.Sprintf("%s-%s-%d", filepath.Base(e.dir), r.name, e.next)
+}
+
+// bundle is the directory of a configuration, made at its first use.
+func (e *env) bundle(kind string, limit int64, args ...string) (string, error) {
+	dir := filepath.Join(e.dir, "bundle-"+strings.Join(append([]string{kind, strconv.FormatInt(limit, 10)}, args...), "-"))
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	return dir, writeBundle(dir, e.rootfs(), kind, args, limit)
+}
+
+// scenario is something to be measured. once is called again and again, the runtimes taking turns; it gives one cost for each row.
+type scenario struct {
+	name string
+	rows []row
+	// few divides the number of rounds, for what takes long.
+	few      int
+	setup    func(*env, *runtime) (id []string, err error)
+	once     func(*env, *runtime, []string) ([]cost, error)
+	teardown func(*env, *runtime, []string) error
+}
+
+// row is a line of the table; the targets are the greatest ratio of ours to a peer's, 0 where there is none.
+type row struct {
+	name       string
+	runc, crun float64
+}
+
+func scenarios() []scenario {
+	return []scenario{
+		{name: "version", rows: []row{{"start of the bare program", 0, 0}}, once: func(e *env, r *runtime, _ []string) ([]cost, error) {
+			c, err := e.run(r, "--version")
+			return []cost{c}, err
+		}},
+		{name: "run default", rows: []row{{"run true, default", 0.25, 0.75}}, once: runTrue(plain)},
+		{name: "run docker", rows: []row{{"run true, Docker-like", 0.20, 0.60}}, once: runTrue(docker)},
+		{name: "run userns", rows: []row{{"run true, user namespace", 0.30, 0.75}}, once: runTrue(userns)},
+		{name: "lifecycle default", rows: lifecycleRows("default"), once: lifecycle(plain)},
+		{name: "lifecycle docker", rows: lifecycleRows("Docker-like"), once: lifecycle(docker)},
+		{name: "exec default", rows: []row{{"exec true, default", 0, 0}}, setup: sleeping(plain), once: execTrue, teardown: deleteAll},
+		{name: "exec docker", rows: []row{{"exec true, Docker-like", 0.15, 0.80}}, setup: sleeping(docker), once: execTrue, teardown: deleteAll},
+		{name: "state", rows: []row{{"state", 0.40, 0.80}}, setup: created(1), once: func(e *env, r *runtime, id []string) ([]cost, error) {
+			c, err := e.run(r, "state", id[0])
+			return []cost{c}, err
+		}, teardown: deleteAll},
+		{name: "list", rows: []row{{"list of 50", 0, 0}}, setup: created(50), once: func(e *env, r *runtime, _ []string) ([]cost, error) {
+			c, err := e.run(r, "list")
+			return []cost{c}, err
+		}, teardown: deleteAll},
+		{name: "parallel", rows: []row{{"100 runs, 8 in parallel", 1.0 / 3, 1 / 1.3}}, few: 6, once: parallel},
+	}
+}
+
+func lifecycleRows(kind string) []row {
+	return []row{{"create, " + kind, 0, 0}, {"start, " + kind, 0, 0}, {"delete, " + kind, 0, 0}, {"create + start + delete, " + kind, 0.30, 0.75}}
+}
+
+func runTrue(kind string) func(*env, *runtime, []string) ([]cost, error) {
+	return func(e *env, r *runtime, _ []string) ([]cost, error) {
+		dir, err := e.bundle(kind, 0, "true")
+		if err != nil {
+			return nil, err
+		}
+		c, err := e.run(r, "run", "--bundle", dir, e.newID(r))
+		return []cost{c}, err
+	}
+}
+
+func lifecycle(kind string) func(*env, *runtime, []string) ([]cost, error) {
+	return func(e *env, r *runtime, _ []string) ([]cost, error) {
+		dir, err := e.bundle(kind, 0, "true")
+		if err != nil {
+			return nil, err
+		}
+		create, w, err := e.create(r, dir)
+		if err != nil {
+			return nil, err
+		}
+		start, err := e.run(r, "start", w.id)
+		if err != nil {
+			return nil, err
+		}
+		<-w.ended
+		remove, err := e.run(r, "delete", w.id)
+		return []cost{create, start, remove, create.plus(start).plus(remove)}, err
+	}
+}
+
+// sleeping starts a container that does nothing.
+func sleeping(kind string) func(*env, *runtime) ([]string, error) {
+	return func(e *env, r *runtime) ([]string, error) {
+		dir, err := e.bundle(kind, 0, "sleep", "10000")
+		if err != nil {
+			return nil, err
+		}
+		_, w, err := e.create(r, dir)
+		if err != nil {
+			return nil, err
+		}
+		_, err = e.run(r, "start", w.id)
+		return []string{w.id}, err
+	}
+}
+
+func created(n int) func(*env, *runtime) ([]string, error) {
+	return func(e *env, r *runtime) (ids []string, err error) {
+		dir, err := e.bundle(plain, 0, "true")
+		for range n {
+			if err != nil {
+				return ids, err
+			}
+			var w *waiting
+			if _, w, err = e.create(r, dir); err == nil {
+				ids = append(ids, w.id)
+			}
+		}
+		return ids, err
+	}
+}
+
+func deleteAll(e *env, r *runtime, ids []string) error {
+	var errs []error
+	for _, id := range ids {
+		_, err := e.run(r, "delete", "--force", id)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func execTrue(e *env, r *runtime, ids []string) ([]cost, error) {
+	c, err := e.run(r, "exec", ids[0], "true")
+	return []cost{c}, err
+}
+
+// parallel is a hundred runs by eight workers.
+func parallel(e *env, r *runtime, _ []string) ([]cost, error) {
+	dir, err := e.bundle(plain, 0, "true")
+	if err != nil {
+		return nil, err
+	}
+	const runs, workers = 100, 8
+	jobs := make(chan struct{}, runs)
+	for range runs {
+		jobs <- struct{}{}
+	}
+	close(jobs)
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	var errs []error
+	total := cost{}
+	began := time.Now()
+	for range workers {
+		all.Go(func() {
+			for range jobs {
+				c, err := e.run(r, "run", "--bundle", dir, e.newID(r))
+				mu.Lock()
+				total.cpu += c.cpu
+				errs = append(errs, err)
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	total.wall = time.Since(began)
+	return []cost{total}, errors.Join(errs...)
+}
