@@ -18,6 +18,8 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PORTS       = arm64 arm riscv64 ppc64le s390x loong64 386
 
 export CGO_ENABLED = 0
+# The version is stamped above; a checkout that git distrusts builds, too.
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 .PHONY: build install demo test unit integration bench lint cross clean
 

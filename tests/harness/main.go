@@ -137,7 +137,7 @@ func findRuntime(work string) (string, error) {
 		return filepath.Abs(full)
 	}
 	bin := filepath.Join(work, "ociruntime")
-	build := exec.Command("go", "build", "-trimpath", "-o", bin, "github.com/ociruntime/ociruntime/cmd/ociruntime")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", bin, "github.com/ociruntime/ociruntime/cmd/ociruntime")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)

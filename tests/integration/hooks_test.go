@@ -101,7 +101,7 @@ func TestHookState(t *testing.T) {
 		kind, status string
 		pid          int
 	}{
-		{"prestart", "creating", pid}, {"createRuntime", "creating", pid}, {"createContainer", "creating", 1},
+		{"prestart", "created", pid}, {"createRuntime", "creating", pid}, {"createContainer", "creating", 1},
 		{"startContainer", "created", 1}, {"poststart", "running", pid}, {"poststop", "stopped", 0},
 	} {
 		var s specs.State

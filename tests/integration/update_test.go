@@ -206,6 +206,8 @@ func TestUpdateErrors(t *testing.T) {
 		{[]string{"-r", "-"}, "{", "--resources"},
 		{[]string{"-r", "-"}, `{"memory":{"limit":"1m"}}`, "resources.memory.limit"},
 		{[]string{"-r", "-"}, `[]`, "resources"},
+		{[]string{"--l3-cache-schema", "L3:0=f"}, "", "updating a non-existent Intel RDT configuration is not supported"},
+		{[]string{"-r", "-", "--mem-bw-schema", "MB:0=50"}, "{}", "updating a non-existent Intel RDT configuration is not supported"},
 	} {
 		res := update(b, c.stdin, c.flags...)
 		if res.Code != 1 {
