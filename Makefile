@@ -21,7 +21,7 @@ export CGO_ENABLED = 0
 # The version is stamped above; a checkout that git distrusts builds, too.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
-.PHONY: build install demo test unit integration bench lint cross clean
+.PHONY: build install demo test unit integration conformance engines bench lint cross clean
 
 build:
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ociruntime ./cmd/ociruntime
@@ -48,6 +48,15 @@ integration: build
 bench: build
 	tests/install-deps runc crun
 	$(GO) run ./tests/bench -rounds $(ROUNDS) -svg tests/bench/ratios.svg $(BENCH)
+
+# The outside world as judge. Any runtime can stand in: make engines JUDGED=/usr/sbin/runc
+JUDGED ?= $(CURDIR)/bin/ociruntime
+
+conformance: build
+	tests/conformance/run $(JUDGED)
+
+engines: build
+	tests/engines/run $(JUDGED)
 
 # SA1019: the specification deprecates fields that a runtime has to honour.
 lint:
