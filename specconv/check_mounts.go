@@ -105,6 +105,9 @@ func (c *checker) mountData(i int, m *specs.Mount, o *MountOptions) {
 		switch {
 		case d.Key == "idmap", d.Key == "ridmap":
 			c.bad(place(), "%s must not have a value: mappings belong in uidMappings and gidMappings", d.Key)
+		case o.Bind && d.Value != "":
+			// The kernel takes no notice of these; a word alone may be a misspelt flag, as readonly, and someone relies on it.
+			c.warn(place(), "%q belongs to a file system: it has no meaning for a bind mount", d)
 		case o.Bind:
 			c.bad(place(), "%q belongs to a file system: it has no meaning for a bind mount", d)
 		case d.Key == "":

@@ -45,7 +45,7 @@ func TestCheckMounts(t *testing.T) {
 		{"zero bytes", mount(specs.Mount{Destination: "/a", Type: "\x00", Source: "\x00", Options: []string{"ro", "\x00"}}),
 			"mounts[7].source: must not contain a zero byte; mounts[7].type: must not contain a zero byte; mounts[7].options[1]: must not contain a zero byte"},
 
-		{"data on a bind mount", bind("/a", "ro", "mode=755"), `mounts[7].options[2]: "mode=755" belongs to a file system: it has no meaning for a bind mount`},
+		{"data on a bind mount", bind("/a", "ro", "mode=755"), `warning: mounts[7].options[2]: "mode=755" belongs to a file system: it has no meaning for a bind mount`},
 		{"misspelt option on a bind mount", bind("/a", "readonly"), `mounts[7].options[1]: "readonly" belongs to a file system: it has no meaning for a bind mount`},
 		{"mount(8)'s options on a bind mount", bind("/a", "defaults", "nofail", "x-foo"), ""},
 		{"value without name", tmpfs("/a", "=755"), `mounts[7].options[0]: "=755" has no name`},
