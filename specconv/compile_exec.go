@@ -150,8 +150,7 @@ func CompileExec(in *ExecInput) (*plan.Plan, error) {
 	c.joinContainer(in.Namespaces)
 	c.joinCgroup()
 	c.affinity("process.execCPUAffinity.final", in.Spec.Process.ExecCPUAffinity, false)
-	c.root = c.Reg()
-	c.Step("default", "take the container's root", plan.OpenFile(plan.CWD(), "/", unix.O_PATH|unix.O_DIRECTORY, 0, 0).OnHost().Into(c.root))
+	c.takeRoot(in.Namespaces)
 	if err := c.terminal(); err != nil {
 		return nil, err
 	}
@@ -197,4 +196,17 @@ func (c *compiler) joinContainer(flags uint64) {
 	if !c.in.NoNewKeyring {
 		c.keyring()
 	}
+}
+
+// takeRoot gets hold of the container's root. Joining a mount namespace leads there. In a container without one the init has changed
+// its root directory, and so does the process.
+func (c *compiler) takeRoot(joined uint64) {
+	c.root = c.Reg()
+	if joined&unix.CLONE_NEWNS != 0 {
+		c.Step("default", "take the container's root", plan.OpenFile(plan.CWD(), "/", unix.O_PATH|unix.O_DIRECTORY, 0, 0).OnHost().Into(c.root))
+		return
+	}
+	fd := c.File(plan.File{Name: FileRootfs, From: "root.path"})
+	c.Step("root.path", "change the root to the container's",
+		plan.SetReg(c.root, fd), plan.Fchdir(plan.Val(c.root)), plan.Sys(plan.SysChroot, plan.Str(".")))
 }

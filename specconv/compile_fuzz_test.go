@@ -20,7 +20,7 @@ import (
 func fuzzInput(bits uint16, mounts int) *input {
 	in := ordinaryInput()
 	f, bit := in.Facts, func(n int) bool { return bits>>n&1 != 0 }
-	in.Run, in.NoPivot, in.NoNewKeyring, in.Exec, in.HasUserNamespace = bit(0), bit(1), bit(2), bit(3), bit(4)
+	in.Run, in.NoPivot, in.NoNewKeyring, in.Exec = bit(0), bit(1), bit(2), bit(3)
 	if bit(5) {
 		f.Privileged, f.OwnsMounts, in.Rootless, f.EUID, f.EGID, f.Permitted = false, false, true, 1000, 1000, 0
 	}

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/initimage"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
@@ -26,10 +24,10 @@ import (
 // input is what a golden plan depends on beside its config.json. What it leaves
 // out is as ordinaryInput has it.
 type input struct {
-	Facts                            *facts.Facts
-	Run, NoPivot, NoNewKeyring       bool
-	Preserve, ListenFDs              int
-	Rootless, Exec, HasUserNamespace bool
+	Facts                      *facts.Facts
+	Run, NoPivot, NoNewKeyring bool
+	Preserve, ListenFDs        int
+	Rootless, Exec             bool
 	// Calls holds the beginnings of the places whose steps are printed with
 	// their system calls. nil means all.
 	Calls []string
@@ -61,9 +59,9 @@ func compileConfig(data []byte, in *input) (*plan.Plan, string, error) {
 	}
 	var p *plan.Plan
 	if in.Exec && spec.Process != nil {
-		ns := uint64(unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS)
-		if in.HasUserNamespace {
-			ns |= unix.CLONE_NEWUSER
+		var ns uint64
+		if spec.Linux != nil {
+			ns = collectNamespaces(spec.Linux).created
 		}
 		p, err = CompileExec(&ExecInput{Input: full, Namespaces: ns})
 	} else {
