@@ -14,6 +14,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/hooks"
+	"github.com/ociruntime/ociruntime/libcontainer/intelrdt"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/netdev"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
@@ -44,6 +45,7 @@ type creation struct {
 	proc    *launch.Process
 
 	netDevices *netdev.Mover
+	resctrl    *intelrdt.Group
 }
 
 // Create makes a container, and with o.Run runs its program at once. Everything that can be found wrong without touching the
@@ -84,6 +86,9 @@ func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, err
 // compile gathers the facts and makes the plan; nothing is touched.
 func (c *creation) compile() error {
 	var err error
+	if err = c.planResctrl(); err != nil {
+		return err
+	}
 	if c.host, err = cgroups.Probe(); err != nil {
 		return err
 	}
@@ -175,6 +180,7 @@ func (c *creation) record() error {
 		rec.Config.Cgroups = &state.Cgroups{Path: spec.Linux.CgroupsPath}
 	}
 	rec.CgroupPaths = plannedPaths(c.places)
+	c.recordResctrl()
 	rec.WaitOp, rec.ExecOp = opIndex(c.plan, plan.SysAccept4), c.plan.OpCount()-1
 	if err := c.dir.SaveConfig(c.o.Config); err != nil {
 		return err
@@ -216,6 +222,9 @@ func (c *creation) makeCgroup() error {
 		if uid, ok := hostID(c.o.Spec, c.o.Spec.Process.User.UID); ok {
 			cfg.Owner = &cgroups.Owner{UID: uid, GID: -1}
 		}
+	}
+	if err := c.makeResctrl(); err != nil {
+		return err
 	}
 	if err := c.scope.start(c.o.Stdio[0], c.dir.Path()); err != nil {
 		return err
@@ -286,6 +295,8 @@ func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
 	switch s.Do {
 	case specconv.DoIDMaps:
 		return writeIDMaps(c.proc.Pid(), c.o.Spec.Linux, c.facts)
+	case specconv.DoIntelRdt:
+		return c.resctrl.Join(c.proc.Pid())
 	case specconv.DoNetDevices:
 		return c.moveNetDevices(files[0])
 	case specconv.DoAttach:
@@ -379,6 +390,7 @@ func (c *creation) unmake() error {
 	} else {
 		errs = append(errs, c.scope.stop())
 	}
+	errs = append(errs, c.unmakeResctrl())
 	if h := c.o.Spec.Hooks; h != nil && len(h.Poststop) > 0 && c.rec != nil {
 		st := &specs.State{Version: specs.Version, ID: c.id, Status: specs.StateStopped, Bundle: c.o.Bundle, Annotations: c.o.Spec.Annotations}
 		hooks.RunAll(hooks.Poststop, h.Poststop, st, hooks.Options{}, func(err error) { c.rt.warn(err.Error()) })

@@ -49,6 +49,10 @@ func (c *Container) statsEvent(cg *cgroups.Cgroup) (*Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.IntelRDT = struct{}{}
+	if g := c.resctrl(); g != nil {
+		s.IntelRDT = g.Stats()
+	}
 	if s.NetworkInterfaces, err = c.networkInterfaces(); err != nil {
 		return nil, err
 	}

@@ -190,6 +190,8 @@ func (j *joining) hostStep(s *plan.Step, files []*os.File) error {
 	switch s.Do {
 	case specconv.DoAttach:
 		return j.c.withSystemd(func(m *systemd.Manager, unit string) error { return m.Attach(unit, j.proc.Pid()) })
+	case specconv.DoIntelRdt:
+		return j.c.enterResctrl(j.proc.Pid())
 	case specconv.DoRlimits:
 		return setRlimits(j.proc.Pid(), j.o.Process.Rlimits)
 	case specconv.DoHome:

@@ -34,6 +34,9 @@ func (r *Runtime) Explain(id, bundle string, spec *specs.Spec) (*plan.Plan, erro
 	for _, p := range c.places {
 		add(from, "make the cgroup "+p.Path())
 	}
+	if c.resctrl != nil {
+		add("linux.intelRdt", "make the resctrl group "+c.resctrl.Dir+" or look at it, and set its limits")
+	}
 	for _, line := range c.set.Lines() {
 		// "FILE = VALUE  (PLACE)"
 		write, from, ok := strings.Cut(strings.TrimSuffix(line, ")"), "  (")

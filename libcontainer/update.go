@@ -2,6 +2,7 @@ package libcontainer
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -14,6 +15,8 @@ import (
 // UpdateOptions are the changes to a container's limits. What is not set, or zero where the kernel has no use for zero, stays as it is.
 type UpdateOptions struct {
 	Resources *specs.LinuxResources // device rules in it are left out
+	// L3CacheSchema and MemBwSchema are those of linux.intelRdt.
+	L3CacheSchema, MemBwSchema string
 }
 
 // Update changes the limits of a container that has not stopped, all or none, and notes them in the saved configuration: a later
@@ -40,10 +43,18 @@ func (c *Container) Update(o *UpdateOptions) error {
 	}
 	before := spec.Linux.Resources
 	spec.Linux.Resources = cgroups.Merge(before, o.Resources)
-	if err := c.limit(spec.Linux.Resources, before); err != nil {
+	undo, err := c.updateResctrl(spec.Linux.IntelRdt, o)
+	if err != nil {
 		return err
 	}
-	if err := c.saveLinux(map[string]any{"resources": spec.Linux.Resources}); err != nil {
+	if err := c.limit(spec.Linux.Resources, before); err != nil {
+		return errors.Join(err, undo())
+	}
+	changed := map[string]any{"resources": spec.Linux.Resources}
+	if spec.Linux.IntelRdt != nil {
+		changed["intelRdt"] = spec.Linux.IntelRdt
+	}
+	if err := c.saveLinux(changed); err != nil {
 		return fmt.Errorf("the new limits are in force, but later commands will not know them: %w", err)
 	}
 	return nil

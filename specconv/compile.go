@@ -21,6 +21,7 @@ const (
 	DoPrestart        = "prestart hooks"
 	DoCreateRuntime   = "createRuntime hooks"
 	DoCreateContainer = "createContainer hooks"
+	DoIntelRdt        = "resctrl group"
 	DoRlimits         = "rlimits"
 	DoHome            = "home"
 	DoSeccomp         = "seccomp listener"
@@ -86,9 +87,6 @@ func Compile(in *Input) (*plan.Plan, error) {
 	if c.lin == nil {
 		c.lin = &specs.Linux{}
 	}
-	if err := c.supported(); err != nil {
-		return nil, err
-	}
 	c.Plan.Preserve = in.Preserve
 	c.Plan.Waits = !in.Run
 	if c.Plan.Waits {
@@ -115,15 +113,6 @@ func (c *compiler) finish() (*plan.Plan, error) {
 		c.Plan.Stamp()
 	}
 	return &c.Plan, nil
-}
-
-// supported refuses what other issues will bring: silence would be worse.
-func (c *compiler) supported() error {
-	switch {
-	case c.lin.IntelRdt != nil:
-		return fmt.Errorf("linux.intelRdt: not supported yet")
-	}
-	return nil
 }
 
 // begin cuts the init off from whatever the caller left: descriptors, name, signals.

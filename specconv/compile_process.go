@@ -38,6 +38,7 @@ func (c *compiler) process() error {
 	if home {
 		c.HostMaybe(DoHome, "process.env", "find the user's home directory in the container's /etc/passwd", passwd)
 	}
+	c.intelRdt()
 	if c.hostRlimits {
 		c.Host(DoRlimits, "process.rlimits", "set resource limits")
 	}

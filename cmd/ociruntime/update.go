@@ -20,6 +20,7 @@ import (
 // updateFlags are the flags of update: the limits that it changes.
 type updateFlags struct {
 	file   string
+	l3, mb string
 	memory specs.LinuxMemory
 	cpu    specs.LinuxCPU
 	block  specs.LinuxBlockIO
@@ -51,7 +52,7 @@ are left out.`,
 			if err != nil {
 				return 0, err
 			}
-			return 0, c.Update(&libcontainer.UpdateOptions{Resources: res})
+			return 0, c.Update(&libcontainer.UpdateOptions{Resources: res, L3CacheSchema: u.l3, MemBwSchema: u.mb})
 		},
 	}
 }
@@ -75,6 +76,8 @@ func (u *updateFlags) define(f *flags) {
 	f.each(into(&m.Kernel, parseSize), "kernel-memory", "", "")        //nolint:staticcheck // accepted, without effect
 	f.each(into(&m.KernelTCP, parseSize), "kernel-memory-tcp", "", "") //nolint:staticcheck // accepted, without effect
 	f.each(into(&u.pids.Limit, parseInt), "pids-limit", "N", "number of processes and threads")
+	f.text(&u.l3, "l3-cache-schema", "SCHEMA", "share of the L3 cache (Intel RDT); counts with --resources, too")
+	f.text(&u.mb, "mem-bw-schema", "SCHEMA", "share of memory bandwidth (Intel RDT); counts with --resources, too")
 }
 
 // resources are the limits to be changed.

@@ -55,6 +55,9 @@ type Record struct {
 	ExternalDescriptors []string          `json:"external_descriptors,omitempty"`
 	IntelRdtPath        string            `json:"intel_rdt_path,omitempty"`
 	IntelRdtMonPath     string            `json:"intel_rdt_mon_path,omitempty"`
+	// IntelRdtOwn and IntelRdtMonMade say that the two are the container's alone and go with it. They stand here before they are made.
+	IntelRdtOwn     bool `json:"intel_rdt_own,omitempty"`
+	IntelRdtMonMade bool `json:"intel_rdt_mon_made,omitempty"`
 
 	// WaitOp is the op of the init's plan at which it waits for `start`, ExecOp the last op, which executes the user's program.
 	WaitOp int `json:"wait_op"`
