@@ -78,7 +78,7 @@ func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, err
 		err = c.trace.WriteFile(o.Trace)
 	}
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("unable to start container process: %w", c.explain(err)), c.unmake())
+		return nil, nil, errors.Join(fmt.Errorf("unable to start container process: %w", explainKernel(c.explain(err))), c.unmake())
 	}
 	return &Container{rt: r, dir: c.dir, rec: c.rec}, &Process{Pid: c.rec.InitPid, launched: c.proc}, nil
 }

@@ -46,7 +46,7 @@ func (c *Container) Exec(o *ExecOptions) (*Process, error) {
 	}
 	p, err := c.launch(o, spec)
 	if err != nil {
-		return nil, fmt.Errorf("unable to start container process: %w", err)
+		return nil, fmt.Errorf("unable to start container process: %w", explainKernel(err))
 	}
 	return &Process{Pid: p.Pid(), launched: p}, nil
 }
