@@ -296,6 +296,11 @@ func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
 	case specconv.DoIDMaps:
 		return writeIDMaps(c.proc.Pid(), c.o.Spec.Linux, c.facts)
 	case specconv.DoIntelRdt:
+	if s.Group == plan.Hooks {
+		if err := c.recordInit(); err != nil {
+			return err
+		}
+	}
 		return c.resctrl.Join(c.proc.Pid())
 	case specconv.DoNetDevices:
 		return c.moveNetDevices(files[0])
@@ -336,7 +341,7 @@ func (c *creation) created() error {
 		return err
 	}
 	c.rec.Phase = state.Created
-	if err := c.dir.Save(c.rec); err != nil {
+	if err := c.recordInit(); err != nil {
 		return err
 	}
 	if err := c.console.deliver(); err != nil {
@@ -352,6 +357,14 @@ func (c *creation) created() error {
 func (c *creation) containerPid() int {
 	if c.rec.PrivatePid() {
 		return 1
+// recordInit writes the init's pid down: hooks may ask for the container's state.
+func (c *creation) recordInit() error {
+	if err := c.rec.SetInit(c.proc.Pid()); err != nil {
+		return err
+	}
+	return c.dir.Save(c.rec)
+}
+
 	}
 	return c.proc.Pid()
 }
