@@ -148,7 +148,11 @@ func (c *creation) make() error {
 	// would keep it busy.
 	c.files.close()
 	defer c.trace.Span("default", "meet the init until the program runs, or waits for start")()
-	return c.proc.Serve(c.hostStep)
+	if err := c.proc.Serve(c.hostStep); err != nil {
+		return err
+	}
+	c.rt.warnOfKeyring(c.proc)
+	return nil
 }
 
 func (c *creation) launch(entrance *cgroups.Entrance) error {

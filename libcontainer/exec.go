@@ -161,6 +161,7 @@ func (j *joining) start(cg *cgroups.Cgroup) error {
 	if err != nil {
 		return err
 	}
+	j.c.rt.warnOfKeyring(j.proc)
 	return j.writeTrace(pl)
 }
 

@@ -90,7 +90,9 @@ func (e *mountEntry) cgroup1() error {
 
 func (e *mountEntry) tmpfsFor(attr uint64) (m, target plan.Reg, ops []plan.Op) {
 	m = e.tmp()
-	ops = e.open("tmpfs", m, func(fs plan.Arg) []plan.Op { return []plan.Op{plan.FsString(fs, "mode", "755")} }, attr)
+	ops = e.open("tmpfs", m, func(fs plan.Arg) []plan.Op {
+		return append([]plan.Op{plan.FsString(fs, "mode", "755")}, e.context(fs, "tmpfs")...)
+	}, attr)
 	target, open := e.target(e.m.Destination, true, false)
 	return m, target, append(ops, open...)
 }

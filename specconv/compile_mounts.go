@@ -169,7 +169,7 @@ func (e *mountEntry) filesystem() error {
 		e.late = append(e.late, lateChange{e.from, e.m.Destination})
 	}
 	m := e.tmp()
-	ops := e.open(typ, m, e.configure, attr)
+	ops := append(e.open(typ, m, e.configure, attr), e.relabel(m, typ)...)
 	// proc and sysfs go on a real directory: a symbolic link in their place would put another file system where security
 	// settings are looked for (CVE-2019-19921, CVE-2023-27561).
 	noLinks := typ == "proc" || typ == "sysfs"
@@ -210,21 +210,22 @@ func (e *mountEntry) configure(fs plan.Arg) []plan.Op {
 	if e.o.AttrSet&unix.MOUNT_ATTR_RDONLY != 0 && onDevice(e.m.Type) {
 		ops = append(ops, plan.FsFlag(fs, "ro"))
 	}
-	mode := false
+	mode, labelled := false, false
 	for _, d := range e.o.Data {
 		at := fmt.Sprintf("%s.options[%d]: mount %s on %s: %s", e.from, d.Index, e.m.Type, e.m.Destination, d)
 		if d.HasValue {
-			ops = append(ops, plan.FsString(fs, d.Key, d.Value).Says(at))
+			ops = append(ops, plan.FsString(fs, d.Key, unquote(d.Key, d.Value)).Says(at))
 		} else {
 			ops = append(ops, plan.FsFlag(fs, d.Key).Says(at))
 		}
 		mode = mode || d.Key == "mode"
+		labelled = labelled || d.Key == "context"
 	}
 	if covered, ok := e.in.Facts.Covered[e.i]; ok && e.m.Type == "tmpfs" && !mode {
 		ops = append(ops, plan.FsString(fs, "mode", fmt.Sprintf("%o", covered)))
 	}
-	if l := e.lin.MountLabel; l != "" && takesLabel(e.m.Type) {
-		ops = append(ops, plan.FsString(fs, "context", l))
+	if !labelled {
+		ops = append(ops, e.context(fs, e.m.Type)...)
 	}
 	return ops
 }
@@ -234,15 +235,6 @@ func (e *mountEntry) configure(fs plan.Arg) []plan.Op {
 func onDevice(fstype string) bool {
 	switch fstype {
 	case "proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "devtmpfs", "securityfs", "debugfs", "tracefs", "bpf":
-		return false
-	}
-	return true
-}
-
-// takesLabel reports whether a file system takes SELinux's context option; the others are labelled by policy.
-func takesLabel(fstype string) bool {
-	switch fstype {
-	case "proc", "sysfs", "mqueue", "cgroup", "cgroup2":
 		return false
 	}
 	return true

@@ -213,8 +213,9 @@ func (c *compiler) identity() error {
 }
 
 // keyring gives the container a session keyring of its own. It is a convenience: a kernel without keyrings, or a user whose quota is
-// used up (thousands of containers of one uid), does not stop the container.
+// used up (200 keys for all but root), does not stop the container. The host sees it in the page, and warns.
 func (c *compiler) keyring() {
+	c.keyLabel()
 	key := c.tmp()
 	const (
 		// What the kernel gives a new session keyring, plus "search" for the user: without it programs that start as another
@@ -227,7 +228,8 @@ func (c *compiler) keyring() {
 		plan.Sys(plan.SysKeyctl, plan.Int(joinSession, "JOIN_SESSION_KEYRING"), plan.Str("_ses."+c.in.ID), plan.Num(0), plan.Num(0), plan.Num(0)).
 			Into(key).Allowing(unix.ENOSYS, unix.EDQUOT, unix.EPERM, unix.EACCES),
 		plan.Sys(plan.SysKeyctl, plan.Int(setPerm, "SETPERM"), plan.Val(key), plan.Int(perm, "0x3f1b0000"), plan.Num(0), plan.Num(0)).
-			When(key.OK()).Allowing(unix.ENOSYS, unix.EACCES))
+			When(key.OK()).Allowing(unix.ENOSYS, unix.EACCES),
+		plan.Sys(plan.Store32, plan.Page(plan.PageKeyring), plan.Num(1)).When(key.Failed()))
 }
 
 // loopback brings up lo of a new network namespace.

@@ -54,12 +54,10 @@ func (c *compiler) nullDevice() plan.Reg {
 func (c *compiler) emptyDirectory() plan.Reg {
 	m, fs := c.Reg(), c.tmp()
 	v := plan.Val(fs)
+	ops := []plan.Op{plan.Fsopen("tmpfs").Into(fs), plan.FsString(v, "nr_blocks", "1"), plan.FsString(v, "nr_inodes", "2")}
+	ops = append(ops, c.context(v, "tmpfs")...)
 	c.Step("linux.maskedPaths", "make an empty tmpfs to mask directories with",
-		plan.Fsopen("tmpfs").Into(fs),
-		plan.FsString(v, "nr_blocks", "1"), plan.FsString(v, "nr_inodes", "2"),
-		plan.FsCreate(v),
-		plan.Fsmount(v, unix.MOUNT_ATTR_RDONLY).Into(m),
-		plan.Close(v))
+		append(ops, plan.FsCreate(v), plan.Fsmount(v, unix.MOUNT_ATTR_RDONLY).Into(m), plan.Close(v))...)
 	return m
 }
 

@@ -72,27 +72,6 @@ func (c *compiler) process() error {
 	return nil
 }
 
-// labels sets what the security modules apply at execve. The files are written by the process itself, through the verified
-// procfs.
-func (c *compiler) labels(p *specs.Process) error {
-	if l := p.ApparmorProfile; l != "" {
-		if !c.in.Facts.AppArmor {
-			return fmt.Errorf("process.apparmorProfile: %s: this kernel has AppArmor switched off or lacks it", l)
-		}
-		c.Step("process.apparmorProfile", "change to the AppArmor profile "+l+" on exec", c.writeProc("self/attr/apparmor/exec", "exec "+l)...)
-	}
-	if l := p.SelinuxLabel; l != "" {
-		if !c.in.Facts.SELinux {
-			return fmt.Errorf("process.selinuxLabel: %s: SELinux is switched off or this kernel lacks it", l)
-		}
-		c.Step("process.selinuxLabel", "change to the SELinux label "+l+" on exec", c.writeProc("self/attr/exec", l)...)
-	}
-	if c.lin.MountLabel != "" && !c.in.Facts.SELinux {
-		return fmt.Errorf("linux.mountLabel: %s: SELinux is switched off or this kernel lacks it", c.lin.MountLabel)
-	}
-	return nil
-}
-
 // scheduling sets what needs no privileges to keep but some to get.
 func (c *compiler) scheduling(p *specs.Process) {
 	if s := p.Scheduler; s != nil {

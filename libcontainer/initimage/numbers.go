@@ -27,6 +27,7 @@ var numbers = [plan.SysNone]uint16{
 	plan.SysFchown:           unix.SYS_FCHOWN,
 	plan.SysFchownat:         unix.SYS_FCHOWNAT,
 	plan.SysFsconfig:         unix.SYS_FSCONFIG,
+	plan.SysFsetxattr:        unix.SYS_FSETXATTR,
 	plan.SysFsmount:          unix.SYS_FSMOUNT,
 	plan.SysFsopen:           unix.SYS_FSOPEN,
 	plan.SysGetcwd:           unix.SYS_GETCWD,

@@ -40,6 +40,7 @@ var callTable = [Calls]callInfo{
 	SysFchown:        {caps: 1 << unix.CAP_CHOWN},
 	SysFchownat:      {paths: [2]pathArg{{2, 1}}, nofollow: 5, caps: 1 << unix.CAP_CHOWN},
 	SysFsconfig:      {caps: capAdmin},
+	SysFsetxattr:     {addr: 3, length: 4},
 	SysFsmount:       {fd: true, cloexec: 2, bit: unix.FSMOUNT_CLOEXEC, caps: capAdmin},
 	SysFsopen:        {fd: true, cloexec: 2, bit: unix.FSOPEN_CLOEXEC, caps: capAdmin},
 	SysGetcwd:        {addr: 1, length: 2, writes: true},

@@ -192,6 +192,7 @@ const (
 	PageOp      = 0  // uint32: index of the op that was begun last
 	PageErrno   = 4  // uint32: errno of the op that failed, or 0
 	PagePid     = 8  // uint32: pid of the spawned child as the host sees it
+	PageKeyring = 12 // uint32: 1 when the kernel has refused a session keyring
 	PageHome    = 64 // "HOME=…", NUL-terminated, at most PageHomeLen bytes
 	PageHomeLen = 512
 	// PageTrace is where time stamps begin when a plan is traced: 16 bytes (struct timespec) a step.
