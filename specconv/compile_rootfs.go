@@ -122,6 +122,10 @@ func (c *compiler) attachRoot(root string) {
 	ops := append(c.lendDevices(), c.cloneFromHost(c.root, plan.File{Name: FileRootfs, Path: root, From: "root.path", Recursive: true}))
 	if p := c.cloned(); p != 0 {
 		ops = append(ops, plan.MountSetattr(tree, true, 0, 0, p))
+	} else {
+		// What is mounted below root.path stays shared with the host; the container's own mounts must not appear there, too (and
+		// pivot_root refuses a shared root).
+		ops = append(ops, plan.MountSetattr(tree, false, 0, 0, unix.MS_PRIVATE))
 	}
 	ops = append(ops, plan.Sys(plan.SysMoveMount, tree, plan.Str(""), plan.CWD(), plan.Str("."),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH, "F_EMPTY_PATH")).OnHost())
