@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -379,7 +380,8 @@ func TestAllProblemsAtOnce(t *testing.T) {
 		s.Linux.Resources.BlockIO = &specs.LinuxBlockIO{WeightDevice: []specs.LinuxWeightDevice{{}}}
 		s.Annotations = map[string]string{"": "empty"}
 	})
-	b.FailRun("process.cwd", "process.rlimits[1]", "linux.rootfsPropagation", "linux.namespaces[5]", "linux.maskedPaths[10]",
+	b.FailRun("process.cwd", "process.rlimits[1]", "linux.rootfsPropagation",
+		fmt.Sprintf("linux.namespaces[%d]", len(b.Spec.Linux.Namespaces)-1), "linux.maskedPaths[10]",
 		"linux.resources.blockIO.weightDevice[0]", "annotations")
 }
 

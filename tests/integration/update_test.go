@@ -49,14 +49,14 @@ func TestUpdateFlags(t *testing.T) {
 		{[]string{"--memory", "100m"}, "memory", "memory.limit_in_bytes", "memory.max", "104857600", "104857600"},
 		{[]string{"--memory=67108864"}, "memory", "memory.limit_in_bytes", "memory.max", "67108864", "67108864"},
 		{[]string{"--memory-reservation", "1.5M"}, "memory", "memory.soft_limit_in_bytes", "memory.low", "1572864", "1572864"},
-		{[]string{"--cpu-share", "2048"}, "cpu", "cpu.shares", "cpu.weight", "2048", "171"},
+		{[]string{"--cpu-share", "2048"}, "cpu", "cpu.shares", "cpu.weight", "2048", "174"},
 		{[]string{"--cpu-quota", "40000"}, "cpu", "cpu.cfs_quota_us", "cpu.max", "40000", "40000 100000"},
 		{[]string{"--cpu-period", "200000"}, "cpu", "cpu.cfs_period_us", "cpu.max", "200000", "40000 200000"},
 		{[]string{"--cpu-burst", "10000"}, "cpu", "cpu.cfs_burst_us", "cpu.max.burst", "10000", "10000"},
 		{[]string{"--cpu-quota=-1", "--cpu-burst=0"}, "cpu", "cpu.cfs_quota_us", "cpu.max", "-1", "max 200000"},
 		{[]string{"--cpu-idle", "1"}, "cpu", "cpu.idle", "cpu.idle", "1", "1"},
 		{[]string{"--cpu-idle", "0"}, "cpu", "cpu.idle", "cpu.idle", "0", "0"},
-		{[]string{}, "cpu", "cpu.shares", "cpu.weight", "2048", "171"},
+		{[]string{}, "cpu", "cpu.shares", "cpu.weight", "2048", "174"},
 		{[]string{"--cpuset-cpus", "0"}, "cpuset", "cpuset.cpus", "cpuset.cpus", "0", "0"},
 		{[]string{"--cpuset-mems", "0"}, "cpuset", "cpuset.mems", "cpuset.mems", "0", "0"},
 		{[]string{"--pids-limit", "10"}, "pids", "pids.max", "pids.max", "10", "10"},
@@ -284,6 +284,6 @@ func TestUpdateInParallel(t *testing.T) {
 	}
 	wantValue(t, b, "memory", "memory.limit_in_bytes", "memory.max", fmt.Sprint(80<<20))
 	wantValue(t, b, "pids", "pids.max", "pids.max", "42")
-	wantValue(t, b, "cpu", "cpu.shares", "cpu.weight", map[bool]string{false: "700", true: "76"}[harness.Unified()])
+	wantValue(t, b, "cpu", "cpu.shares", "cpu.weight", map[bool]string{false: "700", true: "75"}[harness.Unified()])
 	wantValue(t, b, "cpu", "cpu.cfs_quota_us", "cpu.max", map[bool]string{false: "70000", true: "70000 100000"}[harness.Unified()])
 }
