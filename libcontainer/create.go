@@ -296,15 +296,15 @@ func (c *creation) ownHierarchies() {
 func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
 	defer c.trace.Span(s.From, s.What)()
 	h := c.o.Spec.Hooks
-	switch s.Do {
-	case specconv.DoIDMaps:
-		return writeIDMaps(c.proc.Pid(), c.o.Spec.Linux, c.facts)
-	case specconv.DoIntelRdt:
 	if s.Group == plan.Hooks {
 		if err := c.recordInit(); err != nil {
 			return err
 		}
 	}
+	switch s.Do {
+	case specconv.DoIDMaps:
+		return writeIDMaps(c.proc.Pid(), c.o.Spec.Linux, c.facts)
+	case specconv.DoIntelRdt:
 		return c.resctrl.Join(c.proc.Pid())
 	case specconv.DoNetDevices:
 		return c.moveNetDevices(files[0])
@@ -313,7 +313,10 @@ func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
 	case specconv.DoTmpCopyUp:
 		return copyUp(files[0], files[1])
 	case specconv.DoPrestart:
-		return hooks.Run(hooks.Prestart, h.Prestart, c.hookState(), hooks.Options{}) //nolint:staticcheck // dockerd 20.10 uses it
+		// Step 3 of the life cycle: "created" is what comes after step 2, and the validation suite asks for it here.
+		st := c.hookState()
+		st.Status = specs.StateCreated
+		return hooks.Run(hooks.Prestart, h.Prestart, st, hooks.Options{}) //nolint:staticcheck // dockerd 20.10 uses it
 	case specconv.DoCreateRuntime:
 		return hooks.Run(hooks.CreateRuntime, h.CreateRuntime, c.hookState(), hooks.Options{})
 	case specconv.DoCreateContainer:
@@ -341,9 +344,6 @@ func (c *creation) created() error {
 	if err := c.cg.Finish(); err != nil {
 		return err
 	}
-	if err := c.rec.SetInit(pid); err != nil {
-		return err
-	}
 	c.rec.Phase = state.Created
 	if err := c.recordInit(); err != nil {
 		return err
@@ -357,10 +357,6 @@ func (c *creation) created() error {
 	return writePidFile(c.o.PidFile, pid)
 }
 
-// containerPid is the init's pid as its own pid namespace counts.
-func (c *creation) containerPid() int {
-	if c.rec.PrivatePid() {
-		return 1
 // recordInit writes the init's pid down: hooks may ask for the container's state.
 func (c *creation) recordInit() error {
 	if err := c.rec.SetInit(c.proc.Pid()); err != nil {
@@ -369,6 +365,10 @@ func (c *creation) recordInit() error {
 	return c.dir.Save(c.rec)
 }
 
+// containerPid is the init's pid as its own pid namespace counts.
+func (c *creation) containerPid() int {
+	if c.rec.PrivatePid() {
+		return 1
 	}
 	return c.proc.Pid()
 }

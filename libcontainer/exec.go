@@ -174,6 +174,12 @@ func (j *joining) open(pl *plan.Plan) error {
 				return err
 			}
 			j.files.keep(name, f)
+		case specconv.FileRootfs:
+			f, err := j.openRoot()
+			if err != nil {
+				return err
+			}
+			j.files.keep(name, f)
 		case specconv.FileConsole:
 			j.console.close()
 			var err error
@@ -184,6 +190,21 @@ func (j *joining) open(pl *plan.Plan) error {
 		}
 	}
 	return j.files.openAll(pl)
+}
+
+// openRoot opens the root directory of the container's init.
+func (j *joining) openRoot() (*os.File, error) {
+	path := fmt.Sprintf("/proc/%d/root", j.c.rec.InitPid)
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open the container's root %s: %w", path, err)
+	}
+	// While the init is there, its pid has not been given to another process.
+	if err := unix.PidfdSendSignal(int(j.init.Fd()), 0, nil, 0); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("open the container's root: %w", err)
+	}
+	return os.NewFile(uintptr(fd), path), nil
 }
 
 func (j *joining) hostStep(s *plan.Step, files []*os.File) error {
