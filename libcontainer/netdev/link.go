@@ -1,9 +1,10 @@
 package netdev
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -90,13 +91,28 @@ type attribute struct {
 }
 
 func (a address) String() string {
-	text := "of family " + strconv.Itoa(int(a.head[0]))
+	var ip []byte
 	for _, at := range a.attrs {
-		if ip, ok := netip.AddrFromSlice(at.value); ok && (at.kind == unix.IFA_ADDRESS || at.kind == unix.IFA_LOCAL) {
-			text = netip.PrefixFrom(ip, int(a.head[1])).String()
+		if at.kind == unix.IFA_LOCAL || at.kind == unix.IFA_ADDRESS && ip == nil {
+			ip = at.value
 		}
 	}
-	return text
+	return ipText(ip) + "/" + strconv.Itoa(int(a.head[1]))
+}
+
+// ipText is for messages. Package net/netip would write it nicer, and take its time at every start of the runtime.
+func ipText(ip []byte) string {
+	switch len(ip) {
+	case 4:
+		return fmt.Sprintf("%d.%d.%d.%d", ip[0], ip[1], ip[2], ip[3])
+	case 16:
+		var groups []string
+		for g := range slices.Chunk(ip, 2) {
+			groups = append(groups, strconv.FormatUint(uint64(binary.BigEndian.Uint16(g)), 16))
+		}
+		return strings.Join(groups, ":")
+	}
+	return fmt.Sprintf("%x", ip)
 }
 
 // keptFlags are those of an address's flags that someone chose. The others tell how it is getting on. (linux/if_addr.h)

@@ -193,3 +193,16 @@ func TestOwnNamespace(t *testing.T) {
 		t.Error("a move to the same namespace")
 	}
 }
+
+func TestAddressText(t *testing.T) {
+	ipv6 := append([]byte{0x20, 1, 0xd, 0xb8}, make([]byte, 12)...)
+	for want, a := range map[string]address{
+		"10.1.2.3/24":             {head: [4]byte{unix.AF_INET, 24}, attrs: []attribute{{unix.IFA_ADDRESS, []byte{10, 9, 9, 9}}, {unix.IFA_LOCAL, []byte{10, 1, 2, 3}}}},
+		"2001:db8:0:0:0:0:0:0/64": {head: [4]byte{unix.AF_INET6, 64}, attrs: []attribute{{unix.IFA_ADDRESS, ipv6}}},
+		"0a/8":                    {head: [4]byte{1, 8}, attrs: []attribute{{unix.IFA_ADDRESS, []byte{10}}}},
+	} {
+		if got := a.String(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
