@@ -6,17 +6,20 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/console"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/trace"
+	"github.com/ociruntime/ociruntime/specconv"
 )
 
 // explainFlags are the flags of explain.
 type explainFlags struct {
 	bundle, trace string
 	asJSON, brief bool
+	seccomp       bool
 	verbose       bool
 }
 
@@ -28,50 +31,69 @@ func explainCommand() *command {
 		summary: "print what would be done, or was done, step by step",
 		about: `Prints the plan for a bundle, or the one that a container was made with: each step
 in the order in which it is carried out, with the place in config.json that asked
-for it and its system calls. Nothing is done, and no privileges are needed.`,
+for it and its system calls, and then what the seccomp filter does with each of the
+program's own. Nothing is done, and no privileges are needed.`,
 		flags: func(f *flags) {
 			f.text(&x.bundle, "bundle,b", "DIR", "the bundle (default: the current directory)")
 			f.text(&x.trace, "trace", "FILE", "print a file that --trace of another command wrote, the dearest step first")
 			f.bool(&x.asJSON, "json", "as JSON, for programs")
 			f.bool(&x.brief, "brief", "without the system calls")
+			f.bool(&x.seccomp, "seccomp", "only the seccomp filter, as the BPF that the kernel runs")
 			f.bool(&x.verbose, "verbose,v", "") // as it is without
 		},
 		run: func(a *app, args []string) (int, error) {
 			if x.trace != "" {
 				return 0, trace.PrintTable(os.Stdout, x.trace)
 			}
-			p, err := x.plan(a, args)
+			p, spec, err := x.plan(a, args)
 			if err != nil {
 				return 0, err
 			}
-			return 0, x.print(a, p)
+			return 0, x.print(a, p, spec)
 		},
 	}
 }
 
-func (x *explainFlags) plan(a *app, args []string) (*plan.Plan, error) {
+// plan is the plan of a container or bundle and the configuration that it was made from.
+func (x *explainFlags) plan(a *app, args []string) (*plan.Plan, *specs.Spec, error) {
 	if len(args) > 0 {
 		if x.bundle != "" {
-			return nil, errors.New("--bundle: a container's plan is that of its own bundle")
+			return nil, nil, errors.New("--bundle: a container's plan is that of its own bundle")
 		}
 		c, err := a.runtime().Load(args[0])
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return c.Explain()
+		spec, err := c.Config()
+		if err != nil {
+			return nil, nil, err
+		}
+		p, err := c.Explain()
+		return p, spec, err
 	}
 	bundle, err := filepath.Abs(x.bundle)
 	if err != nil {
-		return nil, fmt.Errorf("--bundle: %w", err)
+		return nil, nil, fmt.Errorf("--bundle: %w", err)
 	}
 	spec, _, err := a.loadBundle(bundle, false)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return a.runtime().Explain("ID", bundle, spec)
+	p, err := a.runtime().Explain("ID", bundle, spec)
+	return p, spec, err
 }
 
-func (x *explainFlags) print(a *app, p *plan.Plan) error {
+func (x *explainFlags) print(a *app, p *plan.Plan, spec *specs.Spec) error {
+	filter, err := specconv.SeccompFilter(spec)
+	if err != nil {
+		return err
+	}
+	if x.seccomp {
+		if filter == nil {
+			return errors.New("--seccomp: linux.seccomp is not set, so there is no filter")
+		}
+		return filter.WriteListing(os.Stdout)
+	}
 	if x.asJSON {
 		data, err := plan.JSON(p)
 		if err != nil {
@@ -86,5 +108,11 @@ func (x *explainFlags) print(a *app, p *plan.Plan) error {
 			opts.Width = int(size.Col)
 		}
 	}
-	return plan.Print(os.Stdout, p, opts)
+	if err := plan.Print(os.Stdout, p, opts); err != nil || filter == nil || x.brief {
+		return err
+	}
+	if err := a.print("\nseccomp filter\n"); err != nil {
+		return err
+	}
+	return filter.WriteDecisions(os.Stdout)
 }
