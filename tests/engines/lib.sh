@@ -1,0 +1,98 @@
+# Sourced by the script of each engine. Such a script defines
+#
+#	start        starts the daemon, if any, and loads the image; runs once
+#	reset        removes the containers that a failed scenario has left
+#	t_NAME       a scenario, run by a shell with -e: the first command that fails ends it
+#
+# and ends with `main "$@"`. Scenarios run in the order of the file, each with a
+# time-out, in a sandbox that dies with everything in it.
+
+script=$(realpath "$0")
+here=$(dirname "$script")
+PATH=$PATH:/usr/sbin:/sbin
+
+# fail MESSAGE: ends the scenario.
+fail() { echo "fail: $*"; exit 1; }
+
+# skip REASON: ends the scenario, which can't be run here.
+skip() { echo "$*" >"$SANDBOX/skip"; exit 77; }
+
+# same GOT WANTED [WHAT]
+same() { [ "$1" = "$2" ] || fail "${3:-output} is '$1', not '$2'"; }
+
+# has TEXT PART [WHAT]
+has() { case $1 in *"$2"*) ;; *) fail "${3:-output} has no '$2': '$1'" ;; esac; }
+
+# lacks TEXT PART [WHAT]
+lacks() { case $1 in *"$2"*) fail "${3:-output} has '$2': '$1'" ;; esac; }
+
+# status WANTED COMMAND...: the command ends with this status. Prints its streams.
+status() {
+	local wanted=$1 got=0
+	shift
+	"$@" || got=$?
+	[ "$got" = "$wanted" ] || { echo "status $got, not $wanted: $*"; return 1; }
+}
+
+# until_true COMMAND...: repeats it for up to 10 seconds.
+until_true() {
+	local i
+	for i in $(seq 100); do
+		if "$@" >/dev/null 2>&1; then return 0; fi
+		sleep 0.1
+	done
+	fail "still not so after 10 seconds: $*"
+}
+
+# terminal COMMAND...: runs it with a terminal as its streams.
+terminal() { script -qefc "$(printf '%q ' "$@")" /dev/null </dev/null; }
+
+# unterminal: output as it was before the terminal put carriage returns into it.
+unterminal() { tr -d '\r'; }
+
+scenarios() { grep -o '^t_[a-z0-9_]*' "$script"; }
+
+# inside: the sandbox's part. Runs the scenarios and counts.
+inside() {
+	local passed=0 failed=0 skipped=0 name result
+	if ! start >"$SANDBOX/start.log" 2>&1; then
+		cat "$SANDBOX/start.log"
+		echo "0 passed, 1 failed, 0 skipped"
+		return 1
+	fi
+	[ $# -gt 0 ] || set -- $(scenarios)
+	for name; do
+		result=0
+		timeout -k 5 "${LIMIT:-60}" "$BASH" -e "$script" --scenario "$name" >"$SANDBOX/log" 2>&1 </dev/null || result=$?
+		case $result in
+		0) passed=$((passed + 1)); echo "ok      ${script##*/} ${name#t_}" ;;
+		77) skipped=$((skipped + 1)); echo "skip    ${script##*/} ${name#t_}: $(cat "$SANDBOX/skip")" ;;
+		*)
+			failed=$((failed + 1))
+			echo "FAILED  ${script##*/} ${name#t_} (status $result)"
+			tail -n 12 "$SANDBOX/log" | sed 's/^/        /'
+			timeout 30 "$BASH" "$script" --scenario reset >/dev/null 2>&1 </dev/null
+			;;
+		esac
+	done
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" = 0 ]
+}
+
+# main RUNTIME [t_NAME...]
+main() {
+	case ${1-} in
+	--scenario) "$2"; exit ;;
+	--inside) shift; inside "$@"; exit ;;
+	'') echo "usage: ${script##*/} RUNTIME [SCENARIO...]" >&2; exit 2 ;;
+	esac
+	RUNTIME=$(realpath "$1")
+	export RUNTIME
+	shift
+	"$here/install" "${engine:-${script##*/}}" || exit 1
+	IMAGE=$(mktemp)
+	export IMAGE
+	trap 'rm -f "$IMAGE"' EXIT
+	"$here/image" "$IMAGE" || exit 1
+	"$here/sandbox" -t 900 "$BASH" "$script" --inside "$@"
+}
