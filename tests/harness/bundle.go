@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -47,6 +48,9 @@ func (r *Runtime) Bundle(rootfs ...Rootfs) *Bundle {
 		ID: fmt.Sprintf("%s-%d", filepath.Base(Work()), ids.Add(1)),
 	}
 	b.Spec.Linux.CgroupsPath = "/" + filepath.Base(Work()) + "/" + b.ID
+	if slices.Contains(r.Flags, systemdFlag) {
+		b.Spec.Linux.CgroupsPath = "system.slice:t:" + b.ID
+	}
 	b.Rootfs = filepath.Join(b.Dir, "rootfs")
 	fill := Busybox
 	if len(rootfs) > 0 {
@@ -367,7 +371,11 @@ func (b *Bundle) Kill() {
 }
 
 func (b *Bundle) cgroupsPath() string {
-	if p := b.Spec.Linux.CgroupsPath; p != "" {
+	p := b.Spec.Linux.CgroupsPath
+	if parts := strings.Split(p, ":"); len(parts) == 3 && slices.Contains(b.Flags, systemdFlag) {
+		return "/" + parts[0] + "/" + parts[1] + "-" + parts[2] + ".scope"
+	}
+	if p != "" {
 		return p
 	}
 	return "/" + b.ID

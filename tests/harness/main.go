@@ -20,6 +20,9 @@ const (
 	innerEnv   = "OCITEST_WORK"  // the run's scratch directory; set means "inner"
 	runtimeEnv = "RUNTIME"       // absolute path of the binary under test
 	probeEnv   = "OCITEST_PROBE" // run this probe and nothing else
+
+	// cgroupsEnv set to "systemd" has systemd make the cgroups of all tests.
+	cgroupsEnv = "OCITEST_CGROUPS"
 )
 
 // Main runs the tests of a package in a child process and looks afterwards

@@ -63,6 +63,19 @@ func (r Result) Message() string {
 	return text
 }
 
+const systemdFlag = "--systemd-cgroup"
+
+// Systemd is a bundle whose cgroup systemd makes; the test is skipped where systemd doesn't run.
+func Systemd(t T) *Bundle {
+	t.Helper()
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		t.Skip("systemd does not run here: make hostsd-test or make vm-test")
+	}
+	r := NewRuntime(t)
+	r.Flags = []string{systemdFlag}
+	return r.Bundle()
+}
+
 // Runtime is the binary with a --root directory of its own.
 type Runtime struct {
 	t    T
@@ -80,6 +93,9 @@ type Runtime struct {
 func NewRuntime(t T) *Runtime {
 	t.Helper()
 	r := &Runtime{t: t, Root: filepath.Join(TempDir(t), "root")}
+	if os.Getenv(cgroupsEnv) == "systemd" {
+		r.Flags = []string{systemdFlag}
+	}
 	t.Cleanup(func() {
 		left, _ := os.ReadDir(r.Root)
 		for _, e := range left {
