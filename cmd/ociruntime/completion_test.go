@@ -1,0 +1,114 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// completionTests are command lines, the last word of which is to be
+// completed, and what must and must not be offered.
+var completionTests = []struct {
+	line        []string
+	want, never []string
+}{
+	{[]string{""}, []string{"create", "run", "explain", "help"}, []string{"--root", "one"}},
+	{[]string{"ex"}, []string{"exec", "explain"}, []string{"run"}},
+	{[]string{"--r"}, []string{"--root", "--rootless"}, []string{"--bundle"}},
+	{[]string{"--rootless", ""}, []string{"true", "false", "auto"}, []string{"run"}},
+	{[]string{"run", "--no-"}, []string{"--no-pivot", "--no-new-keyring"}, []string{"--root"}},
+	{[]string{"exec", "--pid"}, []string{"--pid-file", "--pidfd-socket"}, nil},
+	{[]string{"delete", ""}, []string{"one", "two"}, []string{"delete"}},
+	{[]string{"delete", "--force", "t"}, []string{"two"}, []string{"one"}},
+	{[]string{"help", "pa"}, []string{"pause"}, []string{"one"}},
+	{[]string{"create", "--bundle", "bund"}, []string{"bundle"}, []string{"one"}},
+}
+
+// testShell runs a shell in a directory with a program that has two containers.
+func testShell(t *testing.T, shell string, ask func(scripts string) *exec.Cmd, check func(out string)) {
+	t.Helper()
+	if _, err := exec.LookPath(shell); err != nil {
+		t.Skipf("no %s here", shell)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	wrapper := "#!/bin/sh\nif [ \"$1 $2\" = 'list -q' ]; then echo one; echo two; exit; fi\n" + asProgram + "=1 exec '" + self + "' \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(wrapper), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "bundle"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	scripts, err := filepath.Abs("../../contrib/completions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := ask(scripts)
+	cmd.Dir = dir
+	cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=" + dir, "TERM=dumb", "LANG=C.UTF-8"}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", shell, err, out)
+	}
+	check(string(out))
+}
+
+func testCompletion(t *testing.T, shell string, ask func(scripts string, line []string) *exec.Cmd) {
+	for _, tt := range completionTests {
+		testShell(t, shell, func(scripts string) *exec.Cmd { return ask(scripts, tt.line) }, func(out string) {
+			var offered []string
+			for line := range strings.Lines(out) {
+				word, _, _ := strings.Cut(strings.TrimSpace(line), "\t")
+				offered = append(offered, strings.TrimRight(word, "/"))
+			}
+			for _, w := range tt.want {
+				if !slices.Contains(offered, w) {
+					t.Errorf("%q: %s is not offered: %q", tt.line, w, offered)
+				}
+			}
+			for _, n := range tt.never {
+				if slices.Contains(offered, n) {
+					t.Errorf("%q: %s is offered", tt.line, n)
+				}
+			}
+		})
+	}
+}
+
+func TestBashCompletion(t *testing.T) {
+	testCompletion(t, "bash", func(dir string, line []string) *exec.Cmd {
+		script := `source "$0/ociruntime.bash"; compopt() { :; }
+			COMP_WORDS=(ociruntime "$@"); COMP_CWORD=$#; _ociruntime ociruntime; printf '%s\n' "${COMPREPLY[@]}"`
+		return exec.Command("bash", append([]string{"-c", script, dir}, line...)...)
+	})
+}
+
+func TestFishCompletion(t *testing.T) {
+	testCompletion(t, "fish", func(dir string, line []string) *exec.Cmd {
+		script := `source $argv[1]/ociruntime.fish; complete -C "ociruntime $argv[2]"`
+		return exec.Command("fish", "--no-config", "-c", script, dir, strings.Join(line, " "))
+	})
+}
+
+// zsh's own machinery needs a terminal: the test looks at what it would get.
+func TestZshCompletion(t *testing.T) {
+	for command, want := range map[string]string{
+		"":     "*--root[where containers are kept (default\\: ",
+		"run":  "*--bundle[directory with config.json (default\\: the current directory)]:directory:_files -/",
+		"exec": "*-u[user and group]: :",
+	} {
+		script := `words=(ociruntime); _arguments() { :; }; source $1/_ociruntime
+			program=ociruntime; _ociruntime_specs $2; print -rl -- $specs`
+		testShell(t, "zsh", func(dir string) *exec.Cmd { return exec.Command("zsh", "-f", "-c", script, "zsh", dir, command) }, func(offered string) {
+			if !strings.Contains(offered, want) {
+				t.Errorf("%q: no %q in\n%s", command, want, offered)
+			}
+		})
+	}
+}
