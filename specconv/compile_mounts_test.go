@@ -128,4 +128,10 @@ func TestNoPivotCoversTheOldRoot(t *testing.T) {
 	l := live(t, smallSpec(), func(in *input) { in.NoPivot = true })
 	l.executed()
 	l.inOrder(`move_mount(fd2, "", cwd, "/"`, "fchdir(fd2)", `chroot(".")`, "execve(")
+
+	// But not the host's.
+	s := smallSpec()
+	s.Linux.RootfsPropagation = "shared"
+	l = live(t, s, func(in *input) { in.NoPivot = true })
+	l.inOrder(`mount_setattr(cwd, "/", 0, {private})`, `move_mount(fd2, "", cwd, "/"`)
 }

@@ -221,9 +221,15 @@ func (c *compiler) pivot() error {
 	if c.in.NoPivot {
 		// Over the old root it covers what exec would find when it joins the mount namespace, and what a process that walks out
 		// of its root directory arrives at.
-		c.Step("root.path", "move the new root over the old one and change the root to it",
+		ops := []plan.Op{
 			plan.Sys(plan.SysMoveMount, root, plan.Str(""), plan.CWD(), plan.Str("/"), plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH, "F_EMPTY_PATH")).OnHost(),
-			plan.Fchdir(root), plan.Sys(plan.SysChroot, dot))
+			plan.Fchdir(root), plan.Sys(plan.SysChroot, dot),
+		}
+		if c.propagation() == unix.MS_SHARED {
+			// Or it would cover the host's, too.
+			ops = append([]plan.Op{setPropagation("/", 0, unix.MS_PRIVATE).OnHost()}, ops...)
+		}
+		c.Step("root.path", "move the new root over the old one and change the root to it", ops...)
 		return nil
 	}
 	var before, after []plan.Op
