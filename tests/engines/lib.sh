@@ -44,13 +44,17 @@ until_true() {
 	fail "still not so after 10 seconds: $*"
 }
 
-# terminal COMMAND...: runs it with a terminal as its streams.
-terminal() { script -qefc "$(printf '%q ' "$@")" /dev/null </dev/null; }
+# terminal COMMAND...: runs it with a terminal as its streams. Nothing is typed, and
+# nothing ends: at the end of its input script(1) types ^D.
+terminal() {
+	[ -p "$SANDBOX/quiet" ] || mkfifo "$SANDBOX/quiet"
+	script -qefc "$(printf '%q ' "$@")" /dev/null 0<>"$SANDBOX/quiet"
+}
 
 # unterminal: output as it was before the terminal put carriage returns into it.
 unterminal() { tr -d '\r'; }
 
-scenarios() { grep -o '^t_[a-z0-9_]*' "$script"; }
+scenarios() { cat "$here/${scenarios:-/dev/null}" "$script" | grep -o "^t_[a-z0-9_]*"; }
 
 # inside: the sandbox's part. Runs the scenarios and counts.
 inside() {
