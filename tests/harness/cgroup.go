@@ -67,7 +67,8 @@ func Unified() bool {
 func NeedController(t T, name string) Hierarchy {
 	t.Helper()
 	for _, h := range Hierarchies() {
-		if slices.Contains(h.Controllers, name) {
+		// Freezer and devices are part of cgroup v2 itself.
+		if slices.Contains(h.Controllers, name) || h.Unified && Unified() && (name == "freezer" || name == "devices") {
 			return h
 		}
 	}
