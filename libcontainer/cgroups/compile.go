@@ -18,7 +18,7 @@ const resources = "linux.resources"
 // A zero limit means "not set" where the kernel has no use for zero, since engines send zeroes for what their user left out;
 // pids.limit, memory.swappiness, cpu.idle and cpu.burst have meaningful zeroes and are written as they are.
 func Compile(res *specs.LinuxResources, host *Layout) (*Settings, error) {
-	c := &compiler{host: host}
+	c := newCompiler(host)
 	if err := c.limits(res); err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func Compile(res *specs.LinuxResources, host *Layout) (*Settings, error) {
 
 // CompileUpdate is Compile without device rules: engines send a deny-all with every update, and mean nothing by it.
 func CompileUpdate(res *specs.LinuxResources, host *Layout) (*Settings, error) {
-	c := &compiler{host: host}
+	c := newCompiler(host)
 	if err := c.limits(res); err != nil {
 		return nil, err
 	}
@@ -47,6 +47,14 @@ func CompileUpdate(res *specs.LinuxResources, host *Layout) (*Settings, error) {
 type compiler struct {
 	host *Layout
 	Settings
+}
+
+func newCompiler(host *Layout) *compiler {
+	c := &compiler{host: host}
+	if host.V2 != nil {
+		c.mount = host.V2.Mount
+	}
+	return c
 }
 
 func (c *compiler) limits(res *specs.LinuxResources) error {

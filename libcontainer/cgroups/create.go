@@ -217,13 +217,7 @@ func (m *maker) wanted() []string {
 	if m.host.Unified() {
 		return m.host.V2.Controllers
 	}
-	var list []string
-	for _, w := range m.cfg.Settings.Writes {
-		if w.V2 && w.Controller != "" && !slices.Contains(list, w.Controller) {
-			list = append(list, w.Controller)
-		}
-	}
-	return list
+	return m.cfg.Settings.v2Controllers()
 }
 
 // enable gives controllers to the children of dir and of everything above it, from the top. What can't be enabled is

@@ -2,6 +2,7 @@ package cgroups
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -10,7 +11,7 @@ import (
 // their old values back. Device rules are left alone.
 func (c *Cgroup) Update(s *Settings) error {
 	var undo []Write
-	a := applier{c: c, undo: &undo}
+	a := applier{c: c, undo: &undo, enableErr: c.enable(s)}
 	err := a.writeAll(s.Writes)
 	if err == nil {
 		return nil
@@ -21,6 +22,20 @@ func (c *Cgroup) Update(s *Settings) error {
 		return fmt.Errorf("%w (and a limit could not be set back: %w)", err, uerr)
 	}
 	return err
+}
+
+// enable gives the container's cgroup the v2 controllers that the settings need: beside v1 hierarchies, create enables only those that its
+// limits need.
+func (c *Cgroup) enable(s *Settings) error {
+	n := c.v2()
+	if n == nil || s.mount == "" {
+		return nil
+	}
+	rel, ok := strings.CutPrefix(n.path, strings.TrimSuffix(s.mount, "/"))
+	if !ok {
+		return nil
+	}
+	return enable(s.mount, path.Dir(rel), s.v2Controllers())
 }
 
 // oldValue is what to write to bring the present state of w's file back, "" when there is no such thing.

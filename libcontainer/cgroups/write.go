@@ -1,6 +1,7 @@
 package cgroups
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/devices"
@@ -59,6 +60,19 @@ type Settings struct {
 	Writes   []Write        // in the order that works for a new cgroup
 	Devices  []devices.Rule // for a device program on the cgroup2 tree; empty where the v1 controller does it, or for updates
 	Warnings []string       // what the kernel can't do and the specification lets us ignore
+
+	mount string // of the cgroup2 tree, "" without one
+}
+
+// v2Controllers are those of the cgroup2 tree that the writes need.
+func (s *Settings) v2Controllers() []string {
+	var list []string
+	for _, w := range s.Writes {
+		if w.V2 && w.Controller != "" && !slices.Contains(list, w.Controller) {
+			list = append(list, w.Controller)
+		}
+	}
+	return list
 }
 
 // Lines is what explain prints of the settings, one effect a line.

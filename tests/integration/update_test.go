@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -286,4 +287,68 @@ func TestUpdateInParallel(t *testing.T) {
 	wantValue(t, b, "pids", "pids.max", "pids.max", "42")
 	wantValue(t, b, "cpu", "cpu.shares", "cpu.weight", map[bool]string{false: "700", true: "75"}[harness.Unified()])
 	wantValue(t, b, "cpu", "cpu.cfs_quota_us", "cpu.max", map[bool]string{false: "70000", true: "70000 100000"}[harness.Unified()])
+}
+
+// Sections that other runtimes pass over in silence are applied, or refused with a reason.
+func TestUpdateEverySection(t *testing.T) {
+	t.Parallel()
+	ours(t, "leaves these sections out")
+	b := limited(t).Start()
+	t.Run("blockIO", func(t *testing.T) {
+		major, minor := rootDisk(t)
+		json := fmt.Sprintf(`{"blockIO":{"throttleReadBpsDevice":[{"major":%d,"minor":%d,"rate":%%d}]}}`, major, minor)
+		for _, rate := range []int{1 << 20, 2 << 20} {
+			mustUpdate(t, b, fmt.Sprintf(json, rate), "-r", "-")
+			if harness.Unified() {
+				contains(t, b.CgroupValue("io", "", "io.max"), fmt.Sprintf("rbps=%d", rate))
+			} else {
+				wantValue(t, b, "blkio", "blkio.throttle.read_bps_device", "", fmt.Sprintf("%d:%d %d", major, minor, rate))
+			}
+		}
+		// The other limits of the request are taken back with those of the device.
+		res := update(b, fmt.Sprintf(`{"blockIO":{"throttleReadBpsDevice":[{"major":%d,"minor":%d,"rate":4096}]},"cpu":{"cpus":"4000"}}`, major, minor), "-r", "-")
+		if res.Code == 0 {
+			t.Error("impossible CPUs are taken")
+		}
+		if harness.Unified() {
+			contains(t, b.CgroupValue("io", "", "io.max"), "rbps=2097152")
+		} else {
+			wantValue(t, b, "blkio", "blkio.throttle.read_bps_device", "", fmt.Sprintf("%d:%d %d", major, minor, 2<<20))
+		}
+	})
+	t.Run("hugepageLimits", func(t *testing.T) {
+		harness.NeedController(t, "hugetlb")
+		if _, err := os.Stat("/sys/kernel/mm/hugepages/hugepages-2048kB"); err != nil {
+			t.Skip("no huge pages of 2 MB here")
+		}
+		mustUpdate(t, b, `{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}]}`, "-r", "-")
+		wantValue(t, b, "hugetlb", "hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.max", "4194304")
+		wantValue(t, b, "hugetlb", "hugetlb.2MB.rsvd.limit_in_bytes", "hugetlb.2MB.rsvd.max", "4194304")
+	})
+	t.Run("unified", func(t *testing.T) {
+		if !harness.NeedController(t, "hugetlb").Unified {
+			t.Skip("hugetlb is not on cgroup v2 here")
+		}
+		mustUpdate(t, b, `{"unified":{"hugetlb.1GB.max":"1073741824"}}`, "-r", "-")
+		wantValue(t, b, "hugetlb", "", "hugetlb.1GB.max", "1073741824")
+		// What an earlier update has set stays.
+		wantValue(t, b, "hugetlb", "", "hugetlb.2MB.max", "4194304")
+	})
+	t.Run("what the host lacks", func(t *testing.T) {
+		for controller, json := range map[string]string{
+			"rdma":     `{"rdma":{"mlx5_0":{"hcaHandles":1}}}`,
+			"net_cls":  `{"network":{"classID":1}}`,
+			"net_prio": `{"network":{"priorities":[{"name":"lo","priority":1}]}}`,
+		} {
+			offered := func(h harness.Hierarchy) bool { return h.Unified && controller != "rdma" || slices.Contains(h.Controllers, controller) }
+			if slices.ContainsFunc(harness.Hierarchies(), offered) {
+				continue
+			}
+			res := update(b, json, "-r", "-")
+			if res.Code != 1 {
+				t.Errorf("%s: exit %d", json, res.Code)
+			}
+			contains(t, res.Message(), controller)
+		}
+	})
 }
