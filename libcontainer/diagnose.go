@@ -2,12 +2,10 @@ package libcontainer
 
 import (
 	"bytes"
-	"debug/elf"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -98,7 +96,7 @@ func diagnose(root, f *os.File) string {
 		return "is empty"
 	case bytes.HasPrefix(head, []byte("#!")):
 		return diagnoseScript(root, string(head))
-	case bytes.HasPrefix(head, []byte(elf.ELFMAG)):
+	case bytes.HasPrefix(head, []byte(elfMagic)):
 		return diagnoseELF(root, f)
 	}
 	return "is neither an ELF program nor a script with a #! line"
@@ -122,42 +120,20 @@ func diagnoseScript(root *os.File, head string) string {
 }
 
 func diagnoseELF(root, f *os.File) string {
-	e, err := elf.NewFile(f)
+	e, err := readELF(f)
 	if err != nil {
 		return "is a damaged ELF program"
 	}
-	defer e.Close()
-	if native := nativeMachine(); e.Machine != native && native != elf.EM_NONE {
-		return fmt.Sprintf("is a program for %s, and this machine is %s", machineName(e.Machine), machineName(native))
+	if native := nativeMachine(); e.machine != native && native != 0 {
+		return fmt.Sprintf("is a program for %s, and this machine is %s", e.machine, native)
 	}
-	for _, p := range e.Progs {
-		if p.Type != elf.PT_INTERP || p.Filesz > unix.PathMax {
-			continue
-		}
-		name := make([]byte, p.Filesz)
-		if _, err := p.ReadAt(name, 0); err != nil {
-			return "is a damaged ELF program"
-		}
-		loader := unix.ByteSliceToString(name)
-		l, err := openIn(root, loader)
-		if err != nil {
-			return fmt.Sprintf("needs the library loader %s, which is not in the container", loader)
-		}
-		l.Close()
+	if e.loader == "" {
+		return ""
 	}
+	l, err := openIn(root, e.loader)
+	if err != nil {
+		return fmt.Sprintf("needs the library loader %s, which is not in the container", e.loader)
+	}
+	l.Close()
 	return ""
-}
-
-func machineName(m elf.Machine) string {
-	return strings.ToLower(strings.TrimPrefix(m.String(), "EM_"))
-}
-
-func nativeMachine() elf.Machine {
-	switch runtime.GOARCH {
-	case "amd64":
-		return elf.EM_X86_64
-	case "arm64":
-		return elf.EM_AARCH64
-	}
-	return elf.EM_NONE
 }

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"time"
 
+	"github.com/moby/sys/user"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
@@ -97,11 +97,10 @@ func (c *Container) configText() ([]byte, error) {
 
 // Owner is the name of the user who created the container, or "#" and the number of one without a name.
 func (c *Container) Owner() string {
-	uid := strconv.Itoa(c.rec.Owner)
-	if u, err := user.LookupId(uid); err == nil {
-		return u.Username
+	if u, err := user.LookupUid(c.rec.Owner); err == nil {
+		return u.Name
 	}
-	return "#" + uid
+	return "#" + strconv.Itoa(c.rec.Owner)
 }
 
 // OOMKilled reports whether the kernel has killed a process of the container because of its memory limit.

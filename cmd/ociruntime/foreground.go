@@ -69,9 +69,17 @@ func (f *foreground) wait(p *libcontainer.Process, reap bool) (int, error) {
 	}
 	file := os.NewFile(uintptr(pidfd), "pidfd")
 	defer file.Close()
+	if f.brief(pidfd) {
+		status, err := p.Wait()
+		return exitCode(status), err
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- waitEnd(file) }()
-	settled := time.After(settleTime)
+	f.settle()
+	// Those that ended before anybody listened.
+	if status, found := f.handle(unix.SIGCHLD, pidfd, p.Pid, reap); found {
+		return exitCode(status), nil
+	}
 	for {
 		select {
 		case err := <-ended:
@@ -80,18 +88,29 @@ func (f *foreground) wait(p *libcontainer.Process, reap bool) (int, error) {
 			}
 			status, err := p.Wait()
 			return exitCode(status), err
-		case <-settled:
-			f.settle()
-			// Those that ended before anybody listened.
-			if status, found := f.handle(unix.SIGCHLD, pidfd, p.Pid, reap); found {
-				return exitCode(status), nil
-			}
 		case s := <-f.signals:
 			if status, found := f.handle(s.(unix.Signal), pidfd, p.Pid, reap); found {
 				return exitCode(status), nil
 			}
 		}
 	}
+}
+
+// brief waits for a process that ends within settleTime, in this thread: Go's poller, a timer and a goroutine would start threads, which cost
+// more than a short program. A signal meanwhile is passed on a moment later.
+func (f *foreground) brief(pidfd int) (ended bool) {
+	const turn = settleTime / 4
+	for deadline := time.Now().Add(settleTime); time.Now().Before(deadline); {
+		if pollEnd(pidfd, turn) {
+			return true
+		}
+		select {
+		case s := <-f.signals:
+			_, _ = f.handle(s.(unix.Signal), pidfd, 0, false)
+		default:
+		}
+	}
+	return false
 }
 
 // handle passes a signal on, less those that are meant for this command. When reaping meets the process itself it gives its status.
@@ -137,9 +156,12 @@ func waitEnd(pidfd *os.File) error {
 }
 
 // hasEnded reports whether the process of a pidfd has ended; it need not be reaped yet.
-func hasEnded(pidfd int) bool {
+func hasEnded(pidfd int) bool { return pollEnd(pidfd, 0) }
+
+// pollEnd waits that long for the end of a process, or until a signal comes.
+func pollEnd(pidfd int, limit time.Duration) bool {
 	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
-	n, err := unix.Poll(fds, 0)
+	n, err := unix.Poll(fds, int(limit.Milliseconds()))
 	return err == nil && n == 1
 }
 
