@@ -146,7 +146,9 @@ func parseAddress(body []byte, index int32) (a address, ok bool) {
 	attrs(body[unix.SizeofIfAddrmsg:], func(kind uint16, value []byte) {
 		switch kind {
 		case unix.IFA_FLAGS:
-			a.flags = native.Uint32(value)
+			if len(value) >= 4 {
+				a.flags = native.Uint32(value)
+			}
 		case unix.IFA_LABEL:
 			a.label = strings.TrimRight(string(value), "\x00")
 		case unix.IFA_ADDRESS, unix.IFA_LOCAL, unix.IFA_BROADCAST, unix.IFA_CACHEINFO, unix.IFA_RT_PRIORITY, ifaProto:

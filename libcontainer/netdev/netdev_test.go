@@ -206,3 +206,23 @@ func TestAddressText(t *testing.T) {
 		}
 	}
 }
+
+// No answer makes the reader panic or run on for ever.
+func FuzzRead(f *testing.F) {
+	f.Add(newMessage(unix.RTM_NEWADDR, 0, make([]byte, unix.SizeofIfAddrmsg)).b)
+	long := newMessage(unix.RTM_NEWLINK, unix.NLM_F_MULTI, ifInfo(1, 0, 0))
+	long.text(unix.IFLA_IFNAME, "eth0")
+	long.uint32(unix.IFA_FLAGS, 0x80)
+	native.PutUint32(long.b, uint32(len(long.b)))
+	f.Add(long.b)
+	f.Add([]byte{40, 0, 0, 0, unix.NLMSG_ERROR, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff})
+	f.Fuzz(func(_ *testing.T, data []byte) {
+		s, changed := &socket{}, false
+		_, _ = s.read(data, func(body []byte) {
+			parseLink(body)
+			a, _ := parseAddress(body, 0)
+			_ = a.String()
+			_ = relabel(a.label, "eth0", "eth1")
+		}, &changed)
+	})
+}
