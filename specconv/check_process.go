@@ -83,6 +83,19 @@ func (c *checker) console(p *specs.Process) {
 // user holds the ids against the mappings of a user namespace that is to be
 // made. One that is joined has its own, which only the kernel knows.
 func (c *checker) user(u *specs.User) {
+	// To setresuid(2) this number means no change, and the process would stay root.
+	const none = 1<<32 - 1
+	if u.UID == none {
+		c.bad("process.user.uid", "%d is not an id", u.UID)
+	}
+	if u.GID == none {
+		c.bad("process.user.gid", "%d is not an id", u.GID)
+	}
+	for i, gid := range u.AdditionalGids {
+		if gid == none {
+			c.bad(at("process.user.additionalGids", i), "%d is not an id", gid)
+		}
+	}
 	if !c.newUserNamespace() {
 		return
 	}

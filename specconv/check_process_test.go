@@ -82,6 +82,17 @@ func TestCheckScheduling(t *testing.T) {
 	})
 }
 
+// setresuid(2) takes the number for "no change": the process would stay root.
+func TestCheckUserIsAnID(t *testing.T) {
+	runCheckTests(t, CheckOptions{}, []checkTest{
+		{"no id", func(s *specs.Spec) {
+			s.Process.User = specs.User{UID: 1<<32 - 1, GID: 1<<32 - 1, AdditionalGids: []uint32{1<<32 - 1}}
+		}, "process.user.uid: 4294967295 is not an id; process.user.gid: 4294967295 is not an id; " +
+			"process.user.additionalGids[0]: 4294967295 is not an id"},
+		{"the greatest id", func(s *specs.Spec) { s.Process.User = specs.User{UID: 1<<32 - 2, GID: 1<<32 - 2} }, ""},
+	})
+}
+
 func TestCheckUserAgainstMappings(t *testing.T) {
 	tests := []checkTest{
 		{"mapped", func(s *specs.Spec) {
