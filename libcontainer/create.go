@@ -185,6 +185,9 @@ func (c *creation) record() error {
 	}
 	rec.CgroupPaths = plannedPaths(c.places)
 	c.recordResctrl()
+	if err := recordHostMounts(rec, spec); err != nil {
+		return err
+	}
 	rec.WaitOp, rec.ExecOp = opIndex(c.plan, plan.SysAccept4), c.plan.OpCount()-1
 	if err := c.dir.SaveConfig(c.o.Config); err != nil {
 		return err
@@ -407,7 +410,7 @@ func (c *creation) unmake() error {
 	} else {
 		errs = append(errs, c.scope.stop())
 	}
-	errs = append(errs, c.unmakeResctrl())
+	errs = append(errs, c.unmakeResctrl(), removeHostMounts(c.rec))
 	if h := c.o.Spec.Hooks; h != nil && len(h.Poststop) > 0 && c.rec != nil {
 		st := &specs.State{Version: specs.Version, ID: c.id, Status: specs.StateStopped, Bundle: c.o.Bundle, Annotations: c.o.Spec.Annotations}
 		hooks.RunAll(hooks.Poststop, h.Poststop, st, hooks.Options{}, func(err error) { c.rt.warn(err.Error()) })

@@ -130,7 +130,7 @@ func (c *Container) destroy(kill bool, patience time.Duration) error {
 			}
 		}
 	}
-	if err := errors.Join(c.removeCgroup(cg, deadline), c.removeResctrl()); err != nil {
+	if err := errors.Join(c.removeCgroup(cg, deadline), c.removeResctrl(), removeHostMounts(c.rec)); err != nil {
 		return errors.Join(err, killErr)
 	}
 	c.poststop()

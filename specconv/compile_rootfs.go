@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
@@ -60,15 +61,14 @@ func (c *compiler) rootfs() error {
 	c.root = c.Reg()
 	root := c.hostPath(c.spec.Root.Path)
 	c.Step("default", "clear the umask while files are made", plan.Umask(0))
-	if !c.ns.has(unix.CLONE_NEWNS) {
-		if len(c.spec.Mounts) > 0 {
-			return fmt.Errorf("mounts: a container without a mount namespace would mount on the host; add one to linux.namespaces")
-		}
+	if !c.mountsRoot() {
 		fd := c.File(plan.File{Name: FileRootfs, Open: plan.OpenPath, Path: root, From: "root.path"})
 		c.Step("root.path", "take "+root+" as the root file system", plan.SetReg(c.root, fd))
 		return nil
 	}
-	c.detachFromHost()
+	if c.ns.has(unix.CLONE_NEWNS) {
+		c.detachFromHost()
+	}
 	c.attachRoot(root)
 	for i := range c.spec.Mounts {
 		if err := c.mount(i); err != nil {
@@ -76,6 +76,22 @@ func (c *compiler) rootfs() error {
 		}
 	}
 	return c.devices()
+}
+
+// mountsRoot reports whether the container's root file system is a mount of its own. A container that shares the runtime's mount
+// namespace has one, too, if it has mounts: they lie in it on the host, and libcontainer takes it away as a whole.
+func (c *compiler) mountsRoot() bool { return c.ns.has(unix.CLONE_NEWNS) || MountsOnHost(c.spec) }
+
+// MountsOnHost reports whether the mounts of a configuration are made in the runtime's own mount namespace, at root.path.
+func MountsOnHost(spec *specs.Spec) bool {
+	if spec.Linux != nil {
+		for _, ns := range spec.Linux.Namespaces {
+			if ns.Type == specs.MountNamespace {
+				return false
+			}
+		}
+	}
+	return len(spec.Mounts) > 0
 }
 
 // detachFromHost ends the propagation of our mounts to the host. With `shared` they go on propagating, all but one: the container's
@@ -108,7 +124,7 @@ func setPropagation(path string, flags int64, propagation uint64) plan.Op {
 // enterRootfs goes to root.path while the init has the host's rights: a user namespace may not be allowed to walk there. Making a
 // mount namespace turns the working directory into the same place of the new one.
 func (c *compiler) enterRootfs() {
-	if !c.ns.has(unix.CLONE_NEWNS) || c.spec.Root == nil {
+	if !c.mountsRoot() || c.spec.Root == nil {
 		return
 	}
 	root := c.hostPath(c.spec.Root.Path)
@@ -248,8 +264,8 @@ func (c *compiler) pivot() error {
 
 // afterPivot closes the file system: what is read-only, masked, or set once it stands.
 func (c *compiler) afterPivot() error {
-	mounts := c.ns.has(unix.CLONE_NEWNS)
-	if mounts {
+	mounts := c.mountsRoot()
+	if c.ns.has(unix.CLONE_NEWNS) {
 		switch p := c.propagation(); p {
 		case unix.MS_SHARED, unix.MS_UNBINDABLE:
 			c.Step("linux.rootfsPropagation", "make the root mount "+c.lin.RootfsPropagation,

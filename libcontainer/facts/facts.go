@@ -168,13 +168,13 @@ func OfSource(path string) Source {
 
 // MountpointOf is the mountpoint of the mount that path lies in.
 func MountpointOf(path string) (string, error) {
-	id, err := mountID(path)
+	id, err := MountID(path)
 	if err != nil {
 		return "", err
 	}
 	for path != "/" {
 		parent := filepath.Dir(path)
-		other, err := mountID(parent)
+		other, err := MountID(parent)
 		if err != nil {
 			return "", err
 		}
@@ -186,8 +186,8 @@ func MountpointOf(path string) (string, error) {
 	return path, nil
 }
 
-// mountID is the mount's id (statx(2), Linux 5.8).
-func mountID(path string) (uint64, error) {
+// MountID is the id of the mount that path lies in (statx(2), Linux 5.8).
+func MountID(path string) (uint64, error) {
 	var st unix.Statx_t
 	if err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_MNT_ID, &st); err != nil {
 		return 0, fmt.Errorf("statx %s: %w", path, err)

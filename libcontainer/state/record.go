@@ -51,6 +51,10 @@ type Record struct {
 	// SystemdScope is the unit that systemd made for the container, or empty.
 	SystemdScope string `json:"systemd_scope,omitempty"`
 
+	// RootBelow is the id of the mount that root.path lay in before the container's mounts were made on it in the host's mount
+	// namespace; 0 for a container with a mount namespace.
+	RootBelow uint64 `json:"root_below,omitempty"`
+
 	NamespacePaths      map[string]string `json:"namespace_paths"`
 	ExternalDescriptors []string          `json:"external_descriptors,omitempty"`
 	IntelRdtPath        string            `json:"intel_rdt_path,omitempty"`

@@ -1,0 +1,36 @@
+package integration
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/ociruntime/ociruntime/tests/harness"
+)
+
+// A container without any namespace: its mounts are the host's, below its own
+// root and in one mount, which goes with it.
+func TestNoNamespaces(t *testing.T) {
+	t.Parallel()
+	bare := func(script string) *harness.Bundle {
+		b := harness.NewBundle(t).Sh(script)
+		b.Spec.Linux.Namespaces, b.Spec.Hostname = nil, ""
+		b.Spec.Linux.MaskedPaths, b.Spec.Linux.ReadonlyPaths = nil, nil
+		return b
+	}
+	wantLines(t, bare("test -c /dev/null && test -d /proc/self && echo mounted").MustRun(), "mounted")
+	b := bare("sleep 1000")
+	onHost := func() int { return strings.Count(readFile(t, "/proc/self/mountinfo"), " "+b.Rootfs) }
+	b.Start()
+	if onHost() == 0 {
+		t.Error("nothing is mounted on the host")
+	}
+	if got, want := namespace(t, b.Pid(), "mnt"), namespace(t, os.Getpid(), "mnt"); got != want {
+		t.Errorf("mount namespace %s, the host's is %s", got, want)
+	}
+	b.Kill()
+	b.Delete()
+	if n := onHost(); n != 0 {
+		t.Errorf("%d mounts are left on the host", n)
+	}
+}
