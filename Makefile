@@ -21,7 +21,7 @@ export CGO_ENABLED = 0
 # The version is stamped above; a checkout that git distrusts builds, too.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
-.PHONY: build install demo test unit integration conformance engines bench lint cross clean
+.PHONY: build install demo test unit integration conformance engines bench vm vm-test hostsd-test lint cross clean
 
 build:
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ociruntime ./cmd/ociruntime
@@ -57,6 +57,15 @@ conformance: build
 
 engines: build
 	tests/engines/run $(JUDGED)
+
+# A test machine with systemd and cgroup v2, made once and kept outside of this directory (tests/vm/lib.sh says where).
+vm:
+	tests/vm/build
+
+# The integration tests in it, and under systemd in namespaces of this machine.
+vm-test hostsd-test: build
+	$(GO) test -c -trimpath -o bin/integration.test ./tests/integration
+	tests/vm/test $(@:-test=)
 
 # SA1019: the specification deprecates fields that a runtime has to honour.
 lint:

@@ -281,7 +281,13 @@ func TestSystemdUnitExists(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = exec.Command("systemctl", "stop", unit).Run(); _ = cmd.Wait() }()
+	defer func() {
+		_ = exec.Command("systemctl", "stop", unit).Run()
+		_ = cmd.Wait()
+		for deadline := time.Now().Add(20 * time.Second); len(b.CgroupDirs()) > 0 && time.Now().Before(deadline); {
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
 	active := func() string { return unitProperties(t, unit, "ActiveState")["ActiveState"] }
 	for deadline := time.Now().Add(20 * time.Second); active() != "active" && time.Now().Before(deadline); {
 		time.Sleep(20 * time.Millisecond)
