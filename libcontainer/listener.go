@@ -2,6 +2,7 @@ package libcontainer
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 
@@ -12,7 +13,7 @@ import (
 )
 
 // sendListener hands the descriptor of SCMP_ACT_NOTIFY to the agent at listenerPath, with the state that the specification wants
-// ("Container Process State"). The JSON goes in one message with the descriptor.
+// ("Container Process State"). The descriptor goes with the first piece of the JSON, of which a signal may make several.
 func sendListener(s *specs.LinuxSeccomp, state *specs.State, pid int, listener *os.File) error {
 	const place = "linux.seccomp.listenerPath"
 	text, err := json.Marshal(&specs.ContainerProcessState{
@@ -26,8 +27,15 @@ func sendListener(s *specs.LinuxSeccomp, state *specs.State, pid int, listener *
 		return fmt.Errorf("%s: nobody listens there: %w", place, err)
 	}
 	defer conn.Close()
-	if err := unix.Sendmsg(int(conn.Fd()), text, unix.UnixRights(int(listener.Fd())), nil, unix.MSG_NOSIGNAL); err != nil {
-		return fmt.Errorf("%s: send the listener: %w", place, err)
+	rights := unix.UnixRights(int(listener.Fd()))
+	for len(text) > 0 {
+		n, err := unix.SendmsgN(int(conn.Fd()), text, rights, nil, unix.MSG_NOSIGNAL)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("%s: send the listener: %w", place, err)
+		}
+		if n > 0 {
+			text, rights = text[n:], nil
+		}
 	}
 	return nil
 }
