@@ -37,6 +37,9 @@ func (c *Container) Exec(o *ExecOptions) (*Process, error) {
 		return nil, err
 	case status == Stopped:
 		return nil, errors.New("cannot exec in a stopped container")
+	case status == Creating:
+		// Its create has died and its init is about to: in there is the host's root still.
+		return nil, errors.New("cannot exec in a container that is being created")
 	case status == Paused && !o.IgnorePaused:
 		return nil, errors.New("cannot exec in a paused container (use --ignore-paused to override)")
 	}
@@ -137,6 +140,10 @@ func (j *joining) start(cg *cgroups.Cgroup) error {
 		j.files.give(specconv.TasksFile(entrance.Names[i]), f)
 	}
 	if in.Namespaces, err = otherNamespaces(j.c.rec.InitPid); err != nil {
+		return err
+	}
+	// The pid may have come to mean a process of the host meanwhile, whose namespaces are our own: there would be nothing to join.
+	if err := signal(j.init, 0); err != nil {
 		return err
 	}
 	end := j.trace.Span("default", "compile the plan")

@@ -65,6 +65,24 @@ func TestCVE2016_9962(t *testing.T) {
 	}
 }
 
+// The init of a create that was killed lives on for a moment, here for longer,
+// in the host's root: nobody may follow it there.
+func TestExecIntoUnfinishedContainer(t *testing.T) {
+	t.Parallel()
+	ours(t, "keeps no state of a container that is being created")
+	b := sleeper(t)
+	addHook(b.Spec, "createRuntime", hook(`kill -STOP $(sed 's/.*"pid": *\([0-9]*\).*/\1/') && kill -KILL $PPID`))
+	b.TryCreate()
+	if status := b.State().Status; status != specs.StateCreating {
+		t.Fatalf("status %s", status)
+	}
+	res := b.Exec("ls", "/")
+	if res.Code == 0 || !strings.Contains(res.Message(), "being created") {
+		t.Errorf("exec: %d, %s\n%s", res.Code, res.Message(), res.Stdout)
+	}
+	b.Must("delete", "--force", b.ID)
+}
+
 // What a container sees as /proc/PID/exe can't be written to, and is not
 // the runtime's own file.
 func TestCVE2019_5736(t *testing.T) {
