@@ -329,10 +329,10 @@ func TestUpdateEverySection(t *testing.T) {
 		if !harness.NeedController(t, "hugetlb").Unified {
 			t.Skip("hugetlb is not on cgroup v2 here")
 		}
-		mustUpdate(t, b, `{"unified":{"hugetlb.1GB.max":"1073741824"}}`, "-r", "-")
-		wantValue(t, b, "hugetlb", "", "hugetlb.1GB.max", "1073741824")
-		// What an earlier update has set stays.
-		wantValue(t, b, "hugetlb", "", "hugetlb.2MB.max", "4194304")
+		mustUpdate(t, b, `{"unified":{"cgroup.max.depth":"7"}}`, "-r", "-")
+		mustUpdate(t, b, `{"unified":{"cgroup.max.descendants":"9"}}`, "-r", "-")
+		wantValue(t, b, "hugetlb", "", "cgroup.max.depth", "7")
+		wantValue(t, b, "hugetlb", "", "cgroup.max.descendants", "9")
 	})
 	t.Run("what the host lacks", func(t *testing.T) {
 		for controller, json := range map[string]string{
