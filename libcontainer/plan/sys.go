@@ -9,17 +9,34 @@ import (
 // Sys is an op that makes call c.
 func Sys(c Call, args ...Arg) Op { return Op{Call: c, Args: args, Out: NoReg} }
 
-// Pseudo-calls.
+// SetReg puts a value into a register.
+func SetReg(r Reg, a Arg) Op { return Sys(Set, a).Into(r) }
 
-func SetReg(r Reg, a Arg) Op   { return Sys(Set, a).Into(r) }
-func StoreFD(at, fd Arg) Op    { return Sys(Store32, at, fd) }
+// StoreFD writes a descriptor's number to memory, where a control message wants it.
+func StoreFD(at, fd Arg) Op { return Sys(Store32, at, fd) }
+
+// FailWith fails with e.
 func FailWith(e unix.Errno) Op { return Sys(Fail, Int(int64(e), unix.ErrnoName(e))) }
-func Exit(status int64) Op     { return Sys(SysExitGroup, Num(status)) }
-func Close(fd Arg) Op          { return Sys(SysClose, fd) }
-func Umask(mask int64) Op      { return Sys(SysUmask, octal(mask)) }
-func Fchdir(dir Arg) Op        { return Sys(SysFchdir, dir) }
-func Setns(fd, kind Arg) Op    { return Sys(SysSetns, fd, kind) }
-func Unshare(flags Arg) Op     { return Sys(SysUnshare, flags) }
+
+// Exit ends the init.
+func Exit(status int64) Op { return Sys(SysExitGroup, Num(status)) }
+
+// Close and the ones below are the system calls of their names.
+func Close(fd Arg) Op { return Sys(SysClose, fd) }
+
+// Umask takes the mask.
+func Umask(mask int64) Op { return Sys(SysUmask, octal(mask)) }
+
+// Fchdir takes a descriptor of a directory, O_PATH or not.
+func Fchdir(dir Arg) Op { return Sys(SysFchdir, dir) }
+
+// Setns takes a descriptor of a namespace or a pidfd, and CLONE_NEW* bits.
+func Setns(fd, kind Arg) Op { return Sys(SysSetns, fd, kind) }
+
+// Unshare takes CLONE_* bits.
+func Unshare(flags Arg) Op { return Sys(SysUnshare, flags) }
+
+// Symlink makes path below dir point to to.
 func Symlink(to string, dir Arg, path string) Op {
 	return Sys(SysSymlinkat, Str(to), dir, Str(path))
 }
@@ -86,15 +103,17 @@ func Fsopen(fstype string) Op {
 	return Sys(SysFsopen, Str(fstype), Int(unix.FSOPEN_CLOEXEC, "FSOPEN_CLOEXEC"))
 }
 
-// FsString, FsFlag and FsCreate configure what Fsopen began.
+// FsString sets an option of what Fsopen began.
 func FsString(fs Arg, key, value string) Op {
 	return Sys(SysFsconfig, fs, Int(unix.FSCONFIG_SET_STRING, "SET_STRING"), Str(key), Str(value), Num(0))
 }
 
+// FsFlag sets an option without a value.
 func FsFlag(fs Arg, key string) Op {
 	return Sys(SysFsconfig, fs, Int(unix.FSCONFIG_SET_FLAG, "SET_FLAG"), Str(key), Num(0), Num(0))
 }
 
+// FsCreate makes the file system with the options given so far.
 func FsCreate(fs Arg) Op {
 	return Sys(SysFsconfig, fs, Int(unix.FSCONFIG_CMD_CREATE, "CMD_CREATE"), Num(0), Num(0), Num(0))
 }

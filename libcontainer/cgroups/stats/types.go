@@ -25,6 +25,7 @@ type CPU struct {
 	PSI        *PSI       `json:"psi,omitempty"`
 }
 
+// CPUUsage is the time that the CPUs worked, in nanoseconds.
 type CPUUsage struct {
 	Total        uint64   `json:"total,omitempty"`
 	PerCPU       []uint64 `json:"percpu,omitempty"`
@@ -34,12 +35,14 @@ type CPUUsage struct {
 	User         uint64   `json:"user"`
 }
 
+// Throttling is how often, and for how many nanoseconds, a CPU quota held the container back.
 type Throttling struct {
 	Periods          uint64 `json:"periods,omitempty"`
 	ThrottledPeriods uint64 `json:"throttledPeriods,omitempty"`
 	ThrottledTime    uint64 `json:"throttledTime,omitempty"`
 }
 
+// CPUSet is where the container may run and allocate (cgroup v1's cpuset, cpuset(7)).
 type CPUSet struct {
 	CPUs                  []uint16 `json:"cpus,omitempty"`
 	CPUExclusive          uint64   `json:"cpu_exclusive"`
@@ -65,6 +68,7 @@ type Memory struct {
 	PSI       *PSI              `json:"psi,omitempty"`
 }
 
+// MemoryEntry is one kind of memory, in bytes.
 type MemoryEntry struct {
 	Limit   uint64 `json:"limit"` // no limit: the largest number
 	Usage   uint64 `json:"usage,omitempty"`
@@ -72,11 +76,13 @@ type MemoryEntry struct {
 	Failcnt uint64 `json:"failcnt"`
 }
 
+// Pids counts processes and threads.
 type Pids struct {
 	Current uint64 `json:"current,omitempty"`
 	Limit   uint64 `json:"limit,omitempty"` // 0: none
 }
 
+// BlkIO is block I/O by device; v2 tells less of it than v1.
 type BlkIO struct {
 	ServiceBytes []BlkIOEntry `json:"ioServiceBytesRecursive,omitempty"`
 	Serviced     []BlkIOEntry `json:"ioServicedRecursive,omitempty"`
@@ -89,6 +95,7 @@ type BlkIO struct {
 	PSI          *PSI         `json:"psi,omitempty"`
 }
 
+// BlkIOEntry is one number of one device and kind of operation.
 type BlkIOEntry struct {
 	Major uint64 `json:"major,omitempty"`
 	Minor uint64 `json:"minor,omitempty"`
@@ -96,6 +103,7 @@ type BlkIOEntry struct {
 	Value uint64 `json:"value,omitempty"`
 }
 
+// Hugetlb is the huge pages of one size, in bytes.
 type Hugetlb struct {
 	Usage   uint64 `json:"usage,omitempty"`
 	Max     uint64 `json:"max,omitempty"`
@@ -108,6 +116,7 @@ type PSI struct {
 	Full Pressure `json:"full"`
 }
 
+// Pressure is one line of a pressure file.
 type Pressure struct {
 	Avg10  float64 `json:"avg10"`
 	Avg60  float64 `json:"avg60"`
@@ -115,6 +124,7 @@ type Pressure struct {
 	Total  uint64  `json:"total"`
 }
 
+// NetworkInterface is one interface of the container's network namespace.
 type NetworkInterface struct {
 	Name                                    string
 	RxBytes, RxPackets, RxErrors, RxDropped uint64
