@@ -340,7 +340,9 @@ func TestUpdateEverySection(t *testing.T) {
 			"net_cls":  `{"network":{"classID":1}}`,
 			"net_prio": `{"network":{"priorities":[{"name":"lo","priority":1}]}}`,
 		} {
-			offered := func(h harness.Hierarchy) bool { return h.Unified && controller != "rdma" || slices.Contains(h.Controllers, controller) }
+			offered := func(h harness.Hierarchy) bool {
+				return h.Unified && controller != "rdma" || slices.Contains(h.Controllers, controller)
+			}
 			if slices.ContainsFunc(harness.Hierarchies(), offered) {
 				continue
 			}
