@@ -308,6 +308,7 @@ func rootDisk(t *testing.T) (major, minor int64) {
 
 func TestHugepages(t *testing.T) {
 	t.Parallel()
+	harness.NeedController(t, "hugetlb")
 	bad := sleeper(t).Edit(resources(func(r *specs.LinuxResources) {
 		r.HugepageLimits = []specs.LinuxHugepageLimit{{Pagesize: "3MB", Limit: 1 << 30}}
 	}))
@@ -321,6 +322,7 @@ func TestUnified(t *testing.T) {
 	t.Parallel()
 	b := sleeper(t).Edit(resources(func(r *specs.LinuxResources) { r.Unified = map[string]string{"pids.max": "17"} }))
 	if harness.Unified() {
+		harness.NeedController(t, "pids")
 		b.Start()
 		wantValue(t, b, "pids", "", "pids.max", "17")
 		return

@@ -144,6 +144,7 @@ func TestCgroupOwnership(t *testing.T) {
 	if !harness.Unified() {
 		t.Skip("only with cgroup v2: delegation on v1 is unsafe")
 	}
+	harness.NeedController(t, "memory")
 	b := sleeper(t).MapIDs(100000, 65536).Namespace(specs.CgroupNamespace, "")
 	for i := range b.Spec.Mounts {
 		if b.Spec.Mounts[i].Type == "cgroup" {
@@ -246,6 +247,9 @@ func TestSettingsThatV2Lacks(t *testing.T) {
 		t.Skip("only with cgroup v2")
 	}
 	ours(t, "drops them")
+	for _, name := range []string{"cpu", "io", "memory"} {
+		harness.NeedController(t, name)
+	}
 	for place, change := range map[string]func(r *specs.LinuxResources){
 		"memory.swappiness":       func(r *specs.LinuxResources) { r.Memory = &specs.LinuxMemory{Swappiness: ptr(uint64(10))} },
 		"memory.disableOOMKiller": func(r *specs.LinuxResources) { r.Memory = &specs.LinuxMemory{DisableOOMKiller: ptr(true)} },

@@ -281,9 +281,12 @@ func TestSystemdUnitExists(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	// At once: a dead process that nobody has waited for keeps its v1 cgroup from being removed.
+	dead := make(chan error, 1)
+	go func() { dead <- cmd.Wait() }()
 	defer func() {
 		_ = exec.Command("systemctl", "stop", unit).Run()
-		_ = cmd.Wait()
+		<-dead
 		for deadline := time.Now().Add(20 * time.Second); len(b.CgroupDirs()) > 0 && time.Now().Before(deadline); {
 			time.Sleep(20 * time.Millisecond)
 		}

@@ -30,6 +30,9 @@ func mustUpdate(t *testing.T, b *harness.Bundle, stdin string, flags ...string) 
 // limited is a sleeper with limits for update to change.
 func limited(t *testing.T) *harness.Bundle {
 	t.Helper()
+	for _, name := range []string{"memory", "cpu", "pids"} {
+		harness.NeedController(t, name)
+	}
 	return sleeper(t).Edit(resources(func(r *specs.LinuxResources) {
 		r.Memory = &specs.LinuxMemory{Limit: ptr(int64(64 << 20)), Reservation: ptr(int64(32 << 20))}
 		r.CPU = &specs.LinuxCPU{Shares: ptr(uint64(512)), Quota: ptr(int64(50000)), Period: ptr(uint64(100000))}
