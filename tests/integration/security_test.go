@@ -438,9 +438,17 @@ func TestWaitingInitHoldsNothingOfTheHosts(t *testing.T) {
 	ours(t, "it is a copy of the runtime")
 	b := sleeper(t).Create()
 	pid := b.Pid()
-	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
-	if err != nil {
-		t.Fatal(err)
+	const kept = 4 // standard input, output and error, and the socket on which it waits
+	var fds []os.DirEntry
+	// Create ends a moment before the init lets go of what it needs no more.
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		var err error
+		if fds, err = os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid)); err != nil {
+			t.Fatal(err)
+		}
+		if len(fds) <= kept || time.Now().After(deadline) {
+			break
+		}
 	}
 	for _, fd := range fds {
 		target, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", pid, fd.Name()))
