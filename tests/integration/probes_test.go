@@ -1,7 +1,10 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -11,6 +14,7 @@ import (
 // applet of busybox shows what a test wants to see.
 var probes = map[string]func(args []string) error{
 	"call":          probeCall,
+	"fill-keys":     probeFillKeys,
 	"keyring":       probeKeyring,
 	"chroot-escape": probeChrootEscape,
 }
@@ -39,6 +43,25 @@ func probeKeyring([]string) error {
 	}
 	fmt.Println(text)
 	return nil
+}
+
+// probeFillKeys makes keys until the user's quota is used up, and keeps them until its standard input ends.
+func probeFillKeys([]string) error {
+	if _, err := unix.KeyctlJoinSessionKeyring("fill-keys"); err != nil {
+		return err
+	}
+	for i := range 1 << 20 {
+		_, err := unix.AddKey("user", strconv.Itoa(i), []byte("x"), unix.KEY_SPEC_SESSION_KEYRING)
+		if errors.Is(err, unix.EDQUOT) {
+			fmt.Println("full")
+			_, err = io.Copy(io.Discard, os.Stdin)
+			return err
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return errors.New("there is no quota")
 }
 
 // probeChrootEscape climbs out of a chroot that it makes itself, the way that
