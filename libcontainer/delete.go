@@ -101,7 +101,10 @@ func (c *Container) lockToDelete(force bool) (unlock func(), err error) {
 	if force {
 		unlock, err := c.dir.LockWithin(busyTimeout)
 		if err == nil {
-			unlock()
+			if err = c.reload(); err != nil {
+				unlock()
+			}
+			return unlock, err
 		}
 		if errors.Is(err, state.ErrBusy) && c.reload() == nil {
 			_, _ = c.killEverything()

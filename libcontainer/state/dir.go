@@ -159,42 +159,43 @@ func (d *Dir) Held() bool {
 // one silently, and drop it on unlock.
 func (d *Dir) lock(how int) (unlock func(), err error) {
 	for {
-		f, err := os.OpenFile(d.Path(), unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+		fd, err := open(d.Path(), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, ErrNotExist
 		}
 		if err == nil {
-			err = flock(f, how)
+			if err = flock(fd, how); err != nil {
+				unix.Close(fd)
+			}
 		}
 		if err != nil {
-			f.Close()
 			return nil, fmt.Errorf("lock the container's directory %s: %w", d.Path(), err)
 		}
 		// While we waited, the holder may have deleted the container, and somebody may have made a new one of that name.
-		if d.is(f) {
+		if d.is(fd) {
 			return func() {
 				// A child between fork and execve has a copy of the descriptor: closing ours alone might not unlock yet.
-				_ = unix.Flock(int(f.Fd()), unix.LOCK_UN)
-				f.Close()
+				_ = unix.Flock(fd, unix.LOCK_UN)
+				unix.Close(fd)
 			}, nil
 		}
-		f.Close()
+		unix.Close(fd)
 	}
 }
 
-func flock(f *os.File, how int) error {
+func flock(fd, how int) error {
 	for {
-		err := unix.Flock(int(f.Fd()), how)
+		err := unix.Flock(fd, how)
 		if !errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}
 }
 
-// is reports whether the open directory f is the one that has the container's name.
-func (d *Dir) is(f *os.File) bool {
+// is reports whether the open directory is the one that has the container's name.
+func (d *Dir) is(fd int) bool {
 	var named, open unix.Stat_t
-	return unix.Lstat(d.Path(), &named) == nil && unix.Fstat(int(f.Fd()), &open) == nil && named.Dev == open.Dev && named.Ino == open.Ino
+	return unix.Lstat(d.Path(), &named) == nil && unix.Fstat(fd, &open) == nil && named.Dev == open.Dev && named.Ino == open.Ino
 }
 
 // busy names the holder of the lock as far as /proc/locks knows it.
@@ -226,6 +227,9 @@ func lockHolder(locks, file string) (pid int) {
 
 // Remove deletes the directory with all that is in it and makes the id free. Symbolic links are not followed.
 func (d *Dir) Remove() error {
+	if d.removeOwn() {
+		return nil
+	}
 	root, err := os.OpenRoot(d.root)
 	if err == nil {
 		err = root.RemoveAll(d.id)
@@ -235,4 +239,20 @@ func (d *Dir) Remove() error {
 		return fmt.Errorf("remove the container's directory %s: %w", d.Path(), err)
 	}
 	return nil
+}
+
+// removeOwn removes a directory in which nothing lies but what this package makes. The record goes first: without it a directory is
+// nothing but a directory, should we be killed meanwhile.
+func (d *Dir) removeOwn() (gone bool) {
+	fd, err := open(d.Path(), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	for _, name := range [...]string{recordFile, configFile, progressFile, startSocket} {
+		if err := unix.Unlinkat(fd, name, 0); err != nil && !errors.Is(err, unix.ENOENT) {
+			return false
+		}
+	}
+	return unix.Rmdir(d.Path()) == nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -27,11 +28,7 @@ const (
 // lost record could have found. What the file system may leave then, an empty state.json, is reported by list and removed
 // by delete.
 func (d *Dir) Save(r *Record) error {
-	data, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("save the container's state: %w", err)
-	}
-	return d.WriteFile(recordFile, data)
+	return d.WriteFile(recordFile, r.encode())
 }
 
 // Load reads the record. A directory without one gives [ErrNotExist]: its create has had no side effects.
@@ -44,8 +41,11 @@ func (d *Dir) Load() (*Record, error) {
 		return nil, err
 	}
 	r := &Record{}
-	if err := json.Unmarshal(data, r); err != nil {
-		return nil, fmt.Errorf("load %s: %w", d.file(recordFile), err)
+	if !r.decode(string(data)) {
+		*r = Record{}
+		if err := json.Unmarshal(data, r); err != nil {
+			return nil, fmt.Errorf("load %s: %w", d.file(recordFile), err)
+		}
 	}
 	r.adopt(d.id)
 	return r, nil
@@ -62,14 +62,7 @@ func (d *Dir) Config() ([]byte, error) { return d.ReadFile(configFile) }
 func (d *Dir) WriteFile(name string, data []byte) error {
 	temp := d.file("." + name + ".new")
 	// Not os.O_EXCL: see above.
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return fmt.Errorf("save the container's %s: %w", name, err)
-	}
-	_, err = f.Write(data)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
+	err := writeFile(temp, unix.O_CREAT|unix.O_TRUNC, data)
 	if err == nil {
 		err = replace(temp, d.file(name))
 	}
@@ -92,7 +85,7 @@ func replace(temp, name string) error {
 
 // ReadFile reads a file of the directory.
 func (d *Dir) ReadFile(name string) ([]byte, error) {
-	data, err := os.ReadFile(d.file(name))
+	data, err := readFile(d.file(name))
 	if err != nil {
 		return nil, fmt.Errorf("read the container's %s: %w", name, err)
 	}
@@ -124,13 +117,11 @@ func (d *Dir) ProgressFile(create bool) (*os.File, error) {
 
 // Progress reads the index of the op that the init began last, and the errno with which it failed, or 0.
 func (d *Dir) Progress() (op int, errno unix.Errno, err error) {
-	f, err := os.Open(d.file(progressFile))
-	if err != nil {
-		return 0, 0, fmt.Errorf("open the container's progress page: %w", err)
+	b, err := readFile(d.file(progressFile))
+	if err == nil && len(b) < 8 {
+		err = io.ErrUnexpectedEOF
 	}
-	defer f.Close()
-	var b [8]byte
-	if _, err := f.ReadAt(b[:], 0); err != nil {
+	if err != nil {
 		return 0, 0, fmt.Errorf("read the container's progress page: %w", err)
 	}
 	return int(binary.NativeEndian.Uint32(b[plan.PageOp:])), unix.Errno(binary.NativeEndian.Uint32(b[plan.PageErrno:])), nil

@@ -22,7 +22,7 @@ type Process struct {
 // ReadProcess asks for a process, which gives ESRCH when it does not exist.
 func ReadProcess(pid int) (*Process, error) {
 	name := "/proc/" + strconv.Itoa(pid) + "/stat"
-	data, err := os.ReadFile(name)
+	data, err := readFile(name)
 	if errors.Is(err, unix.ENOENT) {
 		err = unix.ESRCH
 	}
@@ -105,7 +105,7 @@ func (r *Record) OpenInit() (*os.File, error) {
 }
 
 func bootID() (string, error) {
-	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	id, err := readFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return "", fmt.Errorf("ask for this boot's id: %w", err)
 	}
