@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,10 +21,42 @@ func copyUp(covered, tmpfs *os.File) error {
 		unix.Close(from)
 		return fmt.Errorf("tmpcopyup: open the tmpfs: %w", err)
 	}
-	if err := copyDirectory(from, to); err != nil {
+	if err := asOwnerOf(to, func() error { return copyDirectory(from, to) }); err != nil {
 		return fmt.Errorf("tmpcopyup: %w", err)
 	}
 	return nil
+}
+
+// asOwnerOf calls f with the owner of an open directory for the user of file systems, and all our capabilities. In the tmpfs of a user
+// namespace nobody can make anything whose own id has no place there (EOVERFLOW), as root of the host has none.
+func asOwnerOf(dir int, f func() error) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(dir, &st); err != nil {
+		return err
+	}
+	if int(st.Uid) == os.Geteuid() && int(st.Gid) == os.Getegid() {
+		return f()
+	}
+	done := make(chan error)
+	go func() {
+		// For ever: the thread ends together with the goroutine.
+		runtime.LockOSThread()
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var caps [2]unix.CapUserData
+		err := unix.Capget(&header, &caps[0])
+		if err == nil {
+			err = errors.Join(unix.Setfsgid(int(st.Gid)), unix.Setfsuid(int(st.Uid)))
+		}
+		if err == nil {
+			// The change has cleared those for files.
+			err = unix.Capset(&header, &caps[0])
+		}
+		if err == nil {
+			err = f()
+		}
+		done <- err
+	}()
+	return <-done
 }
 
 // copyDirectory copies the entries and the attributes of one open directory to another, and closes both.
@@ -81,7 +114,8 @@ func copyEntry(from, to int, name string) error {
 }
 
 func openBoth(from, to int, name string, read, write int, mode uint32, use func(src, dst int) error) error {
-	src, err := unix.Openat(from, name, read|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	// Somebody who shares the root file system may put a pipe in its place: opening that must not wait for a writer.
+	src, err := unix.Openat(from, name, read|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}

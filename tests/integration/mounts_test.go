@@ -359,6 +359,18 @@ func TestTmpcopyup(t *testing.T) {
 	}
 }
 
+// The owners are the container's, in whose tmpfs the host's root can't own anything.
+func TestTmpcopyupInUserNamespace(t *testing.T) {
+	t.Parallel()
+	b := harness.NewBundle(t).File("data/sub/file", "copied\n", 0o644).
+		Sh("cat /data/sub/file; stat -c '%a %u:%g' /data/sub/file /data/sub; touch /data/new && ls /data").MapIDs(100000, 65536)
+	if err := os.Chown(filepath.Join(b.Rootfs, "data/sub/file"), 100012, 100034); err != nil {
+		t.Fatal(err)
+	}
+	b.Mount("tmpfs", "/data", "tmpfs", "tmpcopyup")
+	wantLines(t, b.MustRun(), "copied", "644 12:34", "755 0:0", "new", "sub")
+}
+
 func TestTmpcopyupReadonly(t *testing.T) {
 	t.Parallel()
 	b := harness.NewBundle(t).File("data/file", "copied\n", 0o644).Sh("cat /data/file; touch /data/new 2>/dev/null || echo refused")
