@@ -156,11 +156,14 @@ func (c *creation) make() error {
 }
 
 func (c *creation) launch(entrance *cgroups.Entrance) error {
-	page, err := c.dir.ProgressFile(true)
-	if err != nil {
-		return err
+	var page *os.File // launch makes one that goes with it
+	var err error
+	if !c.o.Run {
+		if page, err = c.dir.ProgressFile(true); err != nil {
+			return err
+		}
+		defer page.Close()
 	}
-	defer page.Close()
 	c.proc, err = launch.Start(&launch.Config{
 		Plan: c.plan, Stdio: c.o.Stdio, Preserve: c.o.Preserve, Files: c.files.byName,
 		Cgroup: c.files.cgroup(c.plan, entrance.Dir), Page: page, Dir: c.dir.Path(),
@@ -188,11 +191,20 @@ func (c *creation) record() error {
 	if err := recordHostMounts(rec, spec); err != nil {
 		return err
 	}
-	rec.WaitOp, rec.ExecOp = opIndex(c.plan, plan.SysAccept4), c.plan.OpCount()-1
+	c.recordOps()
 	if err := c.dir.SaveConfig(c.o.Config); err != nil {
 		return err
 	}
 	return c.dir.Save(rec)
+}
+
+// recordOps notes where in the plan the init waits and ends, for those who look at the progress page. With Run there is neither a
+// wait nor a page for others: once it is created, the container runs.
+func (c *creation) recordOps() {
+	if c.o.Run {
+		return
+	}
+	c.rec.WaitOp, c.rec.ExecOp = opIndex(c.plan, plan.SysAccept4), c.plan.OpCount()-1
 }
 
 func plannedPaths(places []cgroups.Place) map[string]string {
@@ -265,7 +277,7 @@ func (c *creation) enter() (*cgroups.Entrance, error) {
 		if err := c.compilePlan(); err != nil {
 			return nil, errors.Join(err, e.Close())
 		}
-		c.rec.WaitOp, c.rec.ExecOp = opIndex(c.plan, plan.SysAccept4), c.plan.OpCount()-1
+		c.recordOps()
 	}
 	for i, f := range e.Tasks {
 		c.files.give(specconv.TasksFile(e.Names[i]), f)

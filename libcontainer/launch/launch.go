@@ -85,6 +85,8 @@ func (p *Process) start(c *Config, sync *os.File) error {
 	if p.page, err = unix.Mmap(int(page.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
 		return fmt.Errorf("map the progress page: %w", err)
 	}
+	// A page that nobody has touched yet would be charged to the container's memory limit by the init's first store.
+	p.page[plan.PageOp] = 0
 	files, numbers, err := descriptors(c, map[string]*os.File{"sync": sync, "progress": page})
 	if err != nil {
 		return err
