@@ -22,7 +22,7 @@ type Property struct {
 
 // String is the line that explain prints: "MemoryMax = 1048576  (linux.resources.memory.limit)".
 func (p Property) String() string {
-	value := strings.TrimPrefix(p.Value.String(), "@t ")
+	value := p.Value.String()
 	switch v := p.Value.Value().(type) {
 	case uint64:
 		value = strconv.FormatUint(v, 10)
@@ -31,6 +31,12 @@ func (p Property) String() string {
 		}
 	case []byte:
 		value = cpuList(v)
+	case []deviceAllow:
+		list := make([]string, len(v))
+		for i, d := range v {
+			list[i] = d.Device + " " + d.Access
+		}
+		value = strings.Join(list, ", ")
 	}
 	return p.Name + " = " + value + "  (" + p.From + ")"
 }
