@@ -69,11 +69,12 @@ type compiler struct {
 	hasProc bool
 	scratch []plan.Reg // registers for the current step alone
 	used    int
-	late    []lateChange // attributes to be set once everything below a mount is in place
-	statx   plan.Arg     // see statxBuf
-	offsets plan.Reg     // /proc/self/timens_offsets
-	netlink plan.Reg     // a socket in the container's network namespace, see openNetlink
-	joining bool         // this is the plan of exec
+	// readonly holds the mounts that become so once everything below them is in place.
+	readonly []lateChange
+	statx    plan.Arg // see statxBuf
+	offsets  plan.Reg // /proc/self/timens_offsets
+	netlink  plan.Reg // a socket in the container's network namespace, see openNetlink
+	joining  bool     // this is the plan of exec
 	// nodesOfHost holds device nodes made by the host, if hasNodes; see lendDevices.
 	nodesOfHost plan.Arg
 	hasNodes    bool

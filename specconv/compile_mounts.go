@@ -18,6 +18,7 @@ type mountEntry struct {
 	from string
 	m    *specs.Mount
 	o    MountOptions
+	late bool // becomes read-only once it is filled
 }
 
 // mount compiles mounts[i].
@@ -45,6 +46,14 @@ func (e *mountEntry) what(verb string) string {
 	return s
 }
 
+// place is where the mount goes: its destination, less links that lead to nothing.
+func (e *mountEntry) place() string {
+	if p, ok := e.in.Facts.Targets[e.i]; ok {
+		return p
+	}
+	return e.m.Destination
+}
+
 // attach changes what was mounted, still out of sight, and moves it to its target. base is the propagation that a clone needs
 // in any case, or 0.
 func (e *mountEntry) attach(tree plan.Reg, target plan.Reg, base uint64, set, clr uint64) []plan.Op {
@@ -70,7 +79,13 @@ func (e *mountEntry) attach(tree plan.Reg, target plan.Reg, base uint64, set, cl
 		// Once attached: a detached mount has no peers, and `shared` on it would be lost on some kernels.
 		ops = append(ops, plan.MountSetattr(t, p.Recursive, 0, 0, p.Type))
 	}
-	return append(ops, plan.Close(t), plan.Close(plan.Val(target)))
+	done := plan.Close(t)
+	if e.late {
+		keep := e.Reg()
+		e.readonly = append(e.readonly, lateChange{e.from, e.m.Destination, keep})
+		done = plan.SetReg(keep, t)
+	}
+	return append(ops, done, plan.Close(plan.Val(target)))
 }
 
 // bind attaches a copy of a host's mount. The mountpoint has to be of the source's kind, which the facts say.
@@ -88,7 +103,7 @@ func (e *mountEntry) bind() error {
 		}
 	}
 	ops := []plan.Op{e.cloneFromHost(tree, f)}
-	target, open := e.target(e.m.Destination, kind.Dir, false)
+	target, open := e.target(e.place(), kind.Dir, false)
 	ops = append(ops, open...)
 	ops = append(ops, e.attach(tree, target, e.cloned(), e.o.AttrSet, e.o.AttrClr)...)
 	e.Step(e.from, e.what("bind "+src+" on"), ops...)
@@ -166,14 +181,18 @@ func (e *mountEntry) filesystem() error {
 	if attr&unix.MOUNT_ATTR_RDONLY != 0 && (typ == "tmpfs" || path.Clean(e.m.Destination) == "/dev") {
 		// Mountpoints and devices are still to be made in it.
 		attr &^= unix.MOUNT_ATTR_RDONLY
-		e.late = append(e.late, lateChange{e.from, e.m.Destination})
+		e.late = true
 	}
 	m := e.tmp()
 	ops := append(e.open(typ, m, e.configure, attr), e.relabel(m, typ)...)
 	// proc and sysfs go on a real directory: a symbolic link in their place would put another file system where security
 	// settings are looked for (CVE-2019-19921, CVE-2023-27561).
 	noLinks := typ == "proc" || typ == "sysfs"
-	target, open := e.target(e.m.Destination, true, noLinks)
+	place := e.place()
+	if noLinks {
+		place = e.m.Destination
+	}
+	target, open := e.target(place, true, noLinks)
 	ops = append(ops, open...)
 	if e.o.TmpCopyUp && typ == "tmpfs" {
 		e.copyUp(ops, m, target)

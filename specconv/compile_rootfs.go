@@ -16,6 +16,7 @@ import (
 // lateChange is a mount that becomes read-only once everything below it is in place.
 type lateChange struct {
 	from, dest string
+	mount      plan.Reg // kept open: the image's owner may have put something else at dest
 }
 
 // hostPath makes a path of config.json absolute: relative ones start in the bundle.
@@ -281,7 +282,7 @@ func (c *compiler) afterPivot() error {
 	}
 	c.sysctls()
 	if mounts {
-		for _, l := range c.late {
+		for _, l := range c.readonly {
 			c.setReadonly(l)
 		}
 		if c.spec.Root.Readonly {
@@ -295,11 +296,8 @@ func (c *compiler) afterPivot() error {
 }
 
 func (c *compiler) setReadonly(l lateChange) {
-	t := c.tmp()
 	c.Step(l.from, "make "+l.dest+" read-only, now that it is filled",
-		plan.OpenInRoot(plan.Val(c.root), rel(l.dest), 0).Into(t),
-		plan.MountSetattr(plan.Val(t), false, unix.MOUNT_ATTR_RDONLY, 0, 0),
-		plan.Close(plan.Val(t)))
+		plan.MountSetattr(plan.Val(l.mount), false, unix.MOUNT_ATTR_RDONLY, 0, 0), plan.Close(plan.Val(l.mount)))
 }
 
 // workdir makes process.cwd where the image lacks it, as every runtime does.
