@@ -23,6 +23,7 @@ func gatherFacts(spec *specs.Spec, bundle string, host *cgroups.Layout, places [
 	}
 	cgroupFacts(f, host, places)
 	root := rootfsPath(spec, bundle)
+	f.Targets = danglingTargets(root, spec.Mounts)
 	for i := range spec.Mounts {
 		m := &spec.Mounts[i]
 		o := specconv.ParseMountOptions(m.Options)

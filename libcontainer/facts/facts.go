@@ -50,6 +50,9 @@ type Facts struct {
 	Sources map[int]Source
 	// Covered holds, for each tmpfs in mounts, the permissions of the directory that it covers; the tmpfs takes them over.
 	Covered map[int]uint32
+	// Targets holds, for each entry of mounts whose destination leads over symbolic links to something that does not exist, where
+	// that is, without links. It is to be made there, as if the links were not dangling.
+	Targets map[int]string
 	// Devices holds, for each entry of linux.devices, the host's path of the device with the same numbers.
 	Devices map[int]string
 	// RootParent is the mountpoint that root.path lies below, asked for when linux.rootfsPropagation is shared.

@@ -342,6 +342,27 @@ func TestBindSourceInPrivateDirectory(t *testing.T) {
 	wantLines(t, b.MustRun(), "x")
 }
 
+// Many images have /etc/resolv.conf as a link into an empty /run. What links lead to is
+// made in the container, wherever on the host they point.
+func TestMountOverDanglingLink(t *testing.T) {
+	t.Parallel()
+	source := harness.TempDir(t)
+	outside := harness.TempDir(t)
+	if err := os.WriteFile(filepath.Join(source, "file"), []byte("bound\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b := harness.NewBundle(t).Sh("cat /etc/resolv.conf /etc/far; readlink /etc/resolv.conf; ls -d /run/systemd/file /chain/made")
+	link(t, b, "etc/resolv.conf", "../run/systemd/file")
+	link(t, b, "etc/far", outside+"/made")
+	link(t, b, "dir", "/../chain")
+	b.Mount("tmpfs", "/run", "tmpfs")
+	b.Mount(source+"/file", "/etc/resolv.conf", "bind", "bind", "ro")
+	b.Mount(source+"/file", "/etc/far", "bind", "bind", "ro")
+	b.Mount("tmpfs", "/dir/made", "tmpfs")
+	wantLines(t, b.MustRun(), "bound", "bound", "../run/systemd/file", "/chain/made", "/run/systemd/file")
+	wantUntouched(t, outside)
+}
+
 func TestTmpcopyup(t *testing.T) {
 	t.Parallel()
 	b := harness.NewBundle(t).File("data/sub/file", "copied\n", 0o644).
