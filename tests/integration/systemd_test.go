@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -193,17 +194,17 @@ func TestSystemdLimits(t *testing.T) {
 // Device rules outlive a reload of systemd's.
 func TestSystemdDevices(t *testing.T) {
 	b, unit := scoped(t)
-	b.Caps("CAP_MKNOD", "CAP_DAC_OVERRIDE").Writable().Edit(resources(func(r *specs.LinuxResources) {
+	b.Caps("CAP_MKNOD", "CAP_DAC_OVERRIDE").Edit(resources(func(r *specs.LinuxResources) {
 		r.Devices = []specs.LinuxDeviceCgroup{
 			{Allow: false, Access: "rwm"},
 			{Allow: true, Type: "c", Major: ptr(int64(10)), Minor: ptr(int64(229)), Access: "r"},
 		}
 	})).Start()
-	b.MustExec("mknod", "/fuse", "c", "10", "229")
-	b.MustExec("mknod", "/port", "c", "1", "4")
+	b.MustExec("mknod", "/dev/fuse", "c", "10", "229")
+	b.MustExec("mknod", "/dev/port", "c", "1", "4")
 	check := func(when string) {
 		t.Helper()
-		script := "echo x >/dev/null && head -c1 /dev/zero >/dev/null && echo fine; (: </fuse) && echo reads; (: >/fuse) || echo kept; (: </port) || echo kept"
+		script := "echo x >/dev/null && head -c1 /dev/zero >/dev/null && echo fine; (: </dev/fuse) && echo reads; (: >/dev/fuse) || echo kept; (: </dev/port) || echo kept"
 		if got := strings.Fields(b.MustExec("sh", "-c", script+" 2>/dev/null")); !slices.Equal(got, []string{"fine", "reads", "kept", "kept"}) {
 			t.Errorf("%s: %v", when, got)
 		}
@@ -365,4 +366,110 @@ func TestSystemdExplain(t *testing.T) {
 	b.Edit(resources(func(r *specs.LinuxResources) { r.Pids = &specs.LinuxPids{Limit: ptr(int64(50))} })).Save()
 	contains(t, b.Must("explain", "--bundle", b.Dir), unit, "system.slice", "TasksMax = 50  (linux.resources.pids.limit)")
 	wantNoUnit(t, unit)
+}
+
+// users is a container of a user with a systemd of his own, and a way to run commands as him. Where they run is a cgroup below that systemd, or
+// one of root's.
+func users(t *testing.T, below bool) (b *harness.Bundle, run func(args ...string) harness.Result) {
+	t.Helper()
+	const uid = 1000
+	b = harness.Systemd(t).Args("sleep", "1000")
+	manager := fmt.Sprintf("/sys/fs/cgroup/user.slice/user-%d.slice/user@%d.service", uid, uid)
+	if _, err := os.Stat(fmt.Sprintf("/run/user/%d/systemd/private", uid)); err != nil || !harness.Unified() {
+		t.Skip("no user with a systemd of his own and cgroup v2 here: make hostsd-test or make vm-test")
+	}
+	own := harness.TempDir(t)
+	if err := os.Chown(own, uid, uid); err != nil {
+		t.Fatal(err)
+	}
+	b.Root = filepath.Join(own, "root")
+	b.Spec.Linux.CgroupsPath = "user.slice:t:" + b.ID
+	b.NoNamespace(specs.NetworkNamespace).Namespace(specs.UserNamespace, "")
+	ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: uid, Size: 1}}
+	b.Spec.Linux.UIDMappings, b.Spec.Linux.GIDMappings = ids, ids
+	b.Spec.Linux.Resources = nil
+	for i, m := range b.Spec.Mounts {
+		switch m.Destination {
+		case "/sys":
+			b.Spec.Mounts[i] = specs.Mount{Destination: "/sys", Type: "none", Source: "/sys", Options: []string{"rbind", "nosuid", "noexec", "nodev", "ro"}}
+		case "/dev/pts":
+			b.Spec.Mounts[i].Options = []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}
+		}
+	}
+	attr := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	if below {
+		dir := filepath.Join(manager, b.ID)
+		for _, name := range []string{"", "/cgroup.procs"} {
+			if name == "" {
+				if err := os.Mkdir(dir, 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Chown(dir+name, uid, uid); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f, err := os.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close(); _ = os.Remove(dir) })
+		attr.UseCgroupFD, attr.CgroupFD = true, int(f.Fd())
+	}
+	return b, func(args ...string) harness.Result {
+		t.Helper()
+		cmd := b.Cmd(args...)
+		cmd.SysProcAttr = attr
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), fmt.Sprintf("XDG_RUNTIME_DIR=/run/user/%d", uid)}
+		return b.RunCmd(cmd)
+	}
+}
+
+// A user's systemd makes his containers' scopes, and moves processes there for him where he may not do so himself: from a login session.
+func TestSystemdOfAUser(t *testing.T) {
+	for name, below := range map[string]bool{"below": true, "outside": false} {
+		t.Run(name, func(t *testing.T) {
+			b, run := users(t, below)
+			limited := hasController("pids")
+			if limited {
+				b.Spec.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(30))}}
+			}
+			b.Save()
+			must := func(args ...string) string {
+				t.Helper()
+				res := run(args...)
+				if res.Code != 0 {
+					t.Fatalf("%v: %s", args, res.Stderr)
+				}
+				return res.Stdout
+			}
+			must("create", "--bundle", b.Dir, b.ID)
+			must("start", b.ID)
+			dir := "/user.slice/user-1000.slice/user@1000.service/user.slice/t-" + b.ID + ".scope"
+			pids := harness.CgroupPids("/sys/fs/cgroup" + dir)
+			if len(pids) != 1 {
+				t.Errorf("in %s are %v", dir, pids)
+			}
+			if limited {
+				if text, err := os.ReadFile("/sys/fs/cgroup" + dir + "/pids.max"); err != nil || string(text) != "30\n" {
+					t.Errorf("pids.max is %q (%v)", text, err)
+				}
+				must("update", "--pids-limit", "40", b.ID)
+				if text, err := os.ReadFile("/sys/fs/cgroup" + dir + "/pids.max"); err != nil || string(text) != "40\n" {
+					t.Errorf("after update pids.max is %q (%v)", text, err)
+				}
+			}
+			must("exec", "--detach", b.ID, "sleep", "1000")
+			if pids := harness.CgroupPids("/sys/fs/cgroup" + dir); len(pids) != 2 {
+				t.Errorf("after exec in %s are %v", dir, pids)
+			}
+			must("pause", b.ID)
+			contains(t, must("state", b.ID), "paused")
+			must("resume", b.ID)
+			must("delete", "--force", b.ID)
+			if _, err := os.Stat("/sys/fs/cgroup" + dir); err == nil {
+				t.Errorf("%s is left", dir)
+			}
+		})
+	}
 }
