@@ -9,6 +9,7 @@
 
 script=$(realpath "$0")
 here=$(dirname "$script")
+scenarios= # a file with more of them
 PATH=$PATH:/usr/sbin:/sbin
 
 # fail MESSAGE: ends the scenario.
@@ -54,7 +55,7 @@ terminal() {
 # unterminal: output as it was before the terminal put carriage returns into it.
 unterminal() { tr -d '\r'; }
 
-scenarios() { cat "$here/${scenarios:-/dev/null}" "$script" | grep -o "^t_[a-z0-9_]*"; }
+scenarios() { cat $scenarios "$script" | grep -o '^t_[a-z0-9_]*'; }
 
 # inside: the sandbox's part. Runs the scenarios and counts.
 inside() {
