@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/ociruntime/ociruntime/libcontainer/console"
 )
@@ -80,8 +83,28 @@ func (l *logger) fail(err error) {
 	}
 	l.line("error", err.Error())
 	if l.file != nil {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(os.Stderr, oneLine(err.Error()))
 	}
+}
+
+// oneLine is for where a message is written as it is. Names in it come from images: a line end could pass for a message of ours, an
+// escape sequence talks to the terminal. Joined errors hold line ends, too.
+func oneLine(msg string) string {
+	if !strings.ContainsFunc(msg, func(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError }) {
+		return msg
+	}
+	var b strings.Builder
+	for _, r := range strings.ToValidUTF8(msg, "?") {
+		switch {
+		case r == '\n':
+			b.WriteString("; ")
+		case unicode.IsControl(r):
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // line writes a line. There is nobody to tell when that fails.
@@ -110,7 +133,7 @@ func (l *logger) format(level, msg string, out *os.File) []byte {
 		return b.Bytes()
 	case l.file == nil && console.IsTerminal(int(out.Fd())):
 		// It may be in raw mode, hence the return.
-		return []byte(name + ": " + level + ": " + msg + "\r\n")
+		return []byte(name + ": " + level + ": " + oneLine(msg) + "\r\n")
 	default:
 		return []byte("time=" + strconv.Quote(at) + " level=" + level + " msg=" + strconv.Quote(msg) + "\n")
 	}

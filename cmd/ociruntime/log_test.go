@@ -59,6 +59,19 @@ func TestLogJSON(t *testing.T) {
 	}
 }
 
+// An image may have put anything into a name.
+func TestOneLine(t *testing.T) {
+	for given, want := range map[string]string{
+		`exec: "größe": not there`:            `exec: "größe": not there`,
+		"one\ntwo":                            "one; two",
+		"a\r\x1b[31m\x7f\u009b2J\tb\xffc\x00": `a\r\x1b[31m\x7f\u009b2J\tb?c\x00`,
+	} {
+		if got := oneLine(given); got != want {
+			t.Errorf("%q: %q, want %q", given, got, want)
+		}
+	}
+}
+
 // One engine takes the whole log for a single JSON object when a command fails.
 func TestLogJSONHoldsTheErrorAlone(t *testing.T) {
 	l, content := testLogger(t, "json")
