@@ -11,6 +11,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/systemd"
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 )
@@ -89,5 +90,6 @@ func (r *Runtime) rootless(f *facts.Facts) bool {
 	if r.Rootless != nil {
 		return *r.Rootless
 	}
-	return f.EUID != 0 || f.InUserNS
+	// The root of a container in which systemd runs may have it make cgroups as on a host.
+	return f.EUID != 0 || f.InUserNS && !(r.SystemdCgroup && !systemd.User())
 }

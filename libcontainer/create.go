@@ -107,7 +107,7 @@ func (c *creation) compile() error {
 		if c.scope, err = newScope(c.o.Spec, c.id, c.host, c.set); err != nil {
 			return err
 		}
-		c.path = c.scope.path()
+		c.path = c.scope.path
 	}
 	if c.places, err = c.host.Locate(c.path, c.id); err != nil {
 		return err

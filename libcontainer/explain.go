@@ -56,5 +56,7 @@ func (c *Container) Explain() (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.rt.Explain(c.ID(), c.rec.Bundle, spec)
+	rt := *c.rt
+	rt.SystemdCgroup = c.rec.SystemdScope != ""
+	return rt.Explain(c.ID(), c.rec.Bundle, spec)
 }

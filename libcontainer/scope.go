@@ -20,6 +20,7 @@ import (
 // creation without systemd has.
 type scope struct {
 	unit        systemd.Unit
+	path        string // its cgroup, for cgroups.Config
 	manager     *systemd.Manager
 	props, late []systemd.Property
 	placeholder *launch.Process // is in the scope until the init is
@@ -49,11 +50,14 @@ func newScope(spec *specs.Spec, id string, host *cgroups.Layout, set *cgroups.Se
 	if s.manager, err = systemd.Connect(user); err != nil {
 		return nil, err
 	}
+	root, err := s.manager.Root()
+	if err != nil {
+		s.manager.Close()
+		return nil, err
+	}
+	s.path = s.unit.Path(root)
 	return s, nil
 }
-
-// path is the cgroup for cgroups.Config.
-func (s *scope) path() string { return s.unit.Path(s.manager.Root()) }
 
 func (s *scope) close() {
 	if s == nil {

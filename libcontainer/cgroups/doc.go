@@ -27,8 +27,7 @@
 // A rootless container for which nothing may be created, and one with cgroups switched off (Disabled), have an empty Cgroup: None
 // says why, and its methods do nothing. Limits that were asked for are then an error of Create.
 //
-// A driver that has somebody else make the directories, such as systemd, ends in a Cgroup too: it makes one with Open from the paths
-// it was given, and Apply puts the Settings in force.
+// A driver that has somebody else make the directories, such as systemd, ends in a Cgroup too: with Adopt, Create takes what is there.
 //
 // What may come in: what concerns cgroups of containers, and nothing about how an init is started. Device rules are in package
 // devices; the one piece of unsafe code, bpf(2), is in package kernel.

@@ -316,6 +316,20 @@ func TestSystemdFailure(t *testing.T) {
 	}
 }
 
+// A runtime that is killed while the container is being made leaves nothing that delete does not remove.
+func TestSystemdRuntimeKilled(t *testing.T) {
+	b, unit := scoped(t)
+	b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "kill -9 $PPID"}}}}
+	if res := b.TryCreate(); res.Code != 137 {
+		t.Errorf("exit %d, want that of a killed process", res.Code)
+	}
+	b.Must("delete", "--force", b.ID)
+	wantNoUnit(t, unit)
+	if left := b.CgroupDirs(); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
 // A container that was killed for its memory leaves a failed unit to systemd, and delete none.
 func TestSystemdOutOfMemory(t *testing.T) {
 	harness.NeedController(t, "memory")

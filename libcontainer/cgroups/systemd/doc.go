@@ -4,9 +4,11 @@
 //	props, late, err := systemd.Limits(set)                          // pure; what systemd has a property for, for explain too
 //	own, err := systemd.FromAnnotations(spec.Annotations)            // pure; org.systemd.property.*
 //	m, err := systemd.Connect(systemd.User())                        // one connection a command
-//	dir := unit.Path(m.Root())                                       // the cgroup, for cgroups.Config.Path
+//	root, err := m.Root()
+//	dir := unit.Path(root)                                           // the cgroup, for cgroups.Config.Path
 //	err = m.Start(unit, pid, slices.Concat(own, props))              // returns when systemd has made the cgroup and moved pid into it
-//	err = m.Set(unit.Name, late)
+//	cg, err := cgroups.Create(host, cgroups.Config{Path: dir, Adopt: true, …})
+//	err = m.Set(unit.Name, late)                                     // when the init is in the cgroup, and pid gone
 //	err = m.Attach(unit.Name, pid)                                   // exec of a user who may not move processes
 //	err = m.Stop(unit.Name)                                          // also forgets a failed unit; fine when it is gone
 //

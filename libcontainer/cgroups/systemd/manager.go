@@ -31,7 +31,6 @@ const (
 type Manager struct {
 	user bool
 	conn *sd.Conn
-	root string
 }
 
 // User says whether a user's own systemd is to be asked, not the system's: for everybody but root, and for the root of a user
@@ -69,20 +68,24 @@ func Connect(user bool) (*Manager, error) {
 	if err := m.dial(); err != nil {
 		return nil, err
 	}
-	root, err := m.conn.GetManagerProperty("ControlGroup")
-	if err != nil {
-		m.Close()
-		return nil, fmt.Errorf("ask systemd for its cgroup: %w", err)
-	}
-	if m.root, err = strconv.Unquote(root); err != nil {
-		m.Close()
-		return nil, fmt.Errorf("systemd's cgroup is %s: %w", root, err)
-	}
 	return m, nil
 }
 
-// Root is the manager's own cgroup, below which its units are: "" or a path that begins with "/".
-func (m *Manager) Root() string { return m.root }
+// Root asks for the manager's own cgroup, below which its units are: "" or a path that begins with "/".
+func (m *Manager) Root() (string, error) {
+	var text string
+	err := m.call(func(_ context.Context, c *sd.Conn) (err error) {
+		text, err = c.GetManagerProperty("ControlGroup")
+		return err
+	})
+	if err == nil {
+		text, err = strconv.Unquote(text)
+	}
+	if err != nil {
+		return "", fmt.Errorf("ask systemd for its cgroup: %w", err)
+	}
+	return text, nil
+}
 
 // Close ends the connection.
 func (m *Manager) Close() {
