@@ -305,3 +305,18 @@ func TestExecUmaskAndRlimitsComeFromConfig(t *testing.T) {
 	})).Start()
 	wantLines(t, b.MustExec("sh", "-c", "umask; pwd; ulimit -n; cat /proc/self/oom_score_adj"), "0027", "/etc", "1024", "321")
 }
+
+// exec ends up in the container's root, also where joining namespaces doesn't
+// lead there, or leads to the host's.
+func TestExecIsInTheContainersRoot(t *testing.T) {
+	t.Parallel()
+	b := sleeper(t).File("/mark", "of the container\n", 0o644).Start("--no-pivot")
+	wantLines(t, b.MustExec("cat", "/mark"), "of the container")
+
+	harness.SkipOnPeer(t, "runc", "it needs /proc in the container, and leaks a mount without a mount namespace")
+	b = sleeper(t).File("/mark", "of the container\n", 0o644)
+	b.Spec.Mounts, b.Spec.Linux.MaskedPaths, b.Spec.Linux.ReadonlyPaths = nil, nil, nil
+	b.Spec.Root.Readonly = false
+	b.NoNamespace(specs.MountNamespace).Start()
+	wantLines(t, b.MustExec("cat", "/mark"), "of the container")
+}
