@@ -17,7 +17,7 @@ func (c *compiler) labels(p *specs.Process) error {
 		if !c.in.Facts.AppArmor {
 			return fmt.Errorf("process.apparmorProfile: %s: this kernel has AppArmor switched off or lacks it", l)
 		}
-		c.Step("process.apparmorProfile", "change to the AppArmor profile "+l+" on exec", c.writeProc("self/attr/apparmor/exec", "exec "+l)...)
+		c.appArmor(l)
 	}
 	if l := p.SelinuxLabel; l != "" {
 		if !c.in.Facts.SELinux {
@@ -29,6 +29,15 @@ func (c *compiler) labels(p *specs.Process) error {
 		return fmt.Errorf("linux.mountLabel: %s: SELinux is switched off or this kernel lacks it", c.lin.MountLabel)
 	}
 	return nil
+}
+
+// appArmor has a profile applied at execve. A profile that nobody has loaded is ENOENT: not with the kernel's words, which engines take for
+// a missing command.
+func (c *compiler) appArmor(profile string) {
+	ops, written := c.writeProc("self/attr/apparmor/exec", "exec "+profile), c.tmp()
+	ops[1] = ops[1].Into(written).Allowing(unix.ENOENT)
+	c.Step("process.apparmorProfile", "change to the AppArmor profile "+profile+" on exec", append(ops,
+		plan.FailWith(unix.ENOENT).When(written.Failed()).Says("process.apparmorProfile: the AppArmor profile "+profile+" is not loaded."))...)
 }
 
 // keyLabel gives the keys that are made from here on the process's SELinux label. execve takes it back.

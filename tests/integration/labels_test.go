@@ -2,14 +2,150 @@ package integration
 
 import (
 	"bufio"
+	"fmt"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/ociruntime/ociruntime/tests/harness"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
+
+// appArmorProfile loads a profile that allows everything but /tmp/secret.
+func appArmorProfile(t *testing.T) string {
+	t.Helper()
+	if on, err := os.ReadFile("/sys/module/apparmor/parameters/enabled"); err != nil || on[0] != 'Y' {
+		t.Skip("AppArmor is off, or not in this kernel")
+	}
+	parser, err := exec.LookPath("apparmor_parser")
+	if err != nil {
+		t.Skip("no apparmor_parser on this host")
+	}
+	name := fmt.Sprintf("ocitest-%d-%d", os.Getpid(), rand.Uint32())
+	text := "profile " + name + ` flags=(attach_disconnected,mediate_deleted) {
+	file, capability, network, mount, umount, pivot_root, signal, ptrace, dbus, unix,
+	deny /tmp/secret rw,
+}
+`
+	load := func(flag string) {
+		t.Helper()
+		cmd := exec.Command(parser, flag, "--skip-cache")
+		cmd.Stdin = strings.NewReader(text)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("apparmor_parser %s: %v: %s", flag, err, out)
+		}
+	}
+	load("--replace")
+	t.Cleanup(func() { load("--remove") })
+	return name
+}
+
+func TestAppArmor(t *testing.T) {
+	t.Parallel()
+	profile := appArmorProfile(t)
+	confined := profile + " (enforce)\n"
+	for name, edit := range map[string]func(b *harness.Bundle){
+		"plain":               func(*harness.Bundle) {},
+		"no noNewPrivileges":  func(b *harness.Bundle) { b.Spec.Process.NoNewPrivileges = false },
+		"another user":        func(b *harness.Bundle) { b.Spec.Process.User = specs.User{UID: 1000, GID: 1000} },
+		"user namespace":      func(b *harness.Bundle) { b.MapIDs(100000, 65536) },
+		"no proc to write to": func(b *harness.Bundle) { b.Spec.Mounts = b.Spec.Mounts[1:] },
+		"seccomp": func(b *harness.Bundle) {
+			filter(specs.ActAllow, rule(specs.ActErrno, "write"))(b.Spec)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := harness.NewBundle(t).File("tmp/secret", "secret", 0o666).File("tmp/open", "open", 0o666).Args("sleep", "1000")
+			b.Spec.Process.ApparmorProfile = profile
+			edit(b)
+			b.Start()
+			if got := readFile(t, fmt.Sprintf("/proc/%d/attr/apparmor/current", b.Pid())); got != confined {
+				t.Errorf("create: %q, want %q", got, confined)
+			}
+			if res := b.Exec("test", "-r", "/tmp/open"); res.Code != 0 {
+				t.Errorf("exec: an ordinary file can't be read: exit %d, %s", res.Code, res.Stderr)
+			}
+			if res := b.Exec("grep", "-q", "secret", "/tmp/secret"); res.Code != 2 {
+				t.Errorf("exec: reading what the profile denies: exit %d", res.Code)
+			}
+		})
+	}
+	missing := harness.NewBundle(t).Args("true")
+	missing.Spec.Process.ApparmorProfile = "ocitest-missing"
+	if msg := missing.FailRun("process.apparmorProfile", "ocitest-missing", "not loaded"); strings.Contains(msg, "no such file") {
+		t.Errorf("the words of a missing command: %s", msg)
+	}
+}
+
+// selinuxLabel is a label that the host's policy has.
+func selinuxLabel(t *testing.T, candidates ...string) string {
+	t.Helper()
+	if _, err := os.Stat("/sys/fs/selinux/enforce"); err != nil {
+		t.Skip("SELinux is off, or not in this kernel")
+	}
+	for _, l := range candidates {
+		if os.WriteFile("/sys/fs/selinux/context", []byte(l), 0) == nil {
+			return l
+		}
+	}
+	t.Skipf("the policy knows none of %q", candidates)
+	return ""
+}
+
+// labelOf is a file's SELinux label.
+func labelOf(t *testing.T, path string) string {
+	t.Helper()
+	b := make([]byte, 512)
+	n, err := unix.Getxattr(path, "security.selinux", b)
+	if err != nil {
+		t.Errorf("%s: %v", path, err)
+		return ""
+	}
+	return strings.TrimSuffix(string(b[:n]), "\x00")
+}
+
+func TestSELinux(t *testing.T) {
+	t.Parallel()
+	label := selinuxLabel(t, "system_u:system_r:container_t:s0:c1,c2", "system_u:system_r:unconfined_t:s0:c1,c2", "system_u:system_r:unconfined_t:s0")
+	files := selinuxLabel(t, "system_u:object_r:container_file_t:s0:c1,c2", "system_u:object_r:tmp_t:s0:c1,c2", "system_u:object_r:tmp_t:s0")
+	for name, edit := range map[string]func(b *harness.Bundle){
+		"plain":          func(*harness.Bundle) {},
+		"user namespace": func(b *harness.Bundle) { b.MapIDs(100000, 65536) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := harness.NewBundle(t).Args("sleep", "1000")
+			b.Spec.Process.SelinuxLabel, b.Spec.Linux.MountLabel = label, files
+			b.Spec.Linux.MaskedPaths = append(b.Spec.Linux.MaskedPaths, "/proc/fs")
+			b.InstallProbe("keyring-label")
+			edit(b)
+			b.Start()
+			if got := readFile(t, fmt.Sprintf("/proc/%d/attr/current", b.Pid())); strings.TrimSuffix(got, "\x00") != label {
+				t.Errorf("create: %q, want %q", got, label)
+			}
+			if got := strings.Trim(b.MustExec("cat", "/proc/self/attr/current"), "\x00\n"); got != label {
+				t.Errorf("exec: %q, want %q", got, label)
+			}
+			if got := b.MustExec("/probe"); got != label {
+				t.Errorf("session keyring: %q, want %q", got, label)
+			}
+			for _, dir := range []string{"dev", "dev/pts", "dev/shm", "dev/mqueue", "proc/fs"} {
+				if got := labelOf(t, fmt.Sprintf("/proc/%d/root/%s", b.Pid(), dir)); got != files {
+					t.Errorf("/%s: %q, want %q", dir, got, files)
+				}
+			}
+		})
+	}
+	bad := harness.NewBundle(t).Args("true")
+	bad.Spec.Process.SelinuxLabel = "no:such:label"
+	bad.FailRun("process.selinuxLabel", "no:such:label")
+}
 
 // A user may have 200 keys, and a session keyring is one. Where there is none left, the container does without, and its user is told.
 func TestKeyringQuota(t *testing.T) {

@@ -16,6 +16,7 @@ var probes = map[string]func(args []string) error{
 	"call":          probeCall,
 	"fill-keys":     probeFillKeys,
 	"keyring":       probeKeyring,
+	"keyring-label": probeKeyringLabel,
 	"chroot-escape": probeChrootEscape,
 }
 
@@ -42,6 +43,17 @@ func probeKeyring([]string) error {
 		return err
 	}
 	fmt.Println(text)
+	return nil
+}
+
+// probeKeyringLabel prints the security label of the session keyring.
+func probeKeyringLabel([]string) error {
+	b := make([]byte, 512)
+	n, err := unix.KeyctlBuffer(unix.KEYCTL_GET_SECURITY, unix.KEY_SPEC_SESSION_KEYRING, b, 0)
+	if err != nil {
+		return err
+	}
+	fmt.Println(unix.ByteSliceToString(b[:n]))
 	return nil
 }
 
