@@ -173,7 +173,7 @@ func (e *mountEntry) filesystem() error {
 	if typ == "bind" {
 		return fmt.Errorf("%s.options: type bind alone does not make a bind mount: add the option bind or rbind", e.from)
 	}
-	if typ == "sysfs" && e.ns.has(unix.CLONE_NEWUSER) && e.ns.created&unix.CLONE_NEWNET == 0 {
+	if typ == "sysfs" && e.ns.has(unix.CLONE_NEWUSER) && !e.ns.has(unix.CLONE_NEWNET) {
 		e.bindSysfs()
 		return nil
 	}
@@ -203,8 +203,8 @@ func (e *mountEntry) filesystem() error {
 	return nil
 }
 
-// bindSysfs is sysfs for a user namespace that does not own its network namespace: the kernel refuses a new mount, which would show that
-// network. The host's is bound in its place with the same restrictions, on everything below, too.
+// bindSysfs is sysfs for a user namespace with the host's network: the kernel refuses a new mount, which would show a network that
+// the user namespace does not own. The host's is bound in its place with the same restrictions, on everything below, too.
 func (e *mountEntry) bindSysfs() {
 	tree := e.tmp()
 	ops := []plan.Op{e.cloneFromHost(tree, plan.File{Name: fmt.Sprintf(fileMount, e.i), Path: "/sys", From: e.from, Recursive: true})}
