@@ -28,6 +28,10 @@ build:
 
 install: build
 	install -D -m 0755 bin/ociruntime $(DESTDIR)$(PREFIX)/sbin/ociruntime
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 contrib/man/*.8
+	install -D -m 0644 contrib/completions/ociruntime.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ociruntime
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/zsh/site-functions contrib/completions/_ociruntime
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d contrib/completions/ociruntime.fish
 
 demo: build
 	contrib/demo bin/ociruntime $(DEMO)
