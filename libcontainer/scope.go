@@ -203,7 +203,8 @@ func (c *Container) limitUnit(cg *cgroups.Cgroup, set *cgroups.Settings, before 
 		}
 		err := m.Set(unit, append(props, late...))
 		if err == nil {
-			return nil
+			// systemd has written its own idea of the same: without a quota, say, no period.
+			return cg.Update(set)
 		}
 		old, oerr := before()
 		if oerr == nil {
