@@ -226,7 +226,12 @@ func (j *joining) hostStep(s *plan.Step, files []*os.File) error {
 	case specconv.DoHome:
 		return setHome(j.proc, j.o.Process.User.UID, files)
 	case specconv.DoSeccomp:
-		return sendListener(j.spec.Linux.Seccomp, j.c.hookState(Running, j.c.rec.InitPid), j.proc.Pid(), files[0])
+		// Created or running: startContainer hooks come this way, too.
+		status, err := j.c.Status()
+		if err != nil {
+			return err
+		}
+		return sendListener(j.spec.Linux.Seccomp, j.c.hookState(status, j.c.rec.InitPid), j.proc.Pid(), files[0])
 	case specconv.DoCreated:
 		if err := j.console.deliver(); err != nil {
 			return err

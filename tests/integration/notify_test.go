@@ -190,6 +190,10 @@ func TestSeccompNotify(t *testing.T) {
 			if st := s.State; st.ID != b.ID || st.Status != specs.StateCreating || st.Pid != pid || st.Bundle != b.Dir || st.Annotations["org.example.key"] != "value" {
 				t.Errorf("create: state %+v", st)
 			}
+			b.MustExec("true")
+			if st := a.state().State; st.Status != specs.StateCreated || st.Pid != pid {
+				t.Errorf("exec before start: state %+v", st)
+			}
 			b.Must("start", b.ID)
 			const refused = "mkdir: can't create directory '/tmp/x': No medium found\n"
 			harness.Eventually(t, "output", func() bool { return b.Output() == refused })
