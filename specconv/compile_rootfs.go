@@ -149,10 +149,11 @@ func (c *compiler) attachRoot(root string) {
 	c.Step("root.path", "mount "+root+" as the new root", ops...)
 }
 
-// cloneFromHost puts a detached copy of a host's mount into r. A privileged host clones it before the init exists, whatever the
-// init may see later; an unprivileged one may not, and the init does it in its user namespace, with the same user's rights.
+// cloneFromHost puts a detached copy of a host's mount into r. The init clones it itself, in its turn: it has the rights of the host's user
+// until the program runs. A user namespace takes these away, so that there a privileged host clones it before the init
+// exists, as it does for an idmapped mount, which only it may make.
 func (c *compiler) cloneFromHost(r plan.Reg, f plan.File) plan.Op {
-	if c.in.Facts.OwnsMounts {
+	if c.in.Facts.OwnsMounts && (c.ns.has(unix.CLONE_NEWUSER) || f.IDMap != nil) {
 		f.Open = plan.OpenTree
 		return plan.SetReg(r, c.File(f))
 	}
