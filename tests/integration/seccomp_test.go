@@ -159,16 +159,17 @@ func tinyProgram(t *testing.T, waits bool) string {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the test's program is machine code for amd64")
 	}
+	const write, waiting, exitGroup = 1, 34, 231 // as amd64 numbers them
 	call := func(nr byte, more ...byte) []byte {
 		return append(append([]byte{0xb8, nr, 0, 0, 0}, more...), 0x0f, 0x05) // mov $nr, %eax; …; syscall
 	}
 	pause := []byte{}
 	if waits {
-		pause = call(unix.SYS_PAUSE)
+		pause = call(waiting)
 	}
-	exit := call(unix.SYS_EXIT_GROUP, 0x31, 0xff) // xor %edi, %edi
-	text := 2 + 5 + len(pause) + len(exit)        // from behind lea to the text: mov $3, %edx; syscall; the rest
-	code := call(unix.SYS_WRITE, 0xbf, 1, 0, 0, 0, 0x48, 0x8d, 0x35, byte(text), 0, 0, 0, 0xba, 3, 0, 0, 0)
+	exit := call(exitGroup, 0x31, 0xff)    // xor %edi, %edi
+	text := 2 + 5 + len(pause) + len(exit) // from behind lea to the text: mov $3, %edx; syscall; the rest
+	code := call(write, 0xbf, 1, 0, 0, 0, 0x48, 0x8d, 0x35, byte(text), 0, 0, 0, 0xba, 3, 0, 0, 0)
 	code = append(append(append(code, pause...), exit...), "ok\n"...)
 
 	const base, header = 0x400000, 64 + 56
