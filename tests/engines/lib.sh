@@ -60,6 +60,7 @@ scenarios() { cat $scenarios "$script" | grep -o '^t_[a-z0-9_]*'; }
 # inside: the sandbox's part. Runs the scenarios and counts.
 inside() {
 	local passed=0 failed=0 skipped=0 name result
+	cd "$SANDBOX" || return # conmon leaves a file where it is started
 	if ! start >"$SANDBOX/start.log" 2>&1; then
 		cat "$SANDBOX/start.log"
 		echo "0 passed, 1 failed, 0 skipped"
