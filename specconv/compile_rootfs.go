@@ -150,10 +150,10 @@ func (c *compiler) attachRoot(root string) {
 }
 
 // cloneFromHost puts a detached copy of a host's mount into r. The init clones it itself, in its turn: it has the rights of the host's user
-// until the program runs. A user namespace takes these away, so that there a privileged host clones it before the init
-// exists, as it does for an idmapped mount, which only it may make.
+// until the program runs. A user namespace takes these away, and in a mount namespace that is joined a path is something else, so
+// that there a privileged host clones it before the init exists, as it does for an idmapped mount, which only it may make.
 func (c *compiler) cloneFromHost(r plan.Reg, f plan.File) plan.Op {
-	if c.in.Facts.OwnsMounts && (c.ns.has(unix.CLONE_NEWUSER) || f.IDMap != nil) {
+	if c.in.Facts.OwnsMounts && (c.ns.has(unix.CLONE_NEWUSER) || c.ns.joins(unix.CLONE_NEWNS) || f.IDMap != nil) {
 		f.Open = plan.OpenTree
 		return plan.SetReg(r, c.File(f))
 	}
