@@ -95,7 +95,7 @@ func readELF(r io.ReaderAt) (*elfFile, error) {
 	if wide {
 		table, size, count = order.Uint64(h[32:]), order.Uint16(h[54:]), order.Uint16(h[56:])
 	}
-	if size < 32 || wide && size < 56 || count > maxHeaders {
+	if count > 0 && (size < 32 || wide && size < 56) || count > maxHeaders {
 		return nil, errDamagedELF
 	}
 	p := make([]byte, size)

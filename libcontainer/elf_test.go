@@ -34,9 +34,12 @@ func TestReadELF(t *testing.T) {
 			t.Errorf("%s: %+v, %v; debug/elf says %v %q", name, got, err, want.Machine, loader)
 		}
 	}
+	e, err := readELF(strings.NewReader(elfMagic + "\x02\x01" + strings.Repeat("\x00", 12) + "\xb7" + strings.Repeat("\x00", 60)))
+	if err != nil || e.machine != machineAArch64 || e.loader != "" {
+		t.Errorf("a header alone: %+v %v", e, err)
+	}
 	for name, text := range map[string]string{
-		"short": elfMagic + "\x02\x01\x01", "no segments' size": elfMagic + "\x02\x01" + strings.Repeat("\x00", 100),
-		"table outside": elfMagic + "\x02\x01" + strings.Repeat("\x38", 100), "not ELF": strings.Repeat("x", 100),
+		"short": elfMagic + "\x02\x01\x01", "table outside": elfMagic + "\x02\x01" + strings.Repeat("\x38", 100), "not ELF": strings.Repeat("x", 100),
 	} {
 		if _, err := readELF(strings.NewReader(text)); err == nil {
 			t.Errorf("%s: no error", name)
