@@ -181,6 +181,10 @@ func TestPoststopHooks(t *testing.T) {
 // can be called again.
 func TestDeleteIsBoundedInTime(t *testing.T) {
 	s := newStandIn(t, true, sleeping)
+	s.eventually("sleep", func() bool {
+		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", s.init.Process.Pid))
+		return string(name) == "sleep\n"
+	})
 	parent := filepath.Join(filepath.Dir(s.cgroupDir("freezer")), "freezer.state")
 	s.must(os.WriteFile(parent, []byte("FROZEN"), 0))
 	t.Cleanup(func() { s.must(os.WriteFile(parent, []byte("THAWED"), 0)) })
