@@ -73,6 +73,11 @@ func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, err
 	defer unlock()
 	defer func() { c.netDevices.Close() }()
 	err = c.make()
+	if err == nil && o.Run {
+		if err = c.container().runPoststart(o.Spec); err != nil {
+			c.proc.Kill()
+		}
+	}
 	if err == nil {
 		c.trace.Init(c.plan, c.proc.Page())
 		err = c.trace.WriteFile(o.Trace)
@@ -80,8 +85,11 @@ func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, err
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("unable to start container process: %w", explainKernel(c.explain(err))), c.unmake())
 	}
-	return &Container{rt: r, dir: c.dir, rec: c.rec}, &Process{Pid: c.rec.InitPid, launched: c.proc}, nil
+	return c.container(), &Process{Pid: c.rec.InitPid, launched: c.proc}, nil
 }
+
+// container is what has been made, with its init in place.
+func (c *creation) container() *Container { return &Container{rt: c.rt, dir: c.dir, rec: c.rec} }
 
 // compile gathers the facts and makes the plan; nothing is touched.
 func (c *creation) compile() error {
@@ -345,7 +353,11 @@ func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
 	case specconv.DoSeccomp:
 		return sendListener(c.o.Spec.Linux.Seccomp, c.hookState(), c.proc.Pid(), files[0])
 	case specconv.DoCreated:
-		return c.created()
+		if err := c.created(); err != nil || !c.o.Run {
+			return err
+		}
+		// There will be no start that runs them.
+		return c.container().runStartHooks(c.o.Spec)
 	}
 	return fmt.Errorf("%s: the plan asks the host for %q, which it does not know", s.From, s.Do)
 }

@@ -61,6 +61,13 @@ func (c *Container) start(t *trace.Recorder) error {
 
 // startHooks runs the startContainer hooks inside the container, before its program.
 func (c *Container) startHooks(spec *specs.Spec) error {
+	if err := c.runStartHooks(spec); err != nil {
+		return errors.Join(err, c.destroy(true, deathTimeout))
+	}
+	return nil
+}
+
+func (c *Container) runStartHooks(spec *specs.Spec) error {
 	if spec.Hooks == nil || len(spec.Hooks.StartContainer) == 0 {
 		return nil
 	}
@@ -69,7 +76,7 @@ func (c *Container) startHooks(spec *specs.Spec) error {
 		pid = 1
 	}
 	st := c.hookState(Created, pid)
-	err := hooks.Run(hooks.StartContainer, spec.Hooks.StartContainer, st, hooks.Options{Start: func(h *specs.Hook, stdio [3]*os.File) (int, error) {
+	return hooks.Run(hooks.StartContainer, spec.Hooks.StartContainer, st, hooks.Options{Start: func(h *specs.Hook, stdio [3]*os.File) (int, error) {
 		process := *spec.Process
 		process.Terminal = false
 		process.Args = append([]string{h.Path}, hooks.Args(h)[1:]...)
@@ -82,10 +89,6 @@ func (c *Container) startHooks(spec *specs.Spec) error {
 		}
 		return p.Pid(), p.Close()
 	}})
-	if err != nil {
-		return errors.Join(err, c.destroy(true, deathTimeout))
-	}
-	return nil
 }
 
 // release tells the waiting init to go on, and reads what becomes of it.
@@ -137,11 +140,15 @@ func (c *Container) stepError(spec *specs.Spec, op int, errno unix.Errno) error 
 
 // poststart runs those hooks, the program being started.
 func (c *Container) poststart(spec *specs.Spec) error {
-	if spec.Hooks == nil || len(spec.Hooks.Poststart) == 0 {
-		return nil
-	}
-	if err := hooks.Run(hooks.Poststart, spec.Hooks.Poststart, c.hookState(Running, c.rec.InitPid), hooks.Options{}); err != nil {
+	if err := c.runPoststart(spec); err != nil {
 		return errors.Join(err, c.destroy(true, deathTimeout))
 	}
 	return nil
+}
+
+func (c *Container) runPoststart(spec *specs.Spec) error {
+	if spec.Hooks == nil {
+		return nil
+	}
+	return hooks.Run(hooks.Poststart, spec.Hooks.Poststart, c.hookState(Running, c.rec.InitPid), hooks.Options{})
 }

@@ -83,6 +83,48 @@ func TestHookOrder(t *testing.T) {
 	}
 }
 
+// With run there is no start, and its hooks run all the same.
+func TestHookOrderOfRun(t *testing.T) {
+	t.Parallel()
+	b := harness.NewBundle(t).Sh("echo program >>/log/log; sleep 1")
+	outside, inside := hookLog(t, b)
+	for _, kind := range hookKinds {
+		addHook(b.Spec, kind, hook(fmt.Sprintf("echo %s >>%s", kind, logOf(kind, outside, inside))))
+	}
+	b.MustRun()
+	if harness.Peer() == "runc" {
+		contains(t, readFile(t, outside), "startContainer\n", "poststart\n", "poststop\n")
+		return
+	}
+	// The program is beside the poststart hooks.
+	log := strings.Replace(readFile(t, outside), "program\n", "", 1)
+	wantLines(t, log, hookKinds...)
+}
+
+// A hook of start that fails ends run: nothing is left.
+func TestFailingStartHooksOfRun(t *testing.T) {
+	t.Parallel()
+	ours(t, "run succeeds")
+	for _, kind := range []string{"startContainer", "poststart"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			b := sleeper(t)
+			log := filepath.Join(harness.TempDir(t), "log")
+			addHook(b.Spec, kind, hook("exit 3"))
+			addHook(b.Spec, "poststop", hook("echo poststop >>"+log))
+			res := b.Run()
+			if res.Code == 0 {
+				t.Error("run succeeded")
+			}
+			contains(t, res.Message(), "hooks."+kind+"[0]", "exit status 3")
+			wantLines(t, readFile(t, log), "poststop")
+			if dirs := b.CgroupDirs(); dirs != nil {
+				t.Errorf("left %v", dirs)
+			}
+		})
+	}
+}
+
 func TestHookState(t *testing.T) {
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "1.1 says other states")
