@@ -90,7 +90,12 @@ func otherNamespaces(pid int) (uint64, error) {
 		if err := unix.Stat("/proc/self/ns/"+name, &ours); err != nil {
 			continue // a kernel without this kind
 		}
-		if err := unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, name), &theirs); err != nil {
+		err := unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, name), &theirs)
+		if err == unix.ENOENT {
+			// It has just ended. Engines take the kernel's word for a missing file to mean the program to be executed.
+			err = unix.ESRCH
+		}
+		if err != nil {
 			return 0, fmt.Errorf("look at the %s namespace of process %d: %w", name, pid, err)
 		}
 		if ours.Ino != theirs.Ino || ours.Dev != theirs.Dev {
