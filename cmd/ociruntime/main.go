@@ -39,21 +39,11 @@ func main() {
 	// A command does one thing after the other. With a second thread that may run Go code, the runtime keeps waking one to look for work,
 	// and polls while we wait in a system call: 0.4 ms of 9.
 	runtime.GOMAXPROCS(1)
-	growStack(0)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(-1)
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	os.Exit(run(os.Args[1:], inheritedFDs()))
-}
-
-// growStack makes the stack large at once, while there is next to nothing on it. It would grow in steps otherwise, each a copy with a look
-// at every frame: 0.1 ms.
-//
-//go:noinline
-func growStack(i int) byte {
-	var room [24 << 10]byte
-	return room[i]
 }
 
 // app is what a command works with.
