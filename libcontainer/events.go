@@ -176,7 +176,7 @@ func (w *watch) stats() error {
 // last makes up for the notice that came together with the end of the init, which the lack of memory has killed.
 func (w *watch) last() error {
 	kills, err := w.cg.OOMKills()
-	if err != nil || kills <= w.kills || w.ooms > 0 {
+	if err != nil || w.ooms > 0 || kills <= w.kills && !w.c.oomScope(w.cg) {
 		return nil
 	}
 	return w.oom()

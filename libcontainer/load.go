@@ -111,7 +111,7 @@ func (c *Container) OOMKilled() (bool, error) {
 	}
 	defer cg.Close()
 	n, err := cg.OOMKills()
-	return n > 0, err
+	return n > 0 || err == nil && c.oomScope(cg), err
 }
 
 func (c *Container) cgroup() (*cgroups.Cgroup, error) { return cgroups.Open(c.rec.CgroupPaths) }

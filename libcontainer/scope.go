@@ -190,6 +190,19 @@ func (c *Container) withSystemd(do func(m *systemd.Manager, unit string) error) 
 	return do(m, c.rec.SystemdScope)
 }
 
+// oomScope asks systemd whether the container has lacked memory: it removes the cgroup, and the kernel's count with it, as soon as the last
+// process is gone.
+func (c *Container) oomScope(cg *cgroups.Cgroup) (oom bool) {
+	if c.rec.SystemdScope == "" || cg.Exists() {
+		return false
+	}
+	err := c.withSystemd(func(m *systemd.Manager, unit string) (err error) { oom, err = m.OutOfMemory(unit); return err })
+	if err != nil {
+		c.rt.warn(err.Error())
+	}
+	return oom
+}
+
 // limitUnit puts limits in force in a cgroup that systemd has made. The control files come first: systemd reports nothing when the kernel
 // refuses a value. No property of devices is among them, so that the container need not be frozen meanwhile.
 func (c *Container) limitUnit(cg *cgroups.Cgroup, set *cgroups.Settings, before func() (*cgroups.Settings, error)) error {

@@ -309,6 +309,22 @@ func (m *Manager) Set(unit string, props []Property) error {
 	return nil
 }
 
+// OutOfMemory says that a scope has ended because the kernel has killed a process of its for want of memory (since systemd 253).
+func (m *Manager) OutOfMemory(unit string) (bool, error) {
+	var result string
+	err := m.call(func(ctx context.Context, c *sd.Conn) error {
+		p, err := c.GetUnitTypePropertyContext(ctx, unit, "Scope", "Result")
+		if err == nil {
+			result, _ = p.Value.Value().(string)
+		}
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("ask systemd how unit %s has ended: %w", unit, err)
+	}
+	return result == "oom-kill", nil
+}
+
 // Attach moves a process of the caller's into the unit's cgroup, also where the caller has no right to.
 func (m *Manager) Attach(unit string, pid int) error {
 	err := m.call(func(ctx context.Context, c *sd.Conn) error {
