@@ -203,6 +203,17 @@ func TestCreateContainerHookMounts(t *testing.T) {
 	}
 }
 
+// In a user namespace the hook is root there, and may mount.
+func TestCreateContainerHookInUserNamespace(t *testing.T) {
+	t.Parallel()
+	b := harness.NewBundle(t).Sh("ls /mnt").MapIDs(100000, 65536)
+	if err := os.Mkdir(filepath.Join(b.Rootfs, "mnt"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	addHook(b.Spec, "createContainer", hook("mount -t tmpfs hook "+b.Rootfs+"/mnt && touch "+b.Rootfs+"/mnt/$(id -u)-$(id -g)"))
+	wantLines(t, b.MustRun(), "0-0")
+}
+
 // A network set up by a createRuntime hook, by the pid that it is given.
 func TestCreateRuntimeHookSetsUpTheNetwork(t *testing.T) {
 	t.Parallel()
