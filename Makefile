@@ -38,16 +38,16 @@ demo: build
 
 test:
 	tests/install-deps
-	$(MAKE) build lint cross unit integration
+	$(MAKE) build lint cross unit integration conformance engines
 
 # Everything that needs no privileges.
 unit:
-	$(GO) test $$($(GO) list ./... | grep -v -e /tests/integration -e /tests/bench)
+	$(GO) test $$($(GO) list ./... | grep -v -e /tests/integration -e /tests/engines -e /tests/bench)
 
 # Containers: needs root, and skips with a reason without it.
 integration: build
 	RUNTIME=$(CURDIR)/bin/ociruntime $(GO) test -count=1 -parallel 6 -timeout 20m ./tests/integration
-	RUNTIME=$(CURDIR)/bin/ociruntime $(GO) test -count=1 ./tests/bench
+	RUNTIME=$(CURDIR)/bin/ociruntime $(GO) test -count=1 ./tests/bench ./tests/engines
 
 bench: build
 	tests/install-deps runc crun
