@@ -32,6 +32,9 @@ func (c *checker) mount(i int, m *specs.Mount) {
 	c.mountSource(i, m, &o)
 	c.mountData(i, m, &o)
 	c.mountIDMap(i, m, &o)
+	if o.CopySymlink || o.SrcNoFollow || o.DestNoFollow {
+		c.bad(at("mounts", i)+".options", "copy-symlink, src-nofollow and dest-nofollow are not supported")
+	}
 	if o.TmpCopyUp && m.Type != "tmpfs" {
 		c.warn(at("mounts", i)+".options", "tmpcopyup has no meaning for a mount that is not a tmpfs")
 	}
@@ -110,6 +113,8 @@ func (c *checker) mountData(i int, m *specs.Mount, o *MountOptions) {
 			c.warn(place(), "%q belongs to a file system: it has no meaning for a bind mount", d)
 		case o.Bind:
 			c.bad(place(), "%q belongs to a file system: it has no meaning for a bind mount", d)
+		case o.Remount:
+			c.bad(place(), "%q belongs to the file system: remount changes the flags of a mount alone", d)
 		case d.Key == "":
 			c.bad(place(), "%q has no name", d)
 		case d.Key == "uid":
@@ -135,6 +140,8 @@ func (c *checker) mountID(place func() string, d FSOption, list string, mappings
 func (c *checker) mountIDMap(i int, m *specs.Mount, o *MountOptions) {
 	uids, gids := len(m.UIDMappings), len(m.GIDMappings)
 	switch {
+	case !o.Bind && (uids+gids > 0 || o.IDMap != IDMapNone):
+		c.bad(at("mounts", i), "only a bind mount can be idmapped")
 	case uids > 0 && gids == 0:
 		c.bad(at("mounts", i)+".gidMappings", "must be set, as uidMappings is")
 	case uids == 0 && gids > 0:

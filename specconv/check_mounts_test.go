@@ -48,6 +48,11 @@ func TestCheckMounts(t *testing.T) {
 		{"data on a bind mount", bind("/a", "ro", "mode=755"), `warning: mounts[7].options[2]: "mode=755" belongs to a file system: it has no meaning for a bind mount`},
 		{"misspelt option on a bind mount", bind("/a", "readonly"), `mounts[7].options[1]: "readonly" belongs to a file system: it has no meaning for a bind mount`},
 		{"mount(8)'s options on a bind mount", bind("/a", "defaults", "nofail", "x-foo"), ""},
+		{"data of a remount", tmpfs("/a", "remount", "ro", "size=1m"),
+			`mounts[7].options[2]: "size=1m" belongs to the file system: remount changes the flags of a mount alone`},
+		{"data of a bind remount", bind("/a", "remount", "size=1m"), `warning: mounts[7].options[2]: "size=1m" belongs to a file system: it has no meaning for a bind mount`},
+		{"crun's own", bind("/a", "src-nofollow"), "mounts[7].options: copy-symlink, src-nofollow and dest-nofollow are not supported"},
+		{"idmap without bind", tmpfs("/a", "idmap"), "mounts[7]: only a bind mount can be idmapped"},
 		{"value without name", tmpfs("/a", "=755"), `mounts[7].options[0]: "=755" has no name`},
 		{"tmpcopyup", bind("/a", "tmpcopyup"), "warning: mounts[7].options: tmpcopyup has no meaning for a mount that is not a tmpfs"},
 
