@@ -159,6 +159,12 @@ func (c *creation) make() error {
 	if err := c.proc.Serve(c.hostStep); err != nil {
 		return err
 	}
+	if c.o.Run {
+		if err := c.recordCreated(); err != nil {
+			c.proc.Kill()
+			return err
+		}
+	}
 	c.rt.warnOfKeyring(c.proc)
 	return nil
 }
@@ -371,9 +377,10 @@ func (c *creation) created() error {
 	if err := c.cg.Finish(); err != nil {
 		return err
 	}
-	c.rec.Phase = state.Created
-	if err := c.recordInit(); err != nil {
-		return err
+	if !c.o.Run {
+		if err := c.recordCreated(); err != nil {
+			return err
+		}
 	}
 	if err := c.console.deliver(); err != nil {
 		return err
@@ -382,6 +389,13 @@ func (c *creation) created() error {
 		return err
 	}
 	return writePidFile(c.o.PidFile, pid)
+}
+
+// recordCreated writes down that create has succeeded. A run does that while the program starts already, and kills it if the record can't be
+// written; until then, the record that finds its processes is the one from before the init was started.
+func (c *creation) recordCreated() error {
+	c.rec.Phase = state.Created
+	return c.recordInit()
 }
 
 // recordInit writes the init's pid down: hooks may ask for the container's state.

@@ -67,12 +67,13 @@ func (f *foreground) wait(p *libcontainer.Process, reap bool) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("open the process: %w", err)
 	}
-	file := os.NewFile(uintptr(pidfd), "pidfd")
-	defer file.Close()
 	if f.brief(pidfd) {
+		unix.Close(pidfd)
 		status, err := p.Wait()
 		return exitCode(status), err
 	}
+	file := os.NewFile(uintptr(pidfd), "pidfd")
+	defer file.Close()
 	ended := make(chan error, 1)
 	go func() { ended <- waitEnd(file) }()
 	f.settle()
