@@ -68,9 +68,14 @@ func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, err
 	}
 	unlock, err := c.dir.Lock(true)
 	if err != nil {
-		return nil, nil, errors.Join(err, c.dir.Remove())
+		// Only if it is empty: before we held it, it may have been deleted and made again by somebody else.
+		_ = unix.Rmdir(c.dir.Path())
+		return nil, nil, err
 	}
 	defer unlock()
+	if _, err := c.dir.Load(); !errors.Is(err, ErrNotExist) {
+		return nil, nil, ErrExist // so it was
+	}
 	defer func() { c.netDevices.Close() }()
 	err = c.make()
 	if err == nil && o.Run {
