@@ -156,13 +156,17 @@ const FileCgroup = "cgroup"
 
 // spawn starts the container's process, the init's child, in new namespaces.
 func (c *compiler) spawn(namespaces uint64) plan.Op {
-	if !c.in.Facts.JoinDir || c.ns.has(unix.CLONE_NEWUSER) || !c.joining && c.ns.joins(unix.CLONE_NEWCGROUP) {
-		// The user that the init has become in the user namespace may not put anyone into the cgroup, nor may anyone with the
-		// runtime's cgroup in a cgroup namespace that does not reach so far: the init was born there itself.
+	if !c.spawnsIntoCgroup() {
 		return c.SpawnChild(namespaces, nil)
 	}
 	dir := c.File(plan.File{Name: FileCgroup, From: "linux.cgroupsPath"})
 	return c.SpawnChild(namespaces, &dir)
+}
+
+// spawnsIntoCgroup says that the container's process is born in its v2 cgroup, not the init before it. The user that the init has become in
+// a user namespace may not put anyone there, nor may anyone whose cgroup namespace does not reach as far as the runtime's cgroup.
+func (c *compiler) spawnsIntoCgroup() bool {
+	return c.in.Facts.JoinDir && !c.ns.has(unix.CLONE_NEWUSER) && (c.joining || !c.ns.joins(unix.CLONE_NEWCGROUP))
 }
 
 // joinCgroup moves the init, which has a single thread, into its v1 cgroups. Writing 0 to `tasks` moves the writer alone and skips the

@@ -167,7 +167,7 @@ func CompileExec(in *ExecInput) (*plan.Plan, error) {
 // process as our own child in its pid namespace.
 func (c *compiler) joinContainer(flags uint64) {
 	var late uint64
-	if c.in.Facts.JoinDir && flags&(unix.CLONE_NEWPID|unix.CLONE_NEWTIME) != 0 {
+	if c.spawnsIntoCgroup() && flags&(unix.CLONE_NEWPID|unix.CLONE_NEWTIME) != 0 {
 		// Where the tree is mounted with nsdelegate, as systemd does, nobody moves into a cgroup while his own is outside of
 		// his cgroup namespace (ENOENT).
 		late = flags & unix.CLONE_NEWCGROUP
