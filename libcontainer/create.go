@@ -164,7 +164,7 @@ func (c *creation) make() error {
 	if err := c.proc.Serve(c.hostStep); err != nil {
 		return err
 	}
-	if c.o.Run {
+	if c.recordsLate() {
 		if err := c.recordCreated(); err != nil {
 			c.proc.Kill()
 			return err
@@ -382,7 +382,7 @@ func (c *creation) created() error {
 	if err := c.cg.Finish(); err != nil {
 		return err
 	}
-	if !c.o.Run {
+	if !c.recordsLate() {
 		if err := c.recordCreated(); err != nil {
 			return err
 		}
@@ -396,8 +396,11 @@ func (c *creation) created() error {
 	return writePidFile(c.o.PidFile, pid)
 }
 
-// recordCreated writes down that create has succeeded. A run does that while the program starts already, and kills it if the record can't be
-// written; until then, the record that finds its processes is the one from before the init was started.
+// recordsLate says that the record of a successful create is written while the program starts already, which is killed if that fails. Until
+// then, the record that finds its processes is the one from before the init was started. Hooks look at the record, and go by the pid in it.
+func (c *creation) recordsLate() bool { return c.o.Run && c.o.Spec.Hooks == nil }
+
+// recordCreated writes down that create has succeeded.
 func (c *creation) recordCreated() error {
 	c.rec.Phase = state.Created
 	return c.recordInit()
