@@ -175,15 +175,17 @@ func greet(c *dbus.Conn, direct bool) error {
 func (m *Manager) call(do func(ctx context.Context, c *sd.Conn) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), jobTimeout)
 	defer cancel()
-	err := do(ctx, m.conn)
-	if errors.Is(err, dbus.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, unix.EPIPE) {
-		m.Close()
-		if derr := m.dial(); derr != nil {
-			return derr
+	if m.conn != nil {
+		err := do(ctx, m.conn)
+		if !errors.Is(err, dbus.ErrClosed) && !errors.Is(err, io.EOF) && !errors.Is(err, unix.EPIPE) {
+			return err
 		}
-		err = do(ctx, m.conn)
+		m.Close()
 	}
-	return err
+	if err := m.dial(); err != nil {
+		return err
+	}
+	return do(ctx, m.conn)
 }
 
 // errorName is the name of the error that systemd has answered with.
