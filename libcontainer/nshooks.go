@@ -46,6 +46,7 @@ func hookPlan(h *specs.Hook, flags uint64) *plan.Plan {
 	b.Group = plan.Hooks
 	const from = "hooks.createContainer"
 	b.Step("default", "share the progress page with the runtime", b.MapPage(plan.PageSize))
+	b.Step("default", "let nobody look into this process", plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))
 	b.Step("default", "close every inherited descriptor on exec", plan.CloseOnExecFrom(3))
 	init := b.File(plan.File{Name: "init", From: from})
 	rootfs := b.File(plan.File{Name: "rootfs", From: from})
