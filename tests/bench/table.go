@@ -16,10 +16,9 @@ type table struct {
 // line is one measured thing.
 type line struct {
 	row
-	unit  string // "ms" or "KiB"
-	wall  [][3]float64
-	cpu   []float64 // medians; nil for sizes
-	bound bool
+	unit string // "ms" or "KiB"
+	wall [][3]float64
+	cpu  []float64 // medians; nil for sizes
 }
 
 func (t *table) addTimes(r *row, samples [][]cost) {
