@@ -211,7 +211,7 @@ func (c *creation) record() error {
 		return err
 	}
 	c.recordOps()
-	if err := c.dir.SaveConfig(c.o.Config); err != nil {
+	if err := c.dir.NewConfig(c.o.Config); err != nil {
 		return err
 	}
 	return c.dir.Save(rec)

@@ -176,7 +176,7 @@ func Recv(sock Arg, to Arg, n int) Op {
 
 // Prctl is prctl(2); label names the option.
 func Prctl(option int64, label string, args ...Arg) Op {
-	a := append([]Arg{Int(option, label)}, args...)
+	a := append(append(make([]Arg, 0, 5), Int(option, label)), args...)
 	for len(a) < 5 {
 		// The kernel insists on zeroes in the unused arguments of most options.
 		a = append(a, Num(0))

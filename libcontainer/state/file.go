@@ -51,7 +51,15 @@ func (d *Dir) Load() (*Record, error) {
 	return r, nil
 }
 
-// SaveConfig keeps the text of config.json.
+// NewConfig keeps the text of config.json in a directory without a record: nobody looks there yet, so it is written in place.
+func (d *Dir) NewConfig(data []byte) error {
+	if err := writeFile(d.file(configFile), unix.O_CREAT|unix.O_EXCL, data); err != nil {
+		return fmt.Errorf("save the container's %s: %w", configFile, err)
+	}
+	return nil
+}
+
+// SaveConfig replaces the text of config.json.
 func (d *Dir) SaveConfig(data []byte) error { return d.WriteFile(configFile, data) }
 
 // Config is the text that SaveConfig kept.
@@ -80,7 +88,10 @@ func replace(temp, name string) error {
 		return unix.Unlink(temp)
 	}
 	// ENOENT: the first of its name. EINVAL: not every file system can exchange.
-	return os.Rename(temp, name)
+	if err := unix.Rename(temp, name); err != nil {
+		return &os.LinkError{Op: "rename", Old: temp, New: name, Err: err}
+	}
+	return nil
 }
 
 // ReadFile reads a file of the directory.
