@@ -19,7 +19,7 @@ vm_took() { vm_log "$2: $(($(date +%s) - $1)) s"; }
 # vm_skip REASON: ends the script without an error, or with one where the machines are a must (VM_REQUIRED=1).
 vm_skip() {
   vm_log "skipped: $*"
-  exit "${VM_REQUIRED:+1}"
+  exit ${VM_REQUIRED:+1}
 }
 
 # vm_emulator RUN SHARE MEMSHARE(on|off): the emulator's command line in Q, the same for the boot whose state is saved and for each restore.
