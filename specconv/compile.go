@@ -71,10 +71,12 @@ type compiler struct {
 	used    int
 	// readonly holds the mounts that become so once everything below them is in place.
 	readonly []lateChange
-	statx    plan.Arg // see statxBuf
-	offsets  plan.Reg // /proc/self/timens_offsets
-	netlink  plan.Reg // a socket in the container's network namespace, see openNetlink
-	joining  bool     // this is the plan of exec
+	// guarded holds the mounts in which masked and read-only paths lie; see guard.
+	guarded []guardedMount
+	statx   plan.Arg // see statxBuf
+	offsets plan.Reg // /proc/self/timens_offsets
+	netlink plan.Reg // a socket in the container's network namespace, see openNetlink
+	joining bool     // this is the plan of exec
 	// nodesOfHost holds device nodes made by the host, if hasNodes; see lendDevices.
 	nodesOfHost plan.Arg
 	hasNodes    bool

@@ -84,6 +84,10 @@ func (e *mountEntry) attach(tree plan.Reg, target plan.Reg, base uint64, set, cl
 		keep := e.Reg()
 		e.readonly = append(e.readonly, lateChange{e.from, e.m.Destination, keep})
 		done = plan.SetReg(keep, t)
+	} else if e.guards(e.m.Destination) {
+		keep := e.Reg()
+		e.guarded = append(e.guarded, guardedMount{e.i, path.Clean("/" + e.m.Destination), keep})
+		done = plan.SetReg(keep, t)
 	}
 	return append(ops, done, plan.Close(plan.Val(target)))
 }

@@ -2,11 +2,65 @@ package specconv
 
 import (
 	"fmt"
+	"path"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
+
+// guardedMount is a mount that is kept open until the paths in it are masked or read-only.
+type guardedMount struct {
+	i     int // in mounts
+	dest  string
+	mount plan.Reg
+}
+
+func within(p, dir string) bool {
+	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
+}
+
+// guards reports whether a masked or read-only path lies in what is mounted at dest.
+func (c *compiler) guards(dest string) bool {
+	in := func(p string) bool { return within(path.Clean("/"+p), path.Clean("/"+dest)) }
+	return slices.ContainsFunc(c.lin.MaskedPaths, in) || slices.ContainsFunc(c.lin.ReadonlyPaths, in)
+}
+
+// guard opens a path to be protected. It starts from the mount that the path lies in: another container that shares the root file system
+// could have given a mountpoint another name since (the mount goes with it), and /proc would be left unprotected under that name.
+func (c *compiler) guard(p string) plan.Op {
+	p = path.Clean("/" + p)
+	for _, g := range slices.Backward(c.guarded) {
+		if within(p, g.dest) && !c.coveredLater(g) {
+			return plan.OpenInRoot(plan.Val(g.mount), rel(strings.TrimPrefix(p, g.dest)), 0)
+		}
+	}
+	return plan.OpenInRoot(plan.Val(c.root), rel(p), 0)
+}
+
+// coveredLater reports whether a later entry of mounts hides g.
+func (c *compiler) coveredLater(g guardedMount) bool {
+	for i := g.i + 1; i < len(c.spec.Mounts); i++ {
+		m := &c.spec.Mounts[i]
+		if !ParseMountOptions(m.Options).Remount && within(g.dest, path.Clean("/"+m.Destination)) {
+			return true
+		}
+	}
+	return false
+}
+
+// closeGuarded lets go of the mounts when all paths are protected.
+func (c *compiler) closeGuarded() {
+	var ops []plan.Op
+	for _, g := range c.guarded {
+		ops = append(ops, plan.Close(plan.Val(g.mount)))
+	}
+	if len(ops) > 0 {
+		c.Step("default", "close the mounts in which paths were protected", ops...)
+	}
+}
 
 // readonlyPaths puts a read-only copy of each path's mount over it. What does not exist needs no protection (spec, "Readonly Paths").
 func (c *compiler) readonlyPaths() {
@@ -14,7 +68,7 @@ func (c *compiler) readonlyPaths() {
 		t, m := c.tmp(), c.tmp()
 		found := t.OK()
 		c.Step(fmt.Sprintf("linux.readonlyPaths[%d]", i), "make "+p+" read-only",
-			plan.OpenInRoot(plan.Val(c.root), rel(p), 0).Into(t).Allowing(unix.ENOENT, unix.ENOTDIR),
+			c.guard(p).Into(t).Allowing(unix.ENOENT, unix.ENOTDIR),
 			plan.OpenTreeClone(plan.Val(t), "", true).Into(m).When(found),
 			plan.MountSetattr(plan.Val(m), true, unix.MOUNT_ATTR_RDONLY, 0, 0).When(found),
 			plan.MoveMount(plan.Val(m), plan.Val(t)).When(found),
@@ -67,7 +121,7 @@ func (c *compiler) mask(from, p string, null, empty plan.Reg) {
 	// the tmpfs itself: kernels before 6.15 don't clone a tree that is not attached anywhere.
 	isDir := moved.Failed()
 	ops := append(unset(m, moved, dir),
-		plan.OpenInRoot(plan.Val(c.root), rel(p), 0).Into(t).Allowing(unix.ENOENT, unix.ENOTDIR),
+		c.guard(p).Into(t).Allowing(unix.ENOENT, unix.ENOTDIR),
 		plan.OpenTreeClone(plan.Val(null), "", false).Into(m).When(t.OK()),
 		plan.MoveMount(plan.Val(m), plan.Val(t)).Into(moved).When(t.OK()).Allowing(unix.ENOTDIR, unix.EINVAL),
 		plan.Close(plan.Val(m)).When(t.OK()),

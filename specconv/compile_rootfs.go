@@ -292,6 +292,7 @@ func (c *compiler) afterPivot() error {
 		}
 		c.readonlyPaths()
 		c.maskedPaths()
+		c.closeGuarded()
 	}
 	return nil
 }

@@ -193,6 +193,43 @@ func TestCVE2019_19921(t *testing.T) {
 	}
 }
 
+// Another container with the same root filesystem gives /proc a new name while this one
+// is being made. The mount goes with it, and so must its protection.
+func TestCVE2019_19921Rename(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "protects paths by their names")
+	harness.SkipOnPeer(t, "crun", "protects paths by their names")
+	b := harness.NewBundle(t).Writable().Sh("for d in /proc /renamed; do ! test -e $d/sys/kernel || ! true >$d/sys/kernel/core_pattern || echo open $d; done 2>/dev/null")
+	b.Caps().Save()
+	stop := make(chan struct{})
+	var attacker sync.WaitGroup
+	attacker.Go(func() {
+		proc, renamed := filepath.Join(b.Rootfs, "proc"), filepath.Join(b.Rootfs, "renamed")
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if os.Rename(proc, renamed) == nil {
+				_ = os.Mkdir(proc, 0o755)
+				time.Sleep(200 * time.Microsecond)
+				_ = os.Remove(proc)
+			}
+			_ = os.Rename(renamed, proc)
+			time.Sleep(800 * time.Microsecond)
+		}
+	})
+	// Some fail, which is as good.
+	for range 60 {
+		if res := b.Run(); strings.Contains(res.Stdout, "open") {
+			t.Error(res.Stdout)
+		}
+	}
+	close(stop)
+	attacker.Wait()
+}
+
 // Mount targets that are links, or become links while the runtime works, never
 // lead out of the root filesystem. Also CVE-2019-18837.
 func TestCVE2021_30465(t *testing.T) {
