@@ -26,11 +26,7 @@ func (r *Runtime) Explain(id, bundle string, spec *specs.Spec) (*plan.Plan, erro
 	if cgroupsPath(spec) == "" {
 		from = "default"
 	}
-	if c.scope != nil {
-		for _, line := range c.scope.lines() {
-			add("linux.resources", line)
-		}
-	}
+	c.scope.explain(from, add)
 	for _, p := range c.places {
 		add(from, "make the cgroup "+p.Path())
 	}

@@ -128,20 +128,22 @@ func (s *scope) stop() error {
 	return s.manager.Stop(s.unit.Name)
 }
 
-// lines are what explain prints.
-func (s *scope) lines() []string {
+// explain says what systemd will be asked for.
+func (s *scope) explain(from string, add func(from, what string)) {
+	if s == nil {
+		return
+	}
 	kind := "scope"
 	if s.unit.IsSlice() {
 		kind = "slice"
 	}
-	lines := []string{fmt.Sprintf("have systemd start the %s %s in %s", kind, s.unit.Name, s.unit.Slice)}
+	add(from, fmt.Sprintf("have systemd start the %s %s in %s", kind, s.unit.Name, s.unit.Slice))
 	for _, p := range s.props {
-		lines = append(lines, "systemd property "+p.String())
+		add(p.From, "give it "+p.Setting())
 	}
 	for _, p := range s.late {
-		lines = append(lines, "systemd property "+p.String()+", once the init is in")
+		add(p.From, "give it "+p.Setting()+", once the init is in it")
 	}
-	return lines
 }
 
 // mayMove says whether the kernel lets us put processes of ours into the v2 cgroup dir: that takes the right to write to cgroup.procs there and in

@@ -20,8 +20,11 @@ type Property struct {
 	From  string // place in config.json
 }
 
-// String is the line that explain prints: "MemoryMax = 1048576  (linux.resources.memory.limit)".
-func (p Property) String() string {
+// String is "MemoryMax = 1048576  (linux.resources.memory.limit)".
+func (p Property) String() string { return p.Setting() + "  (" + p.From + ")" }
+
+// Setting is "MemoryMax = 1048576".
+func (p Property) Setting() string {
 	value := p.Value.String()
 	switch v := p.Value.Value().(type) {
 	case uint64:
@@ -38,7 +41,7 @@ func (p Property) String() string {
 		}
 		value = strings.Join(list, ", ")
 	}
-	return p.Name + " = " + value + "  (" + p.From + ")"
+	return p.Name + " = " + value
 }
 
 // Limits turns compiled limits into the properties that systemd has for them. What it has none for is left out: it stands in the
