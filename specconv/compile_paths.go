@@ -18,13 +18,12 @@ type guardedMount struct {
 	mount plan.Reg
 }
 
-func within(p, dir string) bool {
-	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
-}
+// below reports whether a path lies in a directory and is not the directory itself, which may be a file: something bound there.
+func below(p, dir string) bool { return strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/") }
 
 // guards reports whether a masked or read-only path lies in what is mounted at dest.
 func (c *compiler) guards(dest string) bool {
-	in := func(p string) bool { return within(path.Clean("/"+p), path.Clean("/"+dest)) }
+	in := func(p string) bool { return below(path.Clean("/"+p), path.Clean("/"+dest)) }
 	return slices.ContainsFunc(c.lin.MaskedPaths, in) || slices.ContainsFunc(c.lin.ReadonlyPaths, in)
 }
 
@@ -33,7 +32,7 @@ func (c *compiler) guards(dest string) bool {
 func (c *compiler) guard(p string) plan.Op {
 	p = path.Clean("/" + p)
 	for _, g := range slices.Backward(c.guarded) {
-		if within(p, g.dest) && !c.coveredLater(g) {
+		if below(p, g.dest) && !c.coveredLater(g) {
 			return plan.OpenInRoot(plan.Val(g.mount), rel(strings.TrimPrefix(p, g.dest)), 0)
 		}
 	}
@@ -43,8 +42,8 @@ func (c *compiler) guard(p string) plan.Op {
 // coveredLater reports whether a later entry of mounts hides g.
 func (c *compiler) coveredLater(g guardedMount) bool {
 	for i := g.i + 1; i < len(c.spec.Mounts); i++ {
-		m := &c.spec.Mounts[i]
-		if !ParseMountOptions(m.Options).Remount && within(g.dest, path.Clean("/"+m.Destination)) {
+		m, dest := &c.spec.Mounts[i], path.Clean("/"+c.spec.Mounts[i].Destination)
+		if !ParseMountOptions(m.Options).Remount && (dest == g.dest || below(g.dest, dest)) {
 			return true
 		}
 	}

@@ -342,6 +342,24 @@ func TestBindSourceInPrivateDirectory(t *testing.T) {
 	wantLines(t, b.MustRun(), "x")
 }
 
+// A masked path may be a mountpoint, of a file here, or lie below one of a later mount.
+func TestMaskedMountpoints(t *testing.T) {
+	t.Parallel()
+	source := harness.TempDir(t)
+	for _, name := range []string{"file", "other"} {
+		if err := os.WriteFile(filepath.Join(source, name), []byte("secret\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := harness.NewBundle(t).Sh("cat /etc/file; cat /data/other /data/file; ls /data/sub")
+	b.Mount(source+"/file", "/etc/file", "bind", "bind")
+	b.Mount("tmpfs", "/data", "tmpfs")
+	b.Mount(source, "/data", "bind", "bind")
+	b.Mount("tmpfs", "/data/sub", "tmpfs")
+	b.Spec.Linux.MaskedPaths = []string{"/etc/file", "/data/file", "/data/sub"}
+	wantLines(t, b.MustRun(), "secret")
+}
+
 // Many images have /etc/resolv.conf as a link into an empty /run. What links lead to is
 // made in the container, wherever on the host they point.
 func TestMountOverDanglingLink(t *testing.T) {
