@@ -114,8 +114,7 @@ func copyEntry(from, to int, name string) error {
 }
 
 func openBoth(from, to int, name string, read, write int, mode uint32, use func(src, dst int) error) error {
-	// Somebody who shares the root file system may put a pipe in its place: opening that must not wait for a writer.
-	src, err := unix.Openat(from, name, read|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	src, err := openSource(from, name, read)
 	if err != nil {
 		return err
 	}
@@ -125,6 +124,19 @@ func openBoth(from, to int, name string, read, write int, mode uint32, use func(
 		return err
 	}
 	return use(src, dst)
+}
+
+// openSource opens a directory or a regular file, whatever somebody who shares the root file system has put in its place since we looked.
+func openSource(dir int, name string, flags int) (int, error) {
+	if flags&unix.O_DIRECTORY != 0 {
+		return unix.Openat(dir, name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	}
+	found, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(found)
+	return openRegular(found)
 }
 
 func copyLink(from, to int, name string, st *unix.Stat_t) error {
