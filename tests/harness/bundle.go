@@ -153,7 +153,8 @@ func (b *Bundle) File(name, content string, mode os.FileMode) *Bundle {
 	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
 		b.t.Fatal(err)
 	}
-	if err := os.WriteFile(full, []byte(content), mode); err != nil {
+	write := func() error { return os.WriteFile(full, []byte(content), mode) }
+	if err := notWhileForking(write); err != nil {
 		b.t.Fatal(err)
 	}
 	if err := os.Chmod(full, mode); err != nil {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -208,7 +209,20 @@ func sourceTop(t T) string {
 	return ""
 }
 
+// notWhileForking runs write, which writes a program, while no other test
+// forks: a child would keep the file open for writing until its own execve,
+// and nobody could execute it (ETXTBSY).
+func notWhileForking(write func() error) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return write()
+}
+
 func copyFile(from, to string, mode os.FileMode) error {
+	return notWhileForking(func() error { return copyData(from, to, mode) })
+}
+
+func copyData(from, to string, mode os.FileMode) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err
