@@ -128,6 +128,11 @@ func (c *creation) compile() error {
 	if c.facts, err = gatherFacts(c.o.Spec, c.o.Bundle, c.host, c.places, c.o.Stdio); err != nil {
 		return err
 	}
+	if c.o.NoPivot {
+		if c.facts.KernelMounts, err = facts.KernelMounts(rootfsPath(c.o.Spec, c.o.Bundle)); err != nil {
+			return err
+		}
+	}
 	return c.compilePlan()
 }
 

@@ -55,6 +55,9 @@ type Facts struct {
 	Targets map[int]string
 	// Devices holds, for each entry of linux.devices, the host's path of the device with the same numbers.
 	Devices map[int]string
+	// KernelMounts are the host's mounts of proc and sysfs outside of the root file system, the innermost first. They are asked for when
+	// the root is not pivoted to.
+	KernelMounts []string
 	// RootParent is the mountpoint that root.path lies below, asked for when linux.rootfsPropagation is shared.
 	RootParent string
 	// Stdio says what the descriptors 0, 1 and 2 of the container's process are.

@@ -692,6 +692,26 @@ func TestOverlayRoot(t *testing.T) {
 	}
 }
 
+// What lies below the new root must not let a process of the container mount a proc
+// without masks in a user namespace of its own.
+func TestNoPivotHidesTheHostsProc(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"", "mapped", "shared"} {
+		b := harness.NewBundle(t).Sh("unshare -U -r -m -p -f sh -c 'mount -t proc proc /proc && echo mounted' 2>&1")
+		switch kind {
+		case "mapped":
+			b.MapIDs(100000, 65536)
+		case "shared":
+			b.Spec.Linux.RootfsPropagation = kind
+		}
+		b.Spec.Process.User.UID, b.Spec.Process.User.GID = 1000, 1000
+		b.Spec.Linux.MaskedPaths = []string{"/proc/kcore", "/proc/keys", "/proc/timer_list"}
+		if res := b.Run("--no-pivot"); !strings.Contains(res.Stdout, "mount: permission denied") {
+			t.Errorf("%s: %s%s", kind, res.Stdout, res.Stderr)
+		}
+	}
+}
+
 func TestNoPivot(t *testing.T) {
 	t.Parallel()
 	b := harness.NewBundle(t).Sh("ls /; hostname")
