@@ -34,12 +34,13 @@ func (r *Runtime) Explain(id, bundle string, spec *specs.Spec) (*plan.Plan, erro
 		add("linux.intelRdt", "make the resctrl group "+c.resctrl.Dir+" or look at it, and set its limits")
 	}
 	for _, line := range c.set.Lines() {
-		// "FILE = VALUE  (PLACE)"
-		write, from, ok := strings.Cut(strings.TrimSuffix(line, ")"), "  (")
-		if !ok {
-			from = "linux.resources"
+		// "FILE = VALUE  (PLACE)", or more than that: then it stays together.
+		write, place, _ := strings.Cut(line, "  (")
+		place, simple := strings.CutSuffix(place, ")")
+		if !simple || strings.ContainsAny(place, ";(") {
+			write, place = line, "linux.resources"
 		}
-		add(from, "write "+write)
+		add(place, "write "+write)
 	}
 	p := *c.plan
 	p.Steps = slices.Concat(before, p.Steps)
