@@ -65,6 +65,18 @@ func (c *Container) lock() (unlock func(), err error) {
 	return unlock, nil
 }
 
+// lockStatus is lock with the status that the container then has.
+func (c *Container) lockStatus() (status Status, unlock func(), err error) {
+	if unlock, err = c.lock(); err != nil {
+		return "", nil, err
+	}
+	if status, err = c.Status(); err != nil {
+		unlock()
+		return "", nil, err
+	}
+	return status, unlock, nil
+}
+
 func (c *Container) reload() error {
 	rec, err := c.dir.Load()
 	if err == nil {

@@ -54,9 +54,7 @@ func hookPlan(h *specs.Hook, flags uint64) *plan.Plan {
 		b.Step(from, "join the container's namespaces", plan.Setns(init, plan.Int(int64(flags), plan.CloneText(flags))))
 	}
 	if flags&unix.CLONE_NEWUSER != 0 {
-		// As anybody else the hook would lose all capabilities on exec.
-		zero := plan.Num(0)
-		b.Step(from, "become root of the user namespace", plan.Sys(plan.SysSetresgid, zero, zero, zero), plan.Sys(plan.SysSetresuid, zero, zero, zero))
+		b.Step(from, "become root of the user namespace", plan.BecomeRoot()...)
 	}
 	b.Step(from, "go to the container's root file system", plan.Fchdir(rootfs))
 	if flags&unix.CLONE_NEWPID != 0 {

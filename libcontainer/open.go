@@ -124,12 +124,10 @@ func (c *creation) open() error {
 			f, err = makeDevices(c.o.Spec)
 		case specconv.FileConsole:
 			c.console, err = newConsoleEnd(c.o.ConsoleSocket, c.o.Console)
-			if err == nil {
-				c.files.give(name, c.console.init)
-			}
 			if err != nil {
 				return err
 			}
+			c.files.give(name, c.console.init)
 			continue
 		default:
 			continue

@@ -26,15 +26,11 @@ func (c *Container) Resume() error {
 }
 
 func (c *Container) freeze(allowed func(Status) error, freeze bool) error {
-	unlock, err := c.lock()
+	status, unlock, err := c.lockStatus()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	status, err := c.Status()
-	if err != nil {
-		return err
-	}
 	if err := allowed(status); err != nil {
 		return err
 	}

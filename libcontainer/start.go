@@ -29,15 +29,11 @@ func (c *Container) Start(traceFile string) error {
 }
 
 func (c *Container) start(t *trace.Recorder) error {
-	unlock, err := c.lock()
+	status, unlock, err := c.lockStatus()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	status, err := c.Status()
-	if err != nil {
-		return err
-	}
 	switch status {
 	case Created:
 	case Stopped:

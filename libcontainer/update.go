@@ -22,15 +22,11 @@ type UpdateOptions struct {
 // Update changes the limits of a container that has not stopped, all or none, and notes them in the saved configuration: a later
 // update starts from there.
 func (c *Container) Update(o *UpdateOptions) error {
-	unlock, err := c.lock()
+	status, unlock, err := c.lockStatus()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	status, err := c.Status()
-	if err != nil {
-		return err
-	}
 	if status == Stopped || status == Creating {
 		return ErrNotRunning
 	}

@@ -32,7 +32,6 @@ const (
 	FileRootfs        = "rootfs"
 	fileTasks         = "cgroup "
 	fileMount         = "mounts[%d].source"
-	fileDevice        = "linux.devices[%d].source"
 	defaultPath       = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 )
 

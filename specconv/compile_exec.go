@@ -180,9 +180,7 @@ func (c *compiler) joinContainer(flags uint64) {
 	if flags != 0 {
 		ops := []plan.Op{plan.Setns(fd, plan.Int(int64(flags), plan.CloneText(flags)))}
 		if flags&unix.CLONE_NEWUSER != 0 {
-			zero := plan.Num(0)
-			ops = append(ops, plan.Sys(plan.SysSetresgid, zero, zero, zero), plan.Sys(plan.SysSetresuid, zero, zero, zero),
-				plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))
+			ops = append(append(ops, plan.BecomeRoot()...), plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))
 		}
 		c.Step("default", "join the container's namespaces: "+namespaceNames(flags), ops...)
 	}

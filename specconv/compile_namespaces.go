@@ -144,11 +144,8 @@ func (c *compiler) userNamespace() {
 	default:
 		return
 	}
-	zero := plan.Num(0)
 	c.Step("linux.namespaces", "become root of the user namespace",
-		plan.Sys(plan.SysSetresgid, zero, zero, zero),
-		plan.Sys(plan.SysSetresuid, zero, zero, zero),
-		plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))
+		append(plan.BecomeRoot(), plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))...)
 }
 
 // timeOffsets is linux.timeOffsets as /proc/PID/timens_offsets takes it (time_namespaces(7)).

@@ -210,6 +210,12 @@ func (b *Builder) SpawnChild(namespaces uint64, cgroup *Arg) Op {
 	return Sys(Spawn, args, Int(CloneArgsSize, label))
 }
 
+// BecomeRoot makes the process root of the user namespace that it is in. Without an id there it would lose all capabilities on execve.
+func BecomeRoot() []Op {
+	zero := Num(0)
+	return []Op{Sys(SysSetresgid, zero, zero, zero), Sys(SysSetresuid, zero, zero, zero)}
+}
+
 // MapPage maps the page shared with the host over the image's own: the first op, since from then on the host sees how far the init came.
 func (b *Builder) MapPage(size int) Op {
 	fd := b.File(File{Name: "progress"})
