@@ -28,13 +28,9 @@ type Runtime struct {
 	Warn func(msg string)
 }
 
-// CreateOptions are the parts of `create` and `run` that do not stand in config.json.
-type CreateOptions struct {
-	Bundle string      // absolute
-	Spec   *specs.Spec // loaded and checked
-	// Config is the text of config.json, kept beside the state: later edits of the bundle have no effect.
-	Config []byte
-	Stdio  [3]*os.File
+// ProcessOptions are what a process gets from the caller, and where others are told of it.
+type ProcessOptions struct {
+	Stdio [3]*os.File
 	// Preserve is handed to the container's process as 3, 4, …
 	Preserve []*os.File
 	// ListenFDs is how many of Preserve came by socket activation; the process is told with LISTEN_FDS and LISTEN_PID.
@@ -43,28 +39,30 @@ type CreateOptions struct {
 	ConsoleSocket string
 	PidfdSocket   string
 	// Console, when not nil, receives the master of the container's terminal in place of a console socket.
-	Console      func(master *os.File) error
-	PidFile      string
+	Console func(master *os.File) error
+	PidFile string
+	Trace   string // file for the trace, or empty
+}
+
+// CreateOptions are the parts of `create` and `run` that do not stand in config.json.
+type CreateOptions struct {
+	ProcessOptions
+	Bundle string      // absolute
+	Spec   *specs.Spec // loaded and checked
+	// Config is the text of config.json, kept beside the state: later edits of the bundle have no effect.
+	Config       []byte
 	NoPivot      bool
 	NoNewKeyring bool
 	// Run goes straight on to the user's program: there will be no Start.
-	Run   bool
-	Trace string // file for the trace, or empty
+	Run bool
 }
 
 // ExecOptions are what `exec` needs beside the process itself.
 type ExecOptions struct {
-	Process       *specs.Process // whole: the caller has merged flags and the container's own process
-	Stdio         [3]*os.File
-	Preserve      []*os.File
-	ListenFDs     int
-	ConsoleSocket string
-	PidfdSocket   string
-	Console       func(master *os.File) error
-	PidFile       string
-	Cgroup        []string // `--cgroup` arguments
-	IgnorePaused  bool
-	Trace         string
+	ProcessOptions
+	Process      *specs.Process // whole: the caller has merged flags and the container's own process
+	Cgroup       []string       // `--cgroup` arguments
+	IgnorePaused bool
 }
 
 // Process is a process that Create (with Run) or Exec started; it is a child of the caller.

@@ -79,7 +79,7 @@ func (c *Container) runStartHooks(spec *specs.Spec) error {
 		if h.Env != nil {
 			process.Env = h.Env
 		}
-		p, err := c.launch(&ExecOptions{Process: &process, Stdio: stdio}, spec)
+		p, err := c.launch(&ExecOptions{Process: &process, ProcessOptions: ProcessOptions{Stdio: stdio}}, spec)
 		if err != nil {
 			return 0, err
 		}

@@ -54,10 +54,8 @@ func (b *bundleFlags) options(a *app, foreground bool) (*libcontainer.CreateOpti
 		}
 	}
 	return &libcontainer.CreateOptions{
-		Bundle: bundle, Spec: spec, Config: config,
-		Stdio: given.stdio, Preserve: given.preserve, ListenFDs: given.listenFDs,
-		ConsoleSocket: given.consoleSocket, PidfdSocket: given.pidfdSocket, PidFile: given.pidFile,
-		NoPivot: b.noPivot, NoNewKeyring: b.noNewKeyring, Trace: given.trace,
+		ProcessOptions: given.options(), Bundle: bundle, Spec: spec, Config: config,
+		NoPivot: b.noPivot, NoNewKeyring: b.noNewKeyring,
 	}, nil
 }
 

@@ -107,10 +107,7 @@ func (x *execFlags) exec(a *app, container *libcontainer.Container, args []strin
 	}
 	process.Env = append(process.Env, given.env...)
 	opts := &libcontainer.ExecOptions{
-		Process: process,
-		Stdio:   given.stdio, Preserve: given.preserve, ListenFDs: given.listenFDs,
-		ConsoleSocket: given.consoleSocket, PidfdSocket: given.pidfdSocket, PidFile: given.pidFile,
-		Cgroup: x.cgroup, IgnorePaused: x.ignorePaused, Trace: given.trace,
+		ProcessOptions: given.options(), Process: process, Cgroup: x.cgroup, IgnorePaused: x.ignorePaused,
 	}
 	if x.detach {
 		_, err = container.Exec(opts)

@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer"
 )
 
 // streams are the flags for what a new process is connected to; create, run and exec have them.
@@ -32,6 +34,13 @@ type connections struct {
 	listenFDs                                  int
 	consoleSocket, pidfdSocket, pidFile, trace string
 	env                                        []string // for the new process
+}
+
+func (c *connections) options() libcontainer.ProcessOptions {
+	return libcontainer.ProcessOptions{
+		Stdio: c.stdio, Preserve: c.preserve, ListenFDs: c.listenFDs,
+		ConsoleSocket: c.consoleSocket, PidfdSocket: c.pidfdSocket, PidFile: c.pidFile, Trace: c.trace,
+	}
 }
 
 // open checks the flags against each other and finds the descriptors to be preserved. In the foreground the command stays and

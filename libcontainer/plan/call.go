@@ -32,7 +32,6 @@ const (
 	SysExitGroup
 	SysFaccessat2
 	SysFchdir
-	SysFchmodat
 	SysFchown
 	SysFchownat
 	SysFsconfig
@@ -40,7 +39,6 @@ const (
 	SysFsmount
 	SysFsopen
 	SysGetcwd
-	SysGetxattr
 	SysIoctl
 	SysIoprioSet
 	SysKeyctl
@@ -66,7 +64,6 @@ const (
 	SysSendto
 	SysSetMempolicy
 	SysSetdomainname
-	SysSetgid
 	SysSetgroups
 	SysSethostname
 	SysSetns
@@ -88,10 +85,10 @@ const (
 )
 
 const callNames = "set load32 store32 load64 store64 assert fail spawn " +
-	"accept4 capset chdir chroot clock_gettime close close_range dup3 execve exit_group faccessat2 fchdir fchmodat fchown fchownat " +
-	"fsconfig fsetxattr fsmount fsopen getcwd getxattr ioctl ioprio_set keyctl mkdirat mknodat mmap mount_setattr move_mount open_tree openat2 " +
+	"accept4 capset chdir chroot clock_gettime close close_range dup3 execve exit_group faccessat2 fchdir fchown fchownat " +
+	"fsconfig fsetxattr fsmount fsopen getcwd ioctl ioprio_set keyctl mkdirat mknodat mmap mount_setattr move_mount open_tree openat2 " +
 	"personality pivot_root prctl prlimit64 read recvfrom rt_sigaction rt_sigprocmask sched_setaffinity sched_setattr seccomp sendmsg " +
-	"sendto set_mempolicy setdomainname setgid setgroups sethostname setns setresgid setresuid setsid socket statx symlinkat umask " +
+	"sendto set_mempolicy setdomainname setgroups sethostname setns setresgid setresuid setsid socket statx symlinkat umask " +
 	"umount2 unlinkat unshare write none "
 
 // String is the call's name in the man pages.
