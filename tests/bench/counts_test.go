@@ -19,13 +19,11 @@ var update = flag.Bool("update", false, "write counts.txt anew")
 // countsFile keeps the counts that were reached.
 const countsFile = "counts.txt"
 
-// How far a count may grow. System calls depend a little on the host's cgroups; page faults on where the Go runtime's threads happen to run.
-const (
-	tolerance      = 1.05
-	faultTolerance = 1.30
-)
+// tolerance is how far a count may grow: system calls depend a little on the host's cgroups.
+const tolerance = 1.05
 
-// counts of one command: they are nearly the same on every machine and under any load, as times are not.
+// counts of one command: calls and image are nearly the same on every machine and under any load, as times are not. Page faults are printed beside
+// them and never judged: how many pages one fault maps depends on how the page cache holds the binary, a third more or less from one machine to the next.
 type counts struct {
 	calls  int // system calls of the command and of the container's init up to the program's end
 	image  int // bytes of the init image, 0 if the command makes none
@@ -38,7 +36,7 @@ var noise = []string{
 	"rt_sigprocmask", "sigaltstack", "mmap", "madvise", "munmap", "restart_syscall", "exit", "exit_group", "set_robust_list", "rseq",
 }
 
-// TestCounts guards what was won: each command's system calls, page faults and image size against the committed ones.
+// TestCounts guards what was won: each command's system calls and image size against the committed ones.
 func TestCounts(t *testing.T) {
 	e, r := testEnv(t)
 	got := measureCounts(t, e, r)
@@ -53,12 +51,10 @@ func TestCounts(t *testing.T) {
 		for _, c := range []struct {
 			what      string
 			got, want int
-			tolerance float64
 		}{
-			{"system calls", g.calls, w.calls, tolerance}, {"bytes of init image", g.image, w.image, tolerance},
-			{"page faults", g.faults, w.faults, faultTolerance},
+			{"system calls", g.calls, w.calls}, {"bytes of init image", g.image, w.image},
 		} {
-			if float64(c.got) > float64(c.want)*c.tolerance {
+			if float64(c.got) > float64(c.want)*tolerance {
 				t.Errorf("%s: %d %s, committed are %d (go test ./tests/bench -update, if there is a reason)", name, c.got, c.what, c.want)
 			}
 		}
