@@ -33,6 +33,8 @@ func gatherFacts(spec *specs.Spec, bundle string, host *cgroups.Layout, places [
 				f.Sources = make(map[int]facts.Source)
 			}
 			f.Sources[i] = facts.OfSource(inBundle(m.Source, bundle))
+		case m.Type == "overlay":
+			f.OverlayLayers = facts.KernelIs(6, 11)
 		case m.Type == "tmpfs":
 			if mode, ok := coveredMode(root, m.Destination); ok {
 				if f.Covered == nil {

@@ -32,12 +32,14 @@ func removeHostMounts(rec *state.Record) error {
 	if rec == nil || rec.RootBelow == 0 {
 		return nil
 	}
-	id, err := facts.MountID(rec.Config.Rootfs)
-	if err != nil || id == rec.RootBelow {
-		return nil // nothing of ours is there any more, or yet
+	// A creation that was killed may have left a mount over its root.
+	for {
+		id, err := facts.MountID(rec.Config.Rootfs)
+		if err != nil || id == rec.RootBelow {
+			return nil // nothing of ours is there any more, or yet
+		}
+		if err := unix.Unmount(rec.Config.Rootfs, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
+			return fmt.Errorf("unmount the container's root file system %s: %w", rec.Config.Rootfs, err)
+		}
 	}
-	if err := unix.Unmount(rec.Config.Rootfs, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
-		return fmt.Errorf("unmount the container's root file system %s: %w", rec.Config.Rootfs, err)
-	}
-	return nil
 }

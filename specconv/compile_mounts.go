@@ -188,7 +188,11 @@ func (e *mountEntry) filesystem() error {
 		e.late = true
 	}
 	m := e.tmp()
-	ops := append(e.open(typ, m, e.configure, attr), e.relabel(m, typ)...)
+	ops, set, clr, err := e.make(m, attr)
+	if err != nil {
+		return err
+	}
+	ops = append(ops, e.relabel(m, typ)...)
 	// proc and sysfs go on a real directory: a symbolic link in their place would put another file system where security
 	// settings are looked for (CVE-2019-19921, CVE-2023-27561).
 	noLinks := typ == "proc" || typ == "sysfs"
@@ -202,7 +206,7 @@ func (e *mountEntry) filesystem() error {
 		e.copyUp(ops, m, target)
 		return nil
 	}
-	ops = append(ops, e.attach(m, target, 0, 0, 0)...)
+	ops = append(ops, e.attach(m, target, 0, set, clr)...)
 	e.Step(e.from, e.what("mount "+typ+" on"), ops...)
 	return nil
 }
@@ -219,48 +223,6 @@ func (e *mountEntry) bindSysfs() {
 	}
 	ops = append(ops, e.attach(tree, target, e.cloned(), 0, 0)...)
 	e.Step(e.from, e.what("bind the host's sysfs, since the network is not the container's own, on"), ops...)
-}
-
-// configure hands the options to the file system.
-func (e *mountEntry) configure(fs plan.Arg) []plan.Op {
-	var ops []plan.Op
-	if e.m.Source != "" {
-		ops = append(ops, plan.FsString(fs, "source", e.m.Source))
-	}
-	for _, flag := range e.o.Super {
-		ops = append(ops, plan.FsFlag(fs, flag))
-	}
-	if e.o.AttrSet&unix.MOUNT_ATTR_RDONLY != 0 && onDevice(e.m.Type) {
-		ops = append(ops, plan.FsFlag(fs, "ro"))
-	}
-	mode, labelled := false, false
-	for _, d := range e.o.Data {
-		at := fmt.Sprintf("%s.options[%d]: mount %s on %s: %s", e.from, d.Index, e.m.Type, e.m.Destination, d)
-		if d.HasValue {
-			ops = append(ops, plan.FsString(fs, d.Key, unquote(d.Key, d.Value)).Says(at))
-		} else {
-			ops = append(ops, plan.FsFlag(fs, d.Key).Says(at))
-		}
-		mode = mode || d.Key == "mode"
-		labelled = labelled || d.Key == "context"
-	}
-	if covered, ok := e.in.Facts.Covered[e.i]; ok && e.m.Type == "tmpfs" && !mode {
-		ops = append(ops, plan.FsString(fs, "mode", fmt.Sprintf("%o", covered)))
-	}
-	if !labelled {
-		ops = append(ops, e.context(fs, e.m.Type)...)
-	}
-	return ops
-}
-
-// onDevice reports whether a file system has state of its own that must be opened read-only as such. The kernel's own have one
-// superblock for all mounts, whose flags are not ours to change.
-func onDevice(fstype string) bool {
-	switch fstype {
-	case "proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "devtmpfs", "securityfs", "debugfs", "tracefs", "bpf":
-		return false
-	}
-	return true
 }
 
 // copyUp lets the host copy what the tmpfs is about to cover, before it is attached: both are handed over as descriptors, so that no path

@@ -58,6 +58,9 @@ type Facts struct {
 	// KernelMounts are the host's mounts of proc and sysfs outside of the root file system, the innermost first. They are asked for when
 	// the root is not pivoted to.
 	KernelMounts []string
+	// OverlayLayers says that overlay takes its lower directories one by one, by their names as they are (lowerdir+, Linux 6.11). It is asked
+	// for when mounts has an overlay.
+	OverlayLayers bool
 	// RootParent is the mountpoint that root.path lies below, asked for when linux.rootfsPropagation is shared.
 	RootParent string
 	// Stdio says what the descriptors 0, 1 and 2 of the container's process are.
@@ -199,4 +202,17 @@ func MountID(path string) (uint64, error) {
 		return 0, fmt.Errorf("statx %s: %w", path, err)
 	}
 	return st.Mnt_id, nil
+}
+
+// KernelIs reports whether this kernel is Linux major.minor or newer.
+func KernelIs(major, minor int) bool {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return false
+	}
+	var ma, mi int
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &ma, &mi); err != nil {
+		return false
+	}
+	return ma > major || ma == major && mi >= minor
 }

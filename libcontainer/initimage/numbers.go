@@ -36,6 +36,7 @@ var numbers = [plan.SysNone]uint16{
 	plan.SysMkdirat:          unix.SYS_MKDIRAT,
 	plan.SysMknodat:          unix.SYS_MKNODAT,
 	plan.SysMmap:             unix.SYS_MMAP,
+	plan.SysMount:            unix.SYS_MOUNT,
 	plan.SysMountSetattr:     unix.SYS_MOUNT_SETATTR,
 	plan.SysMoveMount:        unix.SYS_MOVE_MOUNT,
 	plan.SysOpenTree:         unix.SYS_OPEN_TREE,

@@ -45,6 +45,7 @@ const (
 	SysMkdirat
 	SysMknodat
 	SysMmap
+	SysMount
 	SysMountSetattr
 	SysMoveMount
 	SysOpenTree
@@ -86,7 +87,7 @@ const (
 
 const callNames = "set load32 store32 load64 store64 assert fail spawn " +
 	"accept4 capset chdir chroot clock_gettime close close_range dup3 execve exit_group faccessat2 fchdir fchown fchownat " +
-	"fsconfig fsetxattr fsmount fsopen getcwd ioctl ioprio_set keyctl mkdirat mknodat mmap mount_setattr move_mount open_tree openat2 " +
+	"fsconfig fsetxattr fsmount fsopen getcwd ioctl ioprio_set keyctl mkdirat mknodat mmap mount mount_setattr move_mount open_tree openat2 " +
 	"personality pivot_root prctl prlimit64 read recvfrom rt_sigaction rt_sigprocmask sched_setaffinity sched_setattr seccomp sendmsg " +
 	"sendto set_mempolicy setdomainname setgroups sethostname setns setresgid setresuid setsid socket statx symlinkat umask " +
 	"umount2 unlinkat unshare write none "

@@ -45,6 +45,7 @@ var callTable = [Calls]callInfo{
 	SysGetcwd:        {addr: 1, length: 2, writes: true},
 	SysMkdirat:       {paths: [2]pathArg{{2, 1}}},
 	SysMknodat:       {paths: [2]pathArg{{2, 1}}},
+	SysMount:         {paths: [2]pathArg{{2, 0}}, caps: capAdmin, strict: true},
 	SysMountSetattr:  {paths: [2]pathArg{{2, 1}}, nofollow: 3, addr: 4, length: 5, caps: capAdmin},
 	SysMoveMount:     {paths: [2]pathArg{{2, 1}, {4, 3}}, caps: capAdmin},
 	SysOpenTree:      {paths: [2]pathArg{{2, 1}}, nofollow: 3, fd: true, cloexec: 3, bit: unix.OPEN_TREE_CLOEXEC},
