@@ -11,21 +11,34 @@ import (
 
 // copyUp copies what a tmpfs is about to cover into it (the mount option tmpcopyup). Both directories are descriptors that the init
 // brought, and every step goes from a directory to one name in it without following links: the image can't lead us out.
-func copyUp(covered, tmpfs *os.File) error {
+//
+// The names, owners and the like are made here; the contents, which may be large, are left to data.
+func copyUp(covered, tmpfs *os.File, data *dataCopier) error {
 	from, err := unix.Openat(int(covered.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("tmpcopyup: open the covered directory: %w", err)
+		return fmt.Errorf("%s: tmpcopyup: open the covered directory: %w", data.from, err)
 	}
 	to, err := unix.Openat(int(tmpfs.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		unix.Close(from)
-		return fmt.Errorf("tmpcopyup: open the tmpfs: %w", err)
+		return fmt.Errorf("%s: tmpcopyup: open the tmpfs: %w", data.from, err)
 	}
-	if err := asOwnerOf(to, func() error { return copyDirectory(from, to) }); err != nil {
-		return fmt.Errorf("tmpcopyup: %w", err)
+	data.tmpfs = tmpfs
+	defer data.close()
+	c := copier{data}
+	if err := asOwnerOf(to, func() error {
+		if err := c.directory(from, to); err != nil {
+			return err
+		}
+		return data.finish()
+	}); err != nil {
+		return fmt.Errorf("%s: tmpcopyup: %w", data.from, err)
 	}
 	return nil
 }
+
+// copier makes the copies of one tree.
+type copier struct{ data *dataCopier }
 
 // asOwnerOf calls f with the owner of an open directory for the user of file systems, and all our capabilities. In the tmpfs of a user
 // namespace nobody can make anything whose own id has no place there (EOVERFLOW), as root of the host has none.
@@ -59,8 +72,8 @@ func asOwnerOf(dir int, f func() error) error {
 	return <-done
 }
 
-// copyDirectory copies the entries and the attributes of one open directory to another, and closes both.
-func copyDirectory(from, to int) error {
+// directory copies the entries and the attributes of one open directory to another, and closes both.
+func (c copier) directory(from, to int) error {
 	src, dst := os.NewFile(uintptr(from), "covered"), os.NewFile(uintptr(to), "tmpfs")
 	defer src.Close()
 	defer dst.Close()
@@ -69,7 +82,7 @@ func copyDirectory(from, to int) error {
 		return err
 	}
 	for _, name := range names {
-		if err := copyEntry(from, to, name); err != nil {
+		if err := c.entry(from, to, name); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -80,7 +93,7 @@ func copyDirectory(from, to int) error {
 	return copyAttributes(from, to, &st)
 }
 
-func copyEntry(from, to int, name string) error {
+func (c copier) entry(from, to int, name string) error {
 	var st unix.Stat_t
 	if err := unix.Fstatat(from, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return err
@@ -90,15 +103,10 @@ func copyEntry(from, to int, name string) error {
 		if err := unix.Mkdirat(to, name, 0o700); err != nil {
 			return err
 		}
-		return openBoth(from, to, name, unix.O_RDONLY|unix.O_DIRECTORY, unix.O_RDONLY|unix.O_DIRECTORY, 0, copyDirectory)
+		return openBoth(from, to, name, unix.O_RDONLY|unix.O_DIRECTORY, unix.O_RDONLY|unix.O_DIRECTORY, 0, c.directory)
 	case unix.S_IFREG:
 		return openBoth(from, to, name, unix.O_RDONLY, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600, func(src, dst int) error {
-			defer unix.Close(src)
-			defer unix.Close(dst)
-			if err := copyData(src, dst); err != nil {
-				return err
-			}
-			return copyAttributes(src, dst, &st)
+			return c.data.add(src, dst)
 		})
 	case unix.S_IFLNK:
 		return copyLink(from, to, name, &st)
@@ -149,34 +157,6 @@ func copyLink(from, to int, name string, st *unix.Stat_t) error {
 		return err
 	}
 	return unix.Fchownat(to, name, int(st.Uid), int(st.Gid), unix.AT_SYMLINK_NOFOLLOW)
-}
-
-func copyData(src, dst int) error {
-	for {
-		n, err := unix.CopyFileRange(src, nil, dst, nil, 1<<30, 0)
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case errors.Is(err, unix.EXDEV), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS):
-			// Between some file systems there is only the plain way.
-			return sendData(src, dst)
-		case err != nil:
-			return err
-		case n == 0:
-			return nil
-		}
-	}
-}
-
-func sendData(src, dst int) error {
-	for {
-		n, err := unix.Sendfile(dst, src, nil, 1<<30)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil || n == 0 {
-			return err
-		}
-	}
 }
 
 // copyAttributes copies owner, mode, extended attributes and times, in this order: a change of owner clears set-id bits, and writing changes times.

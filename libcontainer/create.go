@@ -350,7 +350,7 @@ func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
 	case specconv.DoAttach:
 		return c.scope.manager.Attach(c.scope.unit.Name, c.proc.Pid())
 	case specconv.DoTmpCopyUp:
-		return copyUp(files[0], files[1])
+		return copyUp(files[0], files[1], c.dataCopier(s.From))
 	case specconv.DoPrestart:
 		// Step 3 of the life cycle: "created" is what comes after step 2, and the validation suite asks for it here.
 		st := c.hookState()
@@ -376,6 +376,15 @@ func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
 		return c.container().runStartHooks(c.o.Spec)
 	}
 	return fmt.Errorf("%s: the plan asks the host for %q, which it does not know", s.From, s.Do)
+}
+
+// dataCopier copies files in the container's cgroup, if we may put a process there.
+func (c *creation) dataCopier(from string) *dataCopier {
+	d := &dataCopier{from: from, cg: c.cg, stdio: c.o.Stdio, dir: c.dir.Path()}
+	if c.facts.Attach {
+		d.cg = nil
+	}
+	return d
 }
 
 // created is the last rendezvous: the init waits for nothing but our word.

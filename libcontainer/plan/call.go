@@ -42,6 +42,7 @@ const (
 	SysIoctl
 	SysIoprioSet
 	SysKeyctl
+	SysLseek
 	SysMkdirat
 	SysMknodat
 	SysMmap
@@ -61,6 +62,7 @@ const (
 	SysSchedSetaffinity
 	SysSchedSetattr
 	SysSeccomp
+	SysSendfile
 	SysSendmsg
 	SysSendto
 	SysSetMempolicy
@@ -87,8 +89,8 @@ const (
 
 const callNames = "set load32 store32 load64 store64 assert fail spawn " +
 	"accept4 capset chdir chroot clock_gettime close close_range dup3 execve exit_group faccessat2 fchdir fchown fchownat " +
-	"fsconfig fsetxattr fsmount fsopen getcwd ioctl ioprio_set keyctl mkdirat mknodat mmap mount mount_setattr move_mount open_tree openat2 " +
-	"personality pivot_root prctl prlimit64 read recvfrom rt_sigaction rt_sigprocmask sched_setaffinity sched_setattr seccomp sendmsg " +
+	"fsconfig fsetxattr fsmount fsopen getcwd ioctl ioprio_set keyctl lseek mkdirat mknodat mmap mount mount_setattr move_mount open_tree openat2 " +
+	"personality pivot_root prctl prlimit64 read recvfrom rt_sigaction rt_sigprocmask sched_setaffinity sched_setattr seccomp sendfile sendmsg " +
 	"sendto set_mempolicy setdomainname setgroups sethostname setns setresgid setresuid setsid socket statx symlinkat umask " +
 	"umount2 unlinkat unshare write none "
 

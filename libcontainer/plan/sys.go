@@ -159,6 +159,14 @@ func Write(fd Arg, data string) Op {
 	return Sys(SysWrite, fd, Bytes([]byte(data), strconv.Quote(data)), Num(int64(len(data)))).Exactly(len(data))
 }
 
+// Seek puts the position of an open file off bytes behind its start.
+func Seek(fd Arg, off int64) Op { return Sys(SysLseek, fd, Num(off), Int(unix.SEEK_SET, "SEEK_SET")) }
+
+// Sendfile copies n bytes, 2 GiB at most, from the position of one file to that of another.
+func Sendfile(to, from Arg, n int64) Op {
+	return Sys(SysSendfile, to, from, Num(0), Num(n)).Exactly(int(n))
+}
+
 // Sendto sends without SIGPIPE: the other side may be gone.
 func Sendto(sock Arg, data Arg, n int) Op {
 	return Sys(SysSendto, sock, data, Num(int64(n)), Int(unix.MSG_NOSIGNAL, "MSG_NOSIGNAL"), Num(0), Num(0))

@@ -5,9 +5,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/tests/harness"
@@ -99,6 +102,78 @@ func TestOverlayWithLongPaths(t *testing.T) {
 	long := harness.NewBundle(t).Args("true")
 	long.Mount("tmpfs", "/data", "tmpfs", "mode="+strings.Repeat("0", 5000)+"755")
 	long.FailRun("mounts[7].options: 5008 bytes are too long: the kernel takes 4095 at a time, and of one option 255")
+}
+
+// What is copied into a tmpfs is the container's memory, as if it had written it.
+func TestTmpcopyupIsCharged(t *testing.T) {
+	t.Parallel()
+	harness.NeedController(t, "memory")
+	const size = 8 << 20
+	bundle := func(limit int64) *harness.Bundle {
+		b := sleeper(t).File("data/large", strings.Repeat("x", size), 0o644)
+		b.Spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit}}
+		return b.Mount("tmpfs", "/data", "tmpfs", "tmpcopyup")
+	}
+	b := bundle(64 << 20).Create()
+	if n, err := strconv.Atoi(b.CgroupValue("memory", "memory.usage_in_bytes", "memory.current")); err != nil || n < size {
+		t.Errorf("%d bytes are charged to the container (%v), of a copy of %d", n, err, size)
+	}
+	b.Do("start")
+	if got := strings.TrimSpace(b.MustExec("wc", "-c", "/data/large")); !strings.HasPrefix(got, fmt.Sprint(size)) {
+		t.Errorf("the copy: %s", got)
+	}
+	b = bundle(2 << 20)
+	b.FailRun("container init was OOM-killed (memory limit too low?): ")
+}
+
+// One process is all that some containers may have.
+func TestTmpcopyupWithOneProcess(t *testing.T) {
+	t.Parallel()
+	harness.NeedController(t, "pids")
+	one := int64(1)
+	b := harness.NewBundle(t).File("data/file", "copied\n", 0o644).Args("cat", "/data/file")
+	b.Spec.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &one}}
+	wantLines(t, b.Mount("tmpfs", "/data", "tmpfs", "tmpcopyup").MustRun(), "copied")
+}
+
+func TestTmpcopyupOfHoles(t *testing.T) {
+	t.Parallel()
+	b := harness.NewBundle(t).File("data/sparse", "begin", 0o640).Sh("stat -c %s /data/sparse; du -k /data/sparse; tr -d '\\0' </data/sparse; stat -c %a:%Y /data/sparse")
+	name := filepath.Join(b.Rootfs, "data/sparse")
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, at := range []int64{20 << 20, 50 << 20} {
+		if _, err := f.WriteAt([]byte("middle"), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Truncate(64 << 20); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(name, time.Unix(1000, 0), time.Unix(1000, 0)); err != nil {
+		t.Fatal(err)
+	}
+	wantLines(t, b.Mount("tmpfs", "/data", "tmpfs", "tmpcopyup", "size=1m").MustRun(),
+		fmt.Sprint(64<<20), "12\t/data/sparse", "beginmiddlemiddle"+"640:1000")
+}
+
+func TestTmpcopyupOfManyFiles(t *testing.T) {
+	t.Parallel()
+	b := harness.NewBundle(t).Sh("ls /data | wc -l; cat /data/0 /data/999 /data/1299")
+	for i := range 1300 {
+		b.File(fmt.Sprint("data/", i), fmt.Sprintln(i), 0o644)
+	}
+	wantLines(t, b.Mount("tmpfs", "/data", "tmpfs", "tmpcopyup").MustRun(), "1300", "0", "999", "1299")
+}
+
+func TestTmpcopyupOfTooMuch(t *testing.T) {
+	t.Parallel()
+	b := harness.NewBundle(t).Args("true").File("data/large", strings.Repeat("x", 2<<20), 0o644)
+	b.Mount("tmpfs", "/data", "tmpfs", "tmpcopyup", "size=1m").
+		FailRun("mounts[7]: tmpcopyup: 2097152 bytes are to be copied, and the tmpfs has room for 1048576: no space left on device")
 }
 
 // kernelIs reports whether this kernel is at least the given one.
