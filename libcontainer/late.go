@@ -21,6 +21,9 @@ func setRlimits(pid int, list []specs.POSIXRlimit) error {
 		if !ok {
 			return fmt.Errorf("process.rlimits[%d].type: %s is not a resource limit", i, l.Type)
 		}
+		if l, ok = specconv.FirstRlimit(l); !ok {
+			continue
+		}
 		if err := unix.Prlimit(pid, n, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil); err != nil {
 			return fmt.Errorf("process.rlimits[%d]: set %s to %d (hard %d): %w", i, l.Type, l.Soft, l.Hard, err)
 		}

@@ -55,6 +55,7 @@ func (c *compiler) process() error {
 	if c.Plan.Waits {
 		c.waitForStart()
 	}
+	c.tightRlimits(p)
 	if filter != nil && !filter.Listener {
 		c.loadFilter(filter)
 	}
@@ -141,10 +142,39 @@ func (c *compiler) rlimits(p *specs.Process) error {
 		if !ok {
 			return fmt.Errorf("process.rlimits[%d].type: %s is not a resource limit", i, r.Type)
 		}
-		c.Step(fmt.Sprintf("process.rlimits[%d]", i), fmt.Sprintf("set %s to %d (hard %d)", r.Type, r.Soft, r.Hard),
-			plan.Sys(plan.SysPrlimit64, plan.Num(0), plan.Int(int64(n), r.Type), plan.Bytes(plan.Rlimit64(r.Soft, r.Hard), "limits"), plan.Num(0)))
+		if r, ok = FirstRlimit(r); ok {
+			c.rlimit(i, n, r)
+		}
 	}
 	return nil
+}
+
+func (c *compiler) rlimit(i, n int, r specs.POSIXRlimit) {
+	c.Step(fmt.Sprintf("process.rlimits[%d]", i), fmt.Sprintf("set %s to %d (hard %d)", r.Type, r.Soft, r.Hard),
+		plan.Sys(plan.SysPrlimit64, plan.Num(0), plan.Int(int64(n), r.Type), plan.Bytes(plan.Rlimit64(r.Soft, r.Hard), "limits"), plan.Num(0)))
+}
+
+// fewFiles are too few descriptors for the init: it is still to get one for the connection of `start`, or for a seccomp listener.
+const fewFiles = 64
+
+// FirstRlimit is the limit that is set while raising it is still possible; ok is false where nothing is to be raised. A tight one on descriptors
+// gets its final value from tightRlimits.
+func FirstRlimit(r specs.POSIXRlimit) (first specs.POSIXRlimit, ok bool) {
+	if r.Type == "RLIMIT_NOFILE" && r.Soft < fewFiles {
+		r.Soft = fewFiles
+		return r, r.Hard >= fewFiles
+	}
+	return r, true
+}
+
+// tightRlimits lowers what FirstRlimit has left higher, for which nobody needs a privilege.
+func (c *compiler) tightRlimits(p *specs.Process) {
+	for i, r := range p.Rlimits {
+		if first, _ := FirstRlimit(r); first != r {
+			n, _ := RlimitNumber(r.Type)
+			c.rlimit(i, n, r)
+		}
+	}
 }
 
 // RlimitNumber is the number of a limit of process.rlimits (setrlimit(2)).

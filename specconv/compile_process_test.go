@@ -139,3 +139,18 @@ func TestWaitForStart(t *testing.T) {
 		t.Errorf("the last call is %s with sync %d", last, l.out.Regs[plan.Report])
 	}
 }
+
+// The init needs a descriptor for the connection of start; the privilege to raise a limit is gone by then.
+func TestTightRlimit(t *testing.T) {
+	s := smallSpec()
+	s.Process.User.UID = 1000
+	s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 3, Hard: 100}, {Type: "RLIMIT_CORE", Soft: 1, Hard: 2}}
+	l := live(t, s, func(in *input) { in.Run = false })
+	l.executed()
+	l.inOrder("RLIMIT_NOFILE", "RLIMIT_CORE", "setresuid(1000", "accept4(", "RLIMIT_NOFILE", "execve(")
+	if got := l.calls("prlimit64"); len(got) != 3 {
+		t.Errorf("%q", got)
+	}
+	s.Process.Rlimits[0].Hard = 3
+	live(t, s, func(in *input) { in.Run = false }).inOrder("RLIMIT_CORE", "accept4(", "RLIMIT_NOFILE", "execve(")
+}

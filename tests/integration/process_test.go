@@ -273,11 +273,32 @@ func TestTinyRlimits(t *testing.T) {
 	t.Parallel()
 	ours(t, "its own init breaks under them")
 	for _, l := range []specs.POSIXRlimit{
-		{Type: "RLIMIT_NOFILE", Soft: 4, Hard: 4}, {Type: "RLIMIT_AS", Soft: 8 << 20, Hard: 8 << 20}, {Type: "RLIMIT_NPROC", Soft: 1, Hard: 1},
+		{Type: "RLIMIT_NOFILE", Soft: 4, Hard: 4}, {Type: "RLIMIT_NOFILE", Soft: 0, Hard: 0}, {Type: "RLIMIT_NOFILE", Soft: 3, Hard: 100}, {Type: "RLIMIT_AS", Soft: 8 << 20, Hard: 8 << 20}, {Type: "RLIMIT_NPROC", Soft: 1, Hard: 1},
 	} {
 		b := harness.NewBundle(t).Args("echo", "runs")
 		b.Spec.Process.Rlimits = []specs.POSIXRlimit{l}
 		wantLines(t, b.MustRun(), "runs")
+	}
+}
+
+// A limit that leaves no descriptor for the connection of `start`.
+func TestRlimitOfNoDescriptor(t *testing.T) {
+	t.Parallel()
+	ours(t, "its own init breaks under them")
+	for _, edit := range []func(b *harness.Bundle){func(*harness.Bundle) {}, func(b *harness.Bundle) { b.MapIDs(100000, 65536) }} {
+		b := sleeper(t)
+		b.Spec.Process.User.UID = 1000
+		b.Spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 3, Hard: 100}}
+		edit(b)
+		b.Start()
+		limits := readFile(t, fmt.Sprintf("/proc/%d/limits", b.Pid()))
+		if _, files, _ := strings.Cut(limits, "Max open files"); !slices.Equal(strings.Fields(files)[:2], []string{"3", "100"}) {
+			t.Error(limits)
+		}
+		// The limit is for exec's processes, too.
+		if res := b.Exec("sh", "-c", "ulimit -n; ulimit -Hn"); res.Stdout != "3\n100\n" {
+			t.Errorf("exec: %+v", res)
+		}
 	}
 }
 
