@@ -45,12 +45,15 @@ func setHome(p *launch.Process, uid uint32, files []*os.File) error {
 	return p.SetHome("HOME=" + home)
 }
 
-// homeOf looks a user up in a passwd file. The file is the image's: it may be anything, of any size, and what can't be read does
-// not name a home.
-func homeOf(passwd *os.File, uid uint32) string {
-	if st, err := passwd.Stat(); err != nil || !st.Mode().IsRegular() {
+// homeOf looks a user up in a passwd file, which has been found but not opened. The file is the image's: it may be anything, of any
+// size, and what can't be read does not name a home.
+func homeOf(found *os.File, uid uint32) string {
+	fd, err := openRegular(int(found.Fd()))
+	if err != nil {
 		return ""
 	}
+	passwd := os.NewFile(uintptr(fd), "/etc/passwd")
+	defer passwd.Close()
 	users, err := user.ParsePasswdFilter(bufio.NewReader(io.LimitReader(passwd, passwdLimit)), func(u user.User) bool { return u.Uid == int(uid) })
 	if err != nil || len(users) == 0 {
 		return ""

@@ -70,8 +70,9 @@ func isDirectory(p string, into plan.Reg) plan.Op {
 		Into(into).Allowing(unix.ENOTDIR, unix.EACCES)
 }
 
-// passwd opens the container's /etc/passwd for the host, if the environment has no HOME. It is opened by the init, which sees what
-// is mounted there; non-blocking, since the image may have a pipe in its place.
+// passwd finds the container's /etc/passwd for the host, if the environment has no HOME. That is done by the init, which sees what is
+// mounted there. The host opens it for reading, once it is sure of a regular file: to open a pipe or a device that an image has in its
+// place may wait, fail or have effects.
 func (c *compiler) passwd(p *specs.Process) (plan.Reg, bool) {
 	if c.spec.Process == nil {
 		return plan.NoReg, false
@@ -82,9 +83,9 @@ func (c *compiler) passwd(p *specs.Process) (plan.Reg, bool) {
 		}
 	}
 	fd := c.Reg()
-	c.Step("process.env", "open /etc/passwd of the container, to find HOME in",
-		plan.OpenFile(plan.Val(c.root), "etc/passwd", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS).
-			Into(fd).Allowing(unix.ENOENT, unix.ENOTDIR, unix.EACCES, unix.ELOOP, unix.ENXIO))
+	c.Step("process.env", "find /etc/passwd of the container, to find HOME in",
+		plan.OpenInRoot(plan.Val(c.root), "etc/passwd", 0).
+			Into(fd).Allowing(unix.ENOENT, unix.ENOTDIR, unix.EACCES, unix.ELOOP, unix.ENAMETOOLONG))
 	return fd, true
 }
 

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -174,6 +175,42 @@ func TestTmpcopyupOfTooMuch(t *testing.T) {
 	b := harness.NewBundle(t).Args("true").File("data/large", strings.Repeat("x", 2<<20), 0o644)
 	b.Mount("tmpfs", "/data", "tmpfs", "tmpcopyup", "size=1m").
 		FailRun("mounts[7]: tmpcopyup: 2097152 bytes are to be copied, and the tmpfs has room for 1048576: no space left on device")
+}
+
+// Whatever an image has for /etc/passwd, its users have ids.
+func TestPasswdThatIsNoFile(t *testing.T) {
+	t.Parallel()
+	for name, put := range map[string]func(passwd string) error{
+		"directory": func(p string) error { return os.Mkdir(p, 0o755) },
+		"pipe":      func(p string) error { return unix.Mkfifo(p, 0o666) },
+		"socket":    func(p string) error { return unix.Mknod(p, unix.S_IFSOCK|0o666, 0) },
+		"terminal":  func(p string) error { return unix.Mknod(p, unix.S_IFCHR|0o666, int(unix.Mkdev(5, 0))) },
+		"no driver": func(p string) error { return unix.Mknod(p, unix.S_IFCHR|0o666, int(unix.Mkdev(250, 250))) },
+		"disk":      func(p string) error { return unix.Mknod(p, unix.S_IFBLK|0o666, int(unix.Mkdev(7, 255))) },
+		"loop":      func(p string) error { return os.Symlink("passwd", p) },
+		"long link": func(p string) error { return os.Symlink(strings.Repeat("x", 300), p) },
+		"too much":  func(p string) error { return os.WriteFile(p, make([]byte, 5<<20), 0o644) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := sleeper(t).Edit(process(func(p *specs.Process) {
+				p.Env = []string{"PATH=/bin"}
+				p.User.UID = 12
+			}))
+			passwd := filepath.Join(b.Rootfs, "etc/passwd")
+			if err := errors.Join(os.Remove(passwd), put(passwd)); err != nil {
+				t.Fatal(err)
+			}
+			b.Start()
+			const want = "PATH=/bin\x00HOME=/\x00"
+			if env := readFile(t, fmt.Sprintf("/proc/%d/environ", b.Pid())); env != want {
+				t.Errorf("environment: %q", env)
+			}
+			if env := b.MustExec("cat", "/proc/self/environ"); env != want {
+				t.Errorf("exec's environment: %q", env)
+			}
+		})
+	}
 }
 
 // kernelIs reports whether this kernel is at least the given one.
