@@ -51,7 +51,7 @@ func hookPlan(h *specs.Hook, flags uint64) *plan.Plan {
 	init := b.File(plan.File{Name: "init", From: from})
 	rootfs := b.File(plan.File{Name: "rootfs", From: from})
 	if flags != 0 {
-		b.Step(from, "join the container's namespaces", plan.Setns(init, plan.Int(int64(flags), plan.CloneText(flags))))
+		b.Step(from, "join the container's namespaces", plan.Setns(init, plan.As(flags, plan.AsClone)))
 	}
 	if flags&unix.CLONE_NEWUSER != 0 {
 		b.Step(from, "become root of the user namespace", plan.BecomeRoot()...)

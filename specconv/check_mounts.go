@@ -1,7 +1,6 @@
 package specconv
 
 import (
-	"path"
 	"strconv"
 	"strings"
 
@@ -51,7 +50,7 @@ func (c *checker) mountDestination(i int, m *specs.Mount, o *MountOptions) {
 	case m.Destination[0] != '/':
 		c.warn(at("mounts", i)+".destination", "%q is taken from /: it should be absolute", m.Destination)
 	}
-	destination := path.Clean("/" + m.Destination)
+	destination := absolute(m.Destination)
 	switch {
 	case destination == "/":
 		c.bad(at("mounts", i)+".destination", "nothing can be mounted over the container's root: %q", m.Destination)

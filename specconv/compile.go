@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"strconv"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -66,7 +67,8 @@ type compiler struct {
 	root    plan.Reg // the root of the container's file system
 	proc    plan.Arg // a verified procfs; see procFile
 	hasProc bool
-	scratch []plan.Reg // registers for the current step alone
+	options []MountOptions // of each entry of mounts
+	scratch []plan.Reg     // registers for the current step alone
 	used    int
 	// readonly holds the mounts that become so once everything below them is in place.
 	readonly []lateChange
@@ -96,6 +98,10 @@ func Compile(in *Input) (*plan.Plan, error) {
 		c.File(plan.File{Name: FileSocket, From: "default"})
 	}
 	c.ns = collectNamespaces(c.lin)
+	c.options = make([]MountOptions, len(c.spec.Mounts))
+	for i := range c.options {
+		c.options[i] = ParseMountOptions(c.spec.Mounts[i].Options)
+	}
 	for _, section := range []func() error{
 		c.begin, c.enterNamespaces, c.identity, c.rootfs, c.hooksBeforePivot, c.pivot, c.afterPivot, c.process,
 	} {
@@ -132,23 +138,16 @@ func (c *compiler) begin() error {
 func (c *compiler) resetSignals() {
 	// struct kernel_sigaction: handler SIG_DFL, no flags, no restorer, empty mask; the layout is the same where all is zero.
 	dfl := plan.Bytes(make([]byte, 32), "SIG_DFL")
-	var ops []plan.Op
+	ops := make([]plan.Op, 0, 34)
 	for sig := unix.Signal(1); sig <= 34; sig++ {
 		if sig == unix.SIGKILL || sig == unix.SIGSTOP {
 			continue
 		}
-		ops = append(ops, plan.Sys(plan.SysRtSigaction, plan.Int(int64(sig), signalName(sig)), dfl, plan.Num(0), plan.Num(8)))
+		ops = append(ops, plan.Sys(plan.SysRtSigaction, plan.As(uint64(sig), plan.AsSignal), dfl, plan.Num(0), plan.Num(8)))
 	}
 	const setmask = 2
 	ops = append(ops, plan.Sys(plan.SysRtSigprocmask, plan.Int(setmask, "SIG_SETMASK"), plan.Bytes(make([]byte, 8), "{}"), plan.Num(0), plan.Num(8)))
 	c.Step("default", "reset signal dispositions and the signal mask", ops...)
-}
-
-func signalName(sig unix.Signal) string {
-	if name := unix.SignalName(sig); name != "" {
-		return name
-	}
-	return itoa(int(sig))
 }
 
 // FileCgroup is the container's directory in the cgroup v2 tree, in a plan that spawns the process into it. In other plans the host starts
@@ -237,16 +236,24 @@ func (c *compiler) tmp() plan.Reg {
 
 // unset makes registers look as if no op had written them.
 func unset(regs ...plan.Reg) []plan.Op {
-	var ops []plan.Op
+	ops := make([]plan.Op, 0, len(regs)+12)
 	for _, r := range regs {
 		ops = append(ops, plan.SetReg(r, plan.Int(plan.Unset, "unset")))
 	}
 	return ops
 }
 
+// absolute is a path of the container from its root on.
+func absolute(p string) string {
+	if !strings.HasPrefix(p, "/") {
+		p = "/" + p
+	}
+	return path.Clean(p) // without a copy where p is clean, as nearly all are
+}
+
 // rel turns a path of the container into one relative to its root.
 func rel(p string) string {
-	p = path.Clean("/" + p)
+	p = absolute(p)
 	if p == "/" {
 		return "."
 	}

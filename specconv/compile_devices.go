@@ -50,7 +50,7 @@ func (c *compiler) devices() error {
 func (c *compiler) devFromHost() bool {
 	for i := range c.spec.Mounts {
 		m := &c.spec.Mounts[i]
-		if path.Clean(m.Destination) == "/dev" && ParseMountOptions(m.Options).Bind {
+		if path.Clean(m.Destination) == "/dev" && c.options[i].Bind {
 			return true
 		}
 	}
@@ -198,7 +198,7 @@ func (c *compiler) bindDevice(d device) {
 
 // parent opens the directory that p is to be made in, making it where it is missing.
 func (c *compiler) parent(p string) (plan.Reg, []plan.Op) {
-	return c.target(path.Dir(path.Clean("/"+p)), true, false)
+	return c.target(path.Dir(absolute(p)), true, false)
 }
 
 // devLinks makes the symbolic links of the spec's "Dev symbolic links" and /dev/ptmx. What the image has there stays, but for ptmx:

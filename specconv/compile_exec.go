@@ -179,7 +179,7 @@ func (c *compiler) joinContainer(flags uint64) {
 		fd = c.File(plan.File{Name: FilePidfd, From: "default"})
 	}
 	if flags != 0 {
-		ops := []plan.Op{plan.Setns(fd, plan.Int(int64(flags), plan.CloneText(flags)))}
+		ops := []plan.Op{plan.Setns(fd, plan.As(flags, plan.AsClone))}
 		if flags&unix.CLONE_NEWUSER != 0 {
 			ops = append(append(ops, plan.BecomeRoot()...), plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))
 		}
@@ -189,7 +189,7 @@ func (c *compiler) joinContainer(flags uint64) {
 		c.Step("default", "start the process as our own child in the container's pid namespace", c.spawn(0))
 	}
 	if late != 0 {
-		c.Step("default", "join the container's namespaces: "+namespaceNames(late), plan.Setns(fd, plan.Int(int64(late), plan.CloneText(late))))
+		c.Step("default", "join the container's namespaces: "+namespaceNames(late), plan.Setns(fd, plan.As(late, plan.AsClone)))
 	}
 	c.Step("default", "begin a session", plan.Sys(plan.SysSetsid))
 	if !c.in.NoNewKeyring {

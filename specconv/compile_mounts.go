@@ -24,7 +24,7 @@ type mountEntry struct {
 // mount compiles mounts[i].
 func (c *compiler) mount(i int) error {
 	m := &c.spec.Mounts[i]
-	e := &mountEntry{compiler: c, i: i, from: fmt.Sprintf("mounts[%d]", i), m: m, o: ParseMountOptions(m.Options)}
+	e := &mountEntry{compiler: c, i: i, from: fmt.Sprintf("mounts[%d]", i), m: m, o: c.options[i]}
 	switch {
 	case e.o.Remount:
 		e.remount()
@@ -86,7 +86,7 @@ func (e *mountEntry) attach(tree plan.Reg, target plan.Reg, base uint64, set, cl
 		done = plan.SetReg(keep, t)
 	} else if e.guards(e.m.Destination) {
 		keep := e.Reg()
-		e.guarded = append(e.guarded, guardedMount{e.i, path.Clean("/" + e.m.Destination), keep})
+		e.guarded = append(e.guarded, e.guardedMount(e.i, keep))
 		done = plan.SetReg(keep, t)
 	}
 	return append(ops, done, plan.Close(plan.Val(target)))

@@ -73,7 +73,7 @@ func (c *compiler) enterNamespaces() error {
 	case timens || c.ns.has(unix.CLONE_NEWPID):
 		c.Step("linux.namespaces", "start the container's first process in new namespaces: "+namespaceNames(rest), c.spawn(rest))
 	case rest != 0:
-		c.Step("linux.namespaces", "make new namespaces: "+namespaceNames(rest), plan.Unshare(plan.Int(int64(rest), plan.CloneText(rest))))
+		c.Step("linux.namespaces", "make new namespaces: "+namespaceNames(rest), plan.Unshare(plan.As(rest, plan.AsClone)))
 	}
 	// Only now, for the process that stays: with a tight limit on processes there is no room for two.
 	c.joinCgroup()
@@ -116,7 +116,7 @@ func (c *compiler) joinNamespaces() {
 func (c *compiler) join(j joinedNamespace) {
 	fd := c.File(plan.File{Name: j.from, Open: plan.OpenNS, NSType: j.flag, Path: j.path, From: j.from})
 	kind := namespaceNames(j.flag)
-	c.Step(j.from, "join the "+kind+" namespace "+j.path, plan.Setns(fd, plan.Int(int64(j.flag), plan.CloneText(j.flag))))
+	c.Step(j.from, "join the "+kind+" namespace "+j.path, plan.Setns(fd, plan.As(j.flag, plan.AsClone)))
 	if j.flag == unix.CLONE_NEWNET {
 		c.openNetlink()
 	}

@@ -2,7 +2,6 @@ package specconv
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -13,9 +12,19 @@ import (
 
 // guardedMount is a mount that is kept open until the paths in it are masked or read-only.
 type guardedMount struct {
-	i     int // in mounts
-	dest  string
-	mount plan.Reg
+	dest   string
+	mount  plan.Reg
+	hidden bool // by a later entry of mounts
+}
+
+// guardedMount is mounts[i], kept open as mount.
+func (c *compiler) guardedMount(i int, mount plan.Reg) guardedMount {
+	g := guardedMount{dest: absolute(c.spec.Mounts[i].Destination), mount: mount}
+	for i++; i < len(c.spec.Mounts) && !g.hidden; i++ {
+		dest := absolute(c.spec.Mounts[i].Destination)
+		g.hidden = !c.options[i].Remount && (dest == g.dest || below(g.dest, dest))
+	}
+	return g
 }
 
 // below reports whether a path lies in a directory and is not the directory itself, which may be a file: something bound there.
@@ -23,31 +32,20 @@ func below(p, dir string) bool { return strings.HasPrefix(p, strings.TrimSuffix(
 
 // guards reports whether a masked or read-only path lies in what is mounted at dest.
 func (c *compiler) guards(dest string) bool {
-	in := func(p string) bool { return below(path.Clean("/"+p), path.Clean("/"+dest)) }
+	in := func(p string) bool { return below(absolute(p), absolute(dest)) }
 	return slices.ContainsFunc(c.lin.MaskedPaths, in) || slices.ContainsFunc(c.lin.ReadonlyPaths, in)
 }
 
 // guard opens a path to be protected. It starts from the mount that the path lies in: another container that shares the root file system
 // could have given a mountpoint another name since (the mount goes with it), and /proc would be left unprotected under that name.
 func (c *compiler) guard(p string) plan.Op {
-	p = path.Clean("/" + p)
+	p = absolute(p)
 	for _, g := range slices.Backward(c.guarded) {
-		if below(p, g.dest) && !c.coveredLater(g) {
+		if below(p, g.dest) && !g.hidden {
 			return plan.OpenInRoot(plan.Val(g.mount), rel(strings.TrimPrefix(p, g.dest)), 0)
 		}
 	}
 	return plan.OpenInRoot(plan.Val(c.root), rel(p), 0)
-}
-
-// coveredLater reports whether a later entry of mounts hides g.
-func (c *compiler) coveredLater(g guardedMount) bool {
-	for i := g.i + 1; i < len(c.spec.Mounts); i++ {
-		m, dest := &c.spec.Mounts[i], path.Clean("/"+c.spec.Mounts[i].Destination)
-		if !ParseMountOptions(m.Options).Remount && (dest == g.dest || below(g.dest, dest)) {
-			return true
-		}
-	}
-	return false
 }
 
 // closeGuarded lets go of the mounts when all paths are protected.

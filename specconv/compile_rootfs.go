@@ -119,7 +119,7 @@ func setPropagation(path string, flags int64, propagation uint64) plan.Op {
 		label = "AT_RECURSIVE"
 	}
 	return plan.Sys(plan.SysMountSetattr, plan.CWD(), plan.Str(path), plan.Int(flags, label),
-		plan.Bytes(plan.MountAttr(0, 0, propagation, 0), plan.AttrChange(0, 0, propagation)), plan.Num(32))
+		plan.Change(0, 0, propagation), plan.Num(32))
 }
 
 // enterRootfs goes to root.path while the init has the host's rights: a user namespace may not be allowed to walk there. Making a

@@ -117,7 +117,7 @@ func (l *linker) arg(a plan.Arg) (uint64, error) {
 	case plan.KindBytes:
 		return l.place(a.Data), nil
 	case plan.KindBuf:
-		if a.Buf >= len(l.bufs) {
+		if int(a.Buf) >= len(l.bufs) {
 			return 0, fmt.Errorf("buffer %d does not exist", a.Buf)
 		}
 		return l.bufs[a.Buf] + a.Int, nil

@@ -134,12 +134,12 @@ func TestDeviceNumbers(t *testing.T) {
 
 func TestFlagNames(t *testing.T) {
 	for got, want := range map[string]string{
-		AttrText(0): "0",
-		AttrText(unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOEXEC):                          "ro|noexec",
-		AttrText(unix.MOUNT_ATTR_NOATIME):                                                  "noatime",
-		AttrText(1 << 40):                                                                  "0x10000000000",
-		AttrChange(unix.MOUNT_ATTR_RDONLY, unix.MOUNT_ATTR_NODEV, unix.MS_SLAVE):           "{+ro -nodev slave}",
-		AttrChange(0, unix.MOUNT_ATTR__ATIME, 0):                                           "{-atime*}",
+		attrText(0): "0",
+		attrText(unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOEXEC):                          "ro|noexec",
+		attrText(unix.MOUNT_ATTR_NOATIME):                                                  "noatime",
+		attrText(1 << 40):                                                                  "0x10000000000",
+		attrChange(unix.MOUNT_ATTR_RDONLY, unix.MOUNT_ATTR_NODEV, unix.MS_SLAVE):           "{+ro -nodev slave}",
+		attrChange(0, unix.MOUNT_ATTR__ATIME, 0):                                           "{-atime*}",
 		CloneText(0):                                                                       "0",
 		CloneText(unix.CLONE_NEWNS | unix.CLONE_NEWUSER | unix.CLONE_PARENT):               "NEWUSER|NEWNS|PARENT",
 		flagSet(openFlagNames).text(unix.O_RDWR | unix.O_CLOEXEC):                          "O_RDWR|O_CLOEXEC",

@@ -40,7 +40,7 @@ func (b *Builder) File(f File) Arg {
 // Buf adds memory and returns its address.
 func (b *Builder) Buf(name string, data []byte, ptrs ...Ptr) Arg {
 	b.Plan.Bufs = append(b.Plan.Bufs, Buf{Name: name, Data: data, Ptrs: ptrs})
-	return Arg{Kind: KindBuf, Buf: len(b.Plan.Bufs) - 1}
+	return Arg{Kind: KindBuf, Buf: int32(len(b.Plan.Bufs) - 1)}
 }
 
 // Vec adds a NULL-terminated array of strings and returns its address.
@@ -49,7 +49,7 @@ func (b *Builder) Vec(name string, items []Arg) Arg {
 		items = []Arg{}
 	}
 	b.Plan.Bufs = append(b.Plan.Bufs, Buf{Name: name, Vec: items})
-	return Arg{Kind: KindBuf, Buf: len(b.Plan.Bufs) - 1}
+	return Arg{Kind: KindBuf, Buf: int32(len(b.Plan.Bufs) - 1)}
 }
 
 // Step begins a step of the init; the ops that Do adds go into it.
@@ -134,6 +134,9 @@ func Str(s string) Arg { return Arg{Kind: KindStr, Str: s} }
 
 // Int is an integer; label, if not empty, is printed for it.
 func Int(n int64, label string) Arg { return Arg{Kind: KindInt, Int: uint64(n), Str: label} }
+
+// As is an integer that prints in the given way.
+func As(n uint64, says Wording) Arg { return Arg{Kind: KindInt, Int: n, Says: says} }
 
 // Num is an integer that prints as itself.
 func Num(n int64) Arg { return Arg{Kind: KindInt, Int: uint64(n)} }

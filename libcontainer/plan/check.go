@@ -21,8 +21,7 @@ import (
 //   - a malformed rendezvous, ops behind the end, memory outside of a buffer, operands that the image has no room for
 func Check(p *Plan) error {
 	c := &checker{p: p, step: -1, capable: capable{effective: ^uint64(0), permitted: ^uint64(0)}}
-	n := p.OpCount()
-	c.defs = make([]def, 1, n+len(p.Files)+1)
+	c.defs = make([]def, 1, p.writes()+len(p.Files)+1)
 	c.defs[0] = def{guard: fact{0, vAll}, result: vUnset}
 	if c.header() {
 		for i := range p.Steps {
@@ -31,6 +30,19 @@ func Check(p *Plan) error {
 		c.end()
 	}
 	return errors.Join(c.errs...)
+}
+
+// writes is the number of ops with a result.
+func (p *Plan) writes() int {
+	n := 0
+	for i := range p.Steps {
+		for j := range p.Steps[i].Ops {
+			if p.Steps[i].Ops[j].Out != NoReg {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // checker walks through the ops in order.

@@ -28,13 +28,13 @@ func damage(r *rand.Rand, p *Plan) {
 	case 4:
 		o.Allow = append(o.Allow, unix.Errno(r.IntN(5000)))
 	case 5:
-		o.Args = append(o.Args[:len(o.Args):len(o.Args)], Arg{Kind: ArgKind(r.IntN(9)), Int: r.Uint64N(300), Buf: r.IntN(12) - 2})
+		o.Args = append(o.Args[:len(o.Args):len(o.Args)], Arg{Kind: ArgKind(r.IntN(9)), Int: r.Uint64N(300), Buf: int32(r.IntN(12)) - 2})
 	case 6:
 		s.Ops = append(s.Ops[:0:0], s.Ops[r.IntN(len(s.Ops)):]...)
 	default:
 		if len(o.Args) > 0 {
 			a := &o.Args[r.IntN(len(o.Args))]
-			a.Kind, a.Int, a.Buf = ArgKind(r.IntN(9)), r.Uint64(), r.IntN(12)-2
+			a.Kind, a.Int, a.Buf = ArgKind(r.IntN(9)), r.Uint64(), int32(r.IntN(12))-2
 		}
 	}
 }

@@ -146,7 +146,7 @@ func (c *checker) weaker(than uint8, m *mounted) {
 	if missing := than &^ m.min; missing != 0 {
 		step, at := c.step, c.at
 		c.step, c.at = m.step, m.at
-		c.errorf("mounts without %s in place of something that has it", strings.ReplaceAll(AttrText(uint64(missing)), "|", ","))
+		c.errorf("mounts without %s in place of something that has it", strings.ReplaceAll(attrText(uint64(missing)), "|", ","))
 		c.step, c.at = step, at
 	}
 }

@@ -32,7 +32,7 @@ func (c *checker) arg(a *Arg) {
 
 // bufOf is the buffer that an argument points into, or nil.
 func (c *checker) bufOf(a *Arg) *Buf {
-	if a.Kind != KindBuf || a.Buf < 0 || a.Buf >= len(c.p.Bufs) {
+	if a.Kind != KindBuf || a.Buf < 0 || int(a.Buf) >= len(c.p.Bufs) {
 		return nil
 	}
 	return &c.p.Bufs[a.Buf]

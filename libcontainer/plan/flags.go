@@ -54,22 +54,22 @@ func cloneNames() ([]uint64, string) {
 		"NEWUSER NEWNS NEWPID NEWNET NEWIPC NEWUTS NEWCGROUP NEWTIME PARENT"
 }
 
-// AttrText prints MOUNT_ATTR_* bits as mount options do.
-func AttrText(attr uint64) string {
+// attrText prints MOUNT_ATTR_* bits as mount options do.
+func attrText(attr uint64) string {
 	if attr == 0 {
 		return "0"
 	}
 	return flagSet(attrNames).text(attr)
 }
 
-// AttrChange prints a mount_setattr: "+ro -nodev slave".
-func AttrChange(set, clr, propagation uint64) string {
+// attrChange prints a mount_setattr: "+ro -nodev slave".
+func attrChange(set, clr, propagation uint64) string {
 	var out []string
 	if set != 0 {
-		out = append(out, "+"+AttrText(set))
+		out = append(out, "+"+attrText(set))
 	}
 	if clr != 0 {
-		out = append(out, "-"+AttrText(clr))
+		out = append(out, "-"+attrText(clr))
 	}
 	if propagation != 0 {
 		out = append(out, flagSet(propagationNames).text(propagation))
@@ -83,4 +83,53 @@ func CloneText(flags uint64) string {
 		return "0"
 	}
 	return flagSet(cloneNames).text(flags)
+}
+
+// label is what an argument that is a number or constant data prints as, or empty: then it is a plain number.
+func (a *Arg) label() string {
+	if a.Str != "" || a.Says == AsNumber {
+		return a.Str
+	}
+	switch a.Says {
+	case AsOctal:
+		return "0" + strconv.FormatUint(a.Int, 8)
+	case AsHex:
+		return "0x" + strconv.FormatUint(a.Int, 16)
+	case AsErrno:
+		return errnoName(unix.Errno(a.Int))
+	case AsSignal:
+		return unix.SignalName(unix.Signal(a.Int))
+	case AsClone:
+		return CloneText(a.Int)
+	case AsAttr:
+		return attrText(a.Int)
+	case AsMode:
+		return modeText(uint32(a.Int))
+	case AsDevice:
+		major, minor := a.Int>>8&0xfff, a.Int&0xff|a.Int>>12&0xfff00
+		return strconv.FormatUint(major, 10) + ":" + strconv.FormatUint(minor, 10)
+	case AsOpenHow:
+		return openHowText(native.Uint64(a.Data), native.Uint64(a.Data[8:]), native.Uint64(a.Data[16:]))
+	case AsChange:
+		return attrChange(native.Uint64(a.Data), native.Uint64(a.Data[8:]), native.Uint64(a.Data[16:]))
+	case AsQuoted:
+		return strconv.Quote(string(a.Data))
+	}
+	return "?"
+}
+
+func openHowText(flags, mode, resolve uint64) string {
+	text := "{" + flagSet(openFlagNames).text(flags)
+	if mode != 0 {
+		text += " 0" + strconv.FormatUint(mode, 8)
+	}
+	if resolve != 0 {
+		text += ", " + flagSet(resolveFlagNames).text(resolve)
+	}
+	return text + "}"
+}
+
+func modeText(mode uint32) string {
+	kind := map[uint32]string{unix.S_IFREG: "S_IFREG", unix.S_IFCHR: "S_IFCHR", unix.S_IFBLK: "S_IFBLK", unix.S_IFIFO: "S_IFIFO"}[mode&unix.S_IFMT]
+	return kind + "|0" + strconv.FormatUint(uint64(mode&^unix.S_IFMT), 8)
 }

@@ -168,7 +168,8 @@ func (e encoder) arg(a *Arg) argJSON {
 	case KindStr:
 		return argJSON{String: &a.Str}
 	case KindBytes:
-		return argJSON{Struct: &a.Str}
+		label := a.label()
+		return argJSON{Struct: &label}
 	case KindBuf:
 		return argJSON{Buffer: e.p.Bufs[a.Buf].Name, Offset: a.Int}
 	case KindPage:
@@ -176,8 +177,8 @@ func (e encoder) arg(a *Arg) argJSON {
 	case KindFile:
 		return argJSON{File: e.p.Files[a.Int].Name}
 	}
-	if a.Str != "" {
-		return argJSON{Constant: a.Str}
+	if label := a.label(); label != "" {
+		return argJSON{Constant: label}
 	}
 	n := int64(a.Int)
 	return argJSON{Int: &n}

@@ -133,11 +133,31 @@ const (
 // Arg is one argument of an op.
 type Arg struct {
 	Kind ArgKind
+	// Says is how a KindInt or KindBytes prints that has no Str.
+	Says Wording
+	Buf  int32
 	Int  uint64
 	Str  string
 	Data []byte
-	Buf  int
 }
+
+// Wording names a way to print an argument. Most plans are never printed: text that follows from the value is made when it is asked for.
+type Wording uint8
+
+const (
+	AsNumber  Wording = iota
+	AsOctal           // 0755
+	AsHex             // 0x1f
+	AsErrno           // ENOSYS
+	AsSignal          // SIGHUP
+	AsClone           // CLONE_* bits
+	AsAttr            // MOUNT_ATTR_* bits, as mount options
+	AsMode            // file type and permissions: S_IFCHR|0666
+	AsDevice          // major:minor of a device number as mknod(2) takes it
+	AsOpenHow         // Data is a struct open_how
+	AsChange          // Data is a struct mount_attr
+	AsQuoted          // Data is text
+)
 
 // Buf is memory of the init that ops write to, or that holds pointers.
 type Buf struct {

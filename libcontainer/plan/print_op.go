@@ -206,8 +206,8 @@ func callText(c Call, args []string) string {
 func (p *Plan) argText(names regNames, a *Arg) string {
 	switch a.Kind {
 	case KindInt:
-		if a.Str != "" {
-			return glued(a.Str)
+		if label := a.label(); label != "" {
+			return glued(label)
 		}
 		return strconv.FormatInt(int64(a.Int), 10)
 	case KindReg:
@@ -219,7 +219,7 @@ func (p *Plan) argText(names regNames, a *Arg) string {
 	case KindStr:
 		return glued(strconv.Quote(a.Str))
 	case KindBytes:
-		return glued(a.Str)
+		return glued(a.label())
 	case KindPage:
 		return "progress[" + strconv.FormatUint(a.Int, 10) + "]"
 	case KindBuf:
@@ -229,7 +229,7 @@ func (p *Plan) argText(names regNames, a *Arg) string {
 }
 
 func (p *Plan) bufText(names regNames, a *Arg) string {
-	if a.Buf < 0 || a.Buf >= len(p.Bufs) {
+	if a.Buf < 0 || int(a.Buf) >= len(p.Bufs) {
 		return "?"
 	}
 	b := &p.Bufs[a.Buf]

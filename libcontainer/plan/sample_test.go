@@ -28,7 +28,7 @@ func sample() *Plan {
 	b.Host("createRuntime", "hooks.createRuntime", "run the createRuntime hooks")
 	b.Group = Rootfs
 	b.Step("default", "stop mount events from reaching the host",
-		Sys(SysMountSetattr, CWD(), Str("/"), Int(unix.AT_RECURSIVE, "AT_RECURSIVE"), Bytes(MountAttr(0, 0, unix.MS_SLAVE, 0), AttrChange(0, 0, unix.MS_SLAVE)), Num(32)).OnHost())
+		Sys(SysMountSetattr, CWD(), Str("/"), Int(unix.AT_RECURSIVE, "AT_RECURSIVE"), Bytes(MountAttr(0, 0, unix.MS_SLAVE, 0), attrChange(0, 0, unix.MS_SLAVE)), Num(32)).OnHost())
 	b.tmpfs(rootfs, 0)
 	b.bind(rootfs, data, "srv/data")
 	b.mask(rootfs, null, "proc/kcore")

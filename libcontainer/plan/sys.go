@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"strconv"
-
 	"golang.org/x/sys/unix"
 )
 
@@ -16,7 +14,7 @@ func SetReg(r Reg, a Arg) Op { return Sys(Set, a).Into(r) }
 func StoreFD(at, fd Arg) Op { return Sys(Store32, at, fd) }
 
 // FailWith fails with e.
-func FailWith(e unix.Errno) Op { return Sys(Fail, Int(int64(e), unix.ErrnoName(e))) }
+func FailWith(e unix.Errno) Op { return Sys(Fail, As(uint64(e), AsErrno)) }
 
 // Exit ends the init.
 func Exit(status int64) Op { return Sys(SysExitGroup, Num(status)) }
@@ -25,7 +23,7 @@ func Exit(status int64) Op { return Sys(SysExitGroup, Num(status)) }
 func Close(fd Arg) Op { return Sys(SysClose, fd) }
 
 // Umask takes the mask.
-func Umask(mask int64) Op { return Sys(SysUmask, octal(mask)) }
+func Umask(mask int64) Op { return Sys(SysUmask, As(uint64(mask), AsOctal)) }
 
 // Fchdir takes a descriptor of a directory, O_PATH or not.
 func Fchdir(dir Arg) Op { return Sys(SysFchdir, dir) }
@@ -43,11 +41,8 @@ func Symlink(to string, dir Arg, path string) Op {
 
 // AssertWord fails with e unless the 64-bit word at addr, masked, is want.
 func AssertWord(addr Arg, mask, want uint64, e unix.Errno) Op {
-	return Sys(Assert, addr, hex(mask), hex(want), Int(int64(e), unix.ErrnoName(e)))
+	return Sys(Assert, addr, As(mask, AsHex), As(want, AsHex), As(uint64(e), AsErrno))
 }
-
-func octal(n int64) Arg { return Int(n, "0"+strconv.FormatInt(n, 8)) }
-func hex(n uint64) Arg  { return Int(int64(n), "0x"+strconv.FormatUint(n, 16)) }
 
 // OpenPath opens path below dir as O_PATH, resolved as if dir were the root: neither "..", absolute links nor magic links
 // lead out. extra adds O_DIRECTORY or O_NOFOLLOW.
@@ -71,26 +66,19 @@ func OpenFile(dir Arg, path string, flags, mode, resolve uint64) Op {
 }
 
 func openat2(dir Arg, path string, flags, mode, resolve uint64) Op {
-	label := "{" + flagSet(openFlagNames).text(flags)
-	if mode != 0 {
-		label += " 0" + strconv.FormatUint(mode, 8)
-	}
-	if resolve != 0 {
-		label += ", " + flagSet(resolveFlagNames).text(resolve)
-	}
-	return Sys(SysOpenat2, dir, Str(path), Bytes(OpenHow(flags, mode, resolve), label+"}"), Num(24))
+	how := Arg{Kind: KindBytes, Data: OpenHow(flags, mode, resolve), Says: AsOpenHow}
+	return Sys(SysOpenat2, dir, Str(path), how, Num(24))
 }
 
 // Mkdir makes a directory; the umask is zero while the root filesystem is built.
-func Mkdir(dir Arg, path string, mode int64) Op { return Sys(SysMkdirat, dir, Str(path), octal(mode)) }
+func Mkdir(dir Arg, path string, mode int64) Op {
+	return Sys(SysMkdirat, dir, Str(path), As(uint64(mode), AsOctal))
+}
 
 // Mknod makes a file of the given type (S_IFREG, S_IFCHR, …) and permissions.
 func Mknod(dir Arg, path string, mode uint32, dev uint64) Op {
-	kind := map[uint32]string{unix.S_IFREG: "S_IFREG", unix.S_IFCHR: "S_IFCHR", unix.S_IFBLK: "S_IFBLK", unix.S_IFIFO: "S_IFIFO"}[mode&unix.S_IFMT]
-	label := kind + "|0" + strconv.FormatUint(uint64(mode&^unix.S_IFMT), 8)
-	devLabel := strconv.Itoa(int(unix.Major(dev))) + ":" + strconv.Itoa(int(unix.Minor(dev)))
 	// Not dev_t but the "new" encoding of it, as mknod(2)'s system call takes it: 12 bits major, 20 bits minor.
-	return Sys(SysMknodat, dir, Str(path), Int(int64(mode), label), Int(int64(encodeDev(dev)), devLabel))
+	return Sys(SysMknodat, dir, Str(path), As(uint64(mode), AsMode), As(uint64(encodeDev(dev)), AsDevice))
 }
 
 func encodeDev(dev uint64) uint32 {
@@ -120,7 +108,7 @@ func FsCreate(fs Arg) Op {
 
 // Fsmount turns it into a detached mount with the given MOUNT_ATTR_* bits.
 func Fsmount(fs Arg, attr uint64) Op {
-	return Sys(SysFsmount, fs, Int(unix.FSMOUNT_CLOEXEC, "FSMOUNT_CLOEXEC"), Int(int64(attr), AttrText(attr)))
+	return Sys(SysFsmount, fs, Int(unix.FSMOUNT_CLOEXEC, "FSMOUNT_CLOEXEC"), As(attr, AsAttr))
 }
 
 // OpenTreeClone makes a detached copy of the mount at path below dir (path "" means dir itself).
@@ -144,8 +132,12 @@ func MountSetattr(fd Arg, recursive bool, set, clr, propagation uint64) Op {
 		flags |= unix.AT_RECURSIVE
 		label += "|AT_RECURSIVE"
 	}
-	return Sys(SysMountSetattr, fd, Str(""), Int(flags, label),
-		Bytes(MountAttr(set, clr, propagation, 0), AttrChange(set, clr, propagation)), Num(32))
+	return Sys(SysMountSetattr, fd, Str(""), Int(flags, label), Change(set, clr, propagation), Num(32))
+}
+
+// Change is the struct mount_attr of a mount_setattr without an idmap.
+func Change(set, clr, propagation uint64) Arg {
+	return Arg{Kind: KindBytes, Data: MountAttr(set, clr, propagation, 0), Says: AsChange}
 }
 
 // MoveMount attaches the detached mount tree at the place that target is open on.
@@ -156,7 +148,7 @@ func MoveMount(tree, target Arg) Op {
 
 // Write writes data in one piece: files below /proc and /sys take a value in a single write(2).
 func Write(fd Arg, data string) Op {
-	return Sys(SysWrite, fd, Bytes([]byte(data), strconv.Quote(data)), Num(int64(len(data)))).Exactly(len(data))
+	return Sys(SysWrite, fd, Arg{Kind: KindBytes, Data: []byte(data), Says: AsQuoted}, Num(int64(len(data)))).Exactly(len(data))
 }
 
 // Seek puts the position of an open file off bytes behind its start.
