@@ -88,7 +88,7 @@ func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, err
 		err = c.trace.WriteFile(o.Trace)
 	}
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("unable to start container process: %w", explainKernel(c.explain(err))), c.unmake())
+		return nil, nil, errors.Join(fmt.Errorf("unable to start container process: %w", c.explain(err)), c.unmake())
 	}
 	return c.container(), &Process{Pid: c.rec.InitPid, launched: c.proc}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
@@ -44,12 +45,13 @@ func hostDevice(d *specs.LinuxDevice) (string, bool) {
 func makeDevices(spec *specs.Spec) (*os.File, error) {
 	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("linux.devices: make a tmpfs for the nodes: %w", err)
+		return nil, fmt.Errorf("linux.devices: make a tmpfs for the nodes: %w", refusal.Explain("fsopen", err))
 	}
 	defer unix.Close(fs)
 	fd := -1
-	if err = unix.FsconfigCreate(fs); err == nil {
+	if err = refusal.Explain("fsconfig", unix.FsconfigCreate(fs)); err == nil {
 		fd, err = unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
+		err = refusal.Explain("fsmount", err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("linux.devices: make a tmpfs for the nodes: %w", err)

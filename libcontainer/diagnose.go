@@ -15,14 +15,6 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
-// explainKernel adds the one sentence for a kernel that is too old, or a sandbox around us that hides system calls.
-func explainKernel(err error) error {
-	if !errors.Is(err, unix.ENOSYS) {
-		return err
-	}
-	return fmt.Errorf("%w (the kernel lacks a system call that this runtime needs: it takes Linux 5.15 or newer, or a sandbox that does not hide such calls)", err)
-}
-
 // explainExec adds the likely reason to an execve that failed for a file that exists: a foreign architecture, a missing interpreter
 // or loader, a carriage return at the end of a #! line. It reads the program in the root file system, resolved there; what it
 // can't find out it leaves.

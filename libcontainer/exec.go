@@ -14,6 +14,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 	"github.com/ociruntime/ociruntime/libcontainer/trace"
 	"github.com/ociruntime/ociruntime/specconv"
 )
@@ -49,7 +50,7 @@ func (c *Container) Exec(o *ExecOptions) (*Process, error) {
 	}
 	p, err := c.launch(o, spec)
 	if err != nil {
-		return nil, fmt.Errorf("unable to start container process: %w", explainKernel(err))
+		return nil, fmt.Errorf("unable to start container process: %w", err)
 	}
 	return &Process{Pid: p.Pid(), launched: p}, nil
 }
@@ -209,7 +210,7 @@ func (j *joining) openRoot() (*os.File, error) {
 	// While the init is there, its pid has not been given to another process.
 	if err := unix.PidfdSendSignal(int(j.init.Fd()), 0, nil, 0); err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("open the container's root: %w", err)
+		return nil, fmt.Errorf("open the container's root: %w", refusal.Explain("pidfd_send_signal", err))
 	}
 	return os.NewFile(uintptr(fd), path), nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
@@ -86,7 +87,7 @@ func idmapTree(tree int, f *plan.File) error {
 	}
 	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(userns.Fd())}
 	if err := unix.MountSetattr(tree, "", flags, attr); err != nil {
-		return fmt.Errorf("%s: idmap %s: %w%s", f.From, f.Path, err, idmapHint(tree, err))
+		return fmt.Errorf("%s: idmap %s: %w%s", f.From, f.Path, refusal.Explain("mount_setattr", err), idmapHint(tree, err))
 	}
 	return nil
 }

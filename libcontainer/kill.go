@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 )
 
@@ -50,7 +51,10 @@ func (c *Container) living() (*os.File, error) {
 	if errors.Is(err, unix.ESRCH) {
 		return nil, ErrNotRunning
 	}
-	return init, err
+	if err != nil {
+		return nil, fmt.Errorf("open the container's init: %w", err)
+	}
+	return init, nil
 }
 
 // signal sends sig to the process behind a pidfd.
@@ -60,7 +64,7 @@ func signal(pidfd *os.File, sig unix.Signal) error {
 		return ErrNotRunning
 	}
 	if err != nil {
-		return fmt.Errorf("unable to signal init: %w", err)
+		return fmt.Errorf("unable to signal init: %w", refusal.Explain("pidfd_send_signal", err))
 	}
 	return nil
 }

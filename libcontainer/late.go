@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
+	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
@@ -25,7 +26,7 @@ func setRlimits(pid int, list []specs.POSIXRlimit) error {
 			continue
 		}
 		if err := unix.Prlimit(pid, n, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil); err != nil {
-			return fmt.Errorf("process.rlimits[%d]: set %s to %d (hard %d): %w", i, l.Type, l.Soft, l.Hard, err)
+			return fmt.Errorf("process.rlimits[%d]: set %s to %d (hard %d): %w", i, l.Type, l.Soft, l.Hard, refusal.Explain("prlimit64", err))
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/console"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
@@ -77,6 +78,7 @@ func openFile(f *plan.File) (*os.File, error) {
 			flags |= unix.AT_RECURSIVE
 		}
 		fd, err = unix.OpenTree(unix.AT_FDCWD, f.Path, flags)
+		err = refusal.Explain("open_tree", err)
 	case plan.OpenNS:
 		fd, err = unix.Open(f.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	default:
@@ -250,7 +252,7 @@ func sendPidfd(socket string, pid int, kind string) error {
 	}
 	pidfd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
-		return fmt.Errorf("--pidfd-socket: open process %d: %w", pid, err)
+		return fmt.Errorf("--pidfd-socket: open process %d: %w", pid, refusal.Explain("pidfd_open", err))
 	}
 	defer unix.Close(pidfd)
 	conn, err := console.Dial(socket)

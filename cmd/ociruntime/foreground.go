@@ -12,6 +12,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer"
 	"github.com/ociruntime/ociruntime/libcontainer/console"
+	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
 // settleTime is how long a process has to run before the command makes itself at home beside it.
@@ -65,7 +66,7 @@ func (f *foreground) close() {
 func (f *foreground) wait(p *libcontainer.Process, reap bool) (int, error) {
 	pidfd, err := unix.PidfdOpen(p.Pid, unix.PIDFD_NONBLOCK)
 	if err != nil {
-		return 0, fmt.Errorf("open the process: %w", err)
+		return 0, fmt.Errorf("watch the container's process: %w", refusal.Explain("pidfd_open", err))
 	}
 	if f.brief(pidfd) {
 		unix.Close(pidfd)

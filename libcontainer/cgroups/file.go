@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
 // openDir opens a cgroup's directory for *at calls and checks that it is one: a path from a state file, or below a mount
@@ -46,7 +48,8 @@ func openAt(dir int, name string, flags uint64) (int, error) {
 		Flags:   flags | unix.O_CLOEXEC | unix.O_NOFOLLOW,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV,
 	}
-	return retryOpen(func() (int, error) { return unix.Openat2(dir, name, &how) })
+	fd, err := retryOpen(func() (int, error) { return unix.Openat2(dir, name, &how) })
+	return fd, refusal.Explain("openat2", err)
 }
 
 // retryOpen repeats an open that a signal has interrupted: opening a cgroup file can wait for the cgroup lock, and Go's

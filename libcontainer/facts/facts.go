@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
 // Facts are the answers. They are plain data and can be printed.
@@ -199,7 +201,7 @@ func MountpointOf(path string) (string, error) {
 func MountID(path string) (uint64, error) {
 	var st unix.Statx_t
 	if err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_MNT_ID, &st); err != nil {
-		return 0, fmt.Errorf("statx %s: %w", path, err)
+		return 0, fmt.Errorf("look at %s: %w", path, refusal.Explain("statx", err))
 	}
 	return st.Mnt_id, nil
 }

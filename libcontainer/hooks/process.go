@@ -8,6 +8,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
 // keep is how many bytes of a hook's output are remembered, the last ones of stdout and of stderr.
@@ -87,7 +89,7 @@ func (p *process) start(o Options, h *specs.Hook) error {
 	p.pidfd = os.NewFile(uintptr(fd), "pidfd")
 	if err != nil {
 		p.kill()
-		return fmt.Errorf("watch the hook: %w", err)
+		return fmt.Errorf("watch the hook: %w", refusal.Explain("pidfd_open", err))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
 // StepError is a failed op, in words: the place in config.json, what was tried, the call, the kernel's word.
@@ -13,6 +14,8 @@ type StepError struct {
 	Step  *plan.Step
 	Op    *plan.Op
 	Errno unix.Errno
+
+	refused string // name, word and reason of a call that was refused as a whole, else empty
 }
 
 func (p *Process) stepError(op int, errno unix.Errno) error { return NewStepError(p.plan, op, errno) }
@@ -23,21 +26,40 @@ func NewStepError(pl *plan.Plan, index int, errno unix.Errno) error {
 	if s == nil {
 		return errno
 	}
-	return &StepError{s, o, errno}
+	e := &StepError{Step: s, Op: o, Errno: errno}
+	// The init lives under the filters that are around us: what they refuse to it they refuse to us.
+	if err := refusal.Explain(callName(o), errno); err != error(errno) {
+		e.refused = err.Error()
+	}
+	return e
 }
 
 func (e *StepError) Error() string {
-	if e.Op.Msg != "" {
-		if msg, ok := strings.CutSuffix(e.Op.Msg, "."); ok {
-			return msg
-		}
-		return e.Op.Msg + ": " + e.Errno.Error()
-	}
-	word := e.Errno.Error()
-	if e.Errno == unix.EPROTO && e.Op.HasWant {
+	word, call := e.Errno.Error(), callName(e.Op)
+	switch msg, whole := strings.CutSuffix(e.Op.Msg, "."); {
+	case msg != "" && e.refused != "":
+		return strings.TrimSuffix(msg, ": "+call) + ": " + e.refused
+	case whole:
+		return msg
+	case msg != "":
+		return msg + ": " + word
+	case e.refused != "":
+		return e.Step.From + ": " + e.Step.What + ": " + e.refused
+	case e.Errno == unix.EPROTO && e.Op.HasWant:
 		word = "cut short"
 	}
-	return e.Step.From + ": " + e.Step.What + ": " + e.Op.Call.String() + ": " + word
+	return e.Step.From + ": " + e.Step.What + ": " + call + ": " + word
+}
+
+// callName is the name of the system call that an op makes.
+func callName(o *plan.Op) string {
+	switch {
+	case o.Call != plan.Spawn:
+		return o.Call.String()
+	case len(o.Args) > 0 && o.Args[0].Kind == plan.KindInt:
+		return "clone"
+	}
+	return "clone3"
 }
 
 // Unwrap makes errors.Is(err, unix.ENOENT) and the like work.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/initimage"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
 // Config says what to start and with which descriptors.
@@ -25,6 +26,11 @@ type Config struct {
 	// Files are the plan's files by name; "sync" is made here.
 	Files map[string]*os.File
 	// Cgroup is a directory of the cgroup v2 tree in which the image is born (CLONE_INTO_CGROUP, Linux 5.7), or nil.
+	//
+	// Sandboxes hide clone3, whose flags their filters can't see, and C libraries then make do with clone(2). Here there is no such
+	// fallback: the image would be born outside of the limits and moved behind the lock of all cgroups, what it has touched by then would
+	// stay charged to us, and what it spawns in turn would need the same again. A sandbox for making containers has no reason to
+	// hide clone3; the error says so.
 	Cgroup *os.File
 	// Page backs the progress page. It outlives the command when it is a file in the container's directory, so that `start` and
 	// `state` can see how far the init came; nil means that nobody else needs it.
@@ -72,7 +78,7 @@ func (p *Process) start(c *Config, sync *os.File) error {
 	if page == nil {
 		fd, err := unix.MemfdCreate("progress", unix.MFD_CLOEXEC)
 		if err != nil {
-			return fmt.Errorf("make the progress page: %w", err)
+			return fmt.Errorf("make the progress page: %w", refusal.Explain("memfd_create", err))
 		}
 		page = os.NewFile(uintptr(fd), "progress")
 		defer page.Close()
@@ -151,14 +157,20 @@ func (p *Process) forkExec(c *Config, files []uintptr, image *os.File) error {
 		return fmt.Errorf("start the init image: %w", err)
 	}
 	defer unix.Close(fd)
+	call := "clone" // what Go's runtime makes of attr
 	attr := &syscall.ProcAttr{Files: files, Env: []string{}, Sys: &syscall.SysProcAttr{Cloneflags: uintptr(c.Plan.Clone)}}
 	if c.Cgroup != nil {
+		call = "clone3"
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(c.Cgroup.Fd())
 	}
 	p.image, err = syscall.ForkExec(fmt.Sprintf("/proc/self/fd/%d", fd), []string{"ociruntime", "init"}, attr)
 	if err != nil {
 		p.image = 0
-		return fmt.Errorf("start the init image in new namespaces (%s): %w", plan.CloneText(c.Plan.Clone), err)
+		what := "start the init image"
+		if c.Plan.Clone != 0 {
+			what += " in new namespaces (" + plan.CloneText(c.Plan.Clone) + ")"
+		}
+		return fmt.Errorf("%s: %w", what, refusal.Explain(call, err))
 	}
 	return nil
 }

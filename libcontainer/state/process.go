@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
 // Process is what /proc/PID/stat says of a process (proc_pid_stat(5)).
@@ -90,7 +92,7 @@ func (r *Record) OpenInit() (*os.File, error) {
 	}
 	fd, err := unix.PidfdOpen(r.InitPid, 0)
 	if err != nil {
-		return nil, err
+		return nil, refusal.Explain("pidfd_open", err)
 	}
 	// If the pid is the init's now, it was the init's when we opened it: the init is older than this call.
 	p, err := r.Init()
