@@ -14,6 +14,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/hooks"
+	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 	"github.com/ociruntime/ociruntime/specconv"
 )
@@ -136,6 +137,12 @@ func (c *Container) destroy(kill bool, patience time.Duration) error {
 	if err := errors.Join(c.removeCgroup(cg, deadline), c.removeResctrl(), removeHostMounts(c.rec)); err != nil {
 		return errors.Join(err, killErr)
 	}
+	if killErr != nil {
+		// An empty cgroup is gone, but it need not have held the init: without a record nobody would find that again.
+		if init, err := c.rec.Init(); init != nil || err != nil {
+			return errors.Join(killErr, err)
+		}
+	}
 	c.poststop()
 	return c.dir.Remove()
 }
@@ -152,7 +159,7 @@ func (c *Container) killEverything() (init *os.File, err error) {
 	}
 	init, ierr := c.rec.OpenInit()
 	if ierr == nil {
-		ierr = unix.PidfdSendSignal(int(init.Fd()), unix.SIGKILL, nil, 0)
+		ierr = refusal.Explain("pidfd_send_signal", unix.PidfdSendSignal(int(init.Fd()), unix.SIGKILL, nil, 0))
 	}
 	if errors.Is(ierr, unix.ESRCH) {
 		ierr = nil
