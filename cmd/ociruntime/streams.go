@@ -97,9 +97,21 @@ func inheritedFDs() int {
 		}
 		n++
 	}
-	// It can't fail with these arguments.
-	_ = unix.CloseRange(firstFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
+	if err := unix.CloseRange(firstFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		closeEachOnExec()
+	}
 	return n
+}
+
+// closeEachOnExec is for where a sandbox refuses close_range. The init can't do without, but kill and delete work there, and the hooks that these
+// run are not to get more than elsewhere.
+func closeEachOnExec() {
+	entries, _ := os.ReadDir("/proc/self/fd") // without /proc no command comes far
+	for _, e := range entries {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd >= firstFD {
+			unix.CloseOnExec(fd)
+		}
+	}
 }
 
 // listenFDs is the number of descriptors that a service manager has passed to this process, and to no other.
