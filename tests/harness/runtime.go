@@ -86,6 +86,8 @@ type Runtime struct {
 	Env []string
 	// User runs the commands as an unprivileged user when it isn't nil.
 	User *User
+	// Refuse puts a seccomp filter around the commands when it isn't nil.
+	Refuse *Refusal
 }
 
 // NewRuntime makes a runtime whose state directory goes with the test.
@@ -117,6 +119,9 @@ func (r *Runtime) Cmd(args ...string) *exec.Cmd {
 	cmd.WaitDelay = 2 * time.Second
 	if r.User != nil {
 		r.User.command(cmd)
+	}
+	if r.Refuse != nil {
+		r.Refuse.command(r.t, cmd)
 	}
 	return cmd
 }
