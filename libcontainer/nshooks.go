@@ -10,6 +10,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/hooks"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
 // inNamespaces starts createContainer hooks: in the namespaces of the init, whose root still is the host's, with the container's root
@@ -18,7 +19,7 @@ func inNamespaces(init int, rootfs *os.File) func(*specs.Hook, [3]*os.File) (int
 	return func(h *specs.Hook, stdio [3]*os.File) (int, error) {
 		pidfd, err := unix.PidfdOpen(init, 0)
 		if err != nil {
-			return 0, fmt.Errorf("open the container's init: %w", err)
+			return 0, fmt.Errorf("open the container's init: %w", refusal.Explain("pidfd_open", err))
 		}
 		f := os.NewFile(uintptr(pidfd), "init")
 		defer f.Close()
