@@ -19,11 +19,18 @@ import (
 // With a user namespace more of them may need it.
 type need struct{ call, by, userns string }
 
-// What a command does not need it must do without: `kill` and `delete` work in a sandbox that containers can't be made in.
-func needs() []need {
-	born := ""
+// needs is what the commands need on this host. What they don't they must do without: `kill` and `delete` work in a sandbox that containers
+// can't be made in.
+func needs(t *testing.T) []need {
+	born, scope, cgroupns := "exec", "", ""
 	if slices.ContainsFunc(harness.Hierarchies(), func(h harness.Hierarchy) bool { return h.Unified }) {
-		born = "run create exec"
+		born = "run create exec" // in a cgroup of the v2 tree
+	}
+	if slices.Contains(harness.NewRuntime(t).Flags, "--systemd-cgroup") {
+		scope = "create" // its first process
+	}
+	if harness.Unified() {
+		cgroupns = "run create"
 	}
 	return []need{
 		{call: "clone3", by: born, userns: "run create exec"},
@@ -37,9 +44,9 @@ func needs() []need {
 		{call: "close_range", by: "run create exec"},
 		{call: "pidfd_open", by: "run exec kill"},
 		{call: "pidfd_send_signal", by: "exec kill"},
-		{call: "memfd_create", by: "run exec"},
+		{call: "memfd_create", by: "run exec " + scope},
 		{call: "pivot_root", by: "run create"},
-		{call: "unshare", userns: "run create"},
+		{call: "unshare", by: cgroupns, userns: "run create"},
 		{call: "setns", by: "exec"},
 		{call: "statx", by: "run create exec"},
 		{call: "faccessat2", by: "run create exec"},
@@ -55,7 +62,7 @@ func needs() []need {
 func TestRefusedCalls(t *testing.T) {
 	t.Parallel()
 	ours(t, "its own calls and texts")
-	for _, n := range needs() {
+	for _, n := range needs(t) {
 		for _, errno := range []unix.Errno{unix.ENOSYS, unix.EPERM, unix.EACCES} {
 			if n.call == "faccessat2" && errno == unix.EACCES {
 				continue // that is what it says of a program that may not be executed
