@@ -156,9 +156,11 @@ func (j *joining) start(cg *cgroups.Cgroup) error {
 	if err := j.open(pl); err != nil {
 		return err
 	}
-	j.proc, err = launch.Start(&launch.Config{
-		Plan: pl, Stdio: j.o.Stdio, Preserve: j.o.Preserve, Files: j.files.byName,
-		Cgroup: j.files.cgroup(pl, entrance.Dir), Dir: j.c.dir.Path(),
+	err = onCPUs(initialCPUs(in.Spec.Process.ExecCPUAffinity, entrance), func() error {
+		j.proc, err = launch.Start(&launch.Config{
+			Plan: pl, Stdio: j.o.Stdio, Preserve: j.o.Preserve, Files: j.files.byName, Cgroup: entrance.Dir, Dir: j.c.dir.Path(),
+		})
+		return err
 	})
 	if err != nil {
 		return err
@@ -224,6 +226,8 @@ func (j *joining) hostStep(s *plan.Step, files []*os.File) error {
 		return j.c.enterResctrl(j.proc.Pid())
 	case specconv.DoRlimits:
 		return setRlimits(j.proc.Pid(), j.o.Process.Rlimits)
+	case specconv.DoScheduler:
+		return setScheduler(j.proc.Pid(), j.o.Process.Scheduler)
 	case specconv.DoHome:
 		return setHome(j.proc, j.o.Process.User.UID, files)
 	case specconv.DoSeccomp:

@@ -32,6 +32,14 @@ func setRlimits(pid int, list []specs.POSIXRlimit) error {
 	return nil
 }
 
+// setScheduler sets the policy of a process that could not inherit it.
+func setScheduler(pid int, s *specs.Scheduler) error {
+	if err := unix.SchedSetAttr(pid, specconv.SchedAttr(s), 0); err != nil {
+		return fmt.Errorf("process.scheduler: set the scheduling policy %s: %w", s.Policy, err)
+	}
+	return nil
+}
+
 // passwdLimit bounds what is read of a file that the image controls.
 const passwdLimit = 4 << 20
 

@@ -24,6 +24,7 @@ const (
 	DoCreateContainer = "createContainer hooks"
 	DoIntelRdt        = "resctrl group"
 	DoRlimits         = "rlimits"
+	DoScheduler       = "scheduler"
 	DoHome            = "home"
 	DoSeccomp         = "seccomp listener"
 	DoCreated         = "created"
@@ -78,11 +79,13 @@ type compiler struct {
 	offsets plan.Reg // /proc/self/timens_offsets
 	netlink plan.Reg // a socket in the container's network namespace, see openNetlink
 	joining bool     // this is the plan of exec
+	appears bool     // see appear
 	// nodesOfHost holds device nodes made by the host, if hasNodes; see lendDevices.
 	nodesOfHost plan.Arg
 	hasNodes    bool
 	// hostRlimits leaves process.rlimits to the host.
 	hostRlimits bool
+	tight       bool // tightRlimits has been here
 }
 
 // Compile turns a checked configuration into the plan of `create` or `run`. It is pure: no system call is made.
@@ -166,7 +169,7 @@ func (c *compiler) spawn(namespaces uint64) plan.Op {
 // spawnsIntoCgroup says that the container's process is born in its v2 cgroup, not the init before it. The user that the init has become in
 // a user namespace may not put anyone there, nor may anyone whose cgroup namespace does not reach as far as the runtime's cgroup.
 func (c *compiler) spawnsIntoCgroup() bool {
-	return c.in.Facts.JoinDir && !c.ns.has(unix.CLONE_NEWUSER) && (c.joining || !c.ns.joins(unix.CLONE_NEWCGROUP))
+	return c.in.Facts.JoinDir && !c.ns.has(unix.CLONE_NEWUSER) && !c.ns.joins(unix.CLONE_NEWCGROUP)
 }
 
 // joinCgroup moves the init, which has a single thread, into its v1 cgroups. Writing 0 to `tasks` moves the writer alone and skips the

@@ -2,6 +2,7 @@ package specconv
 
 import (
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
@@ -35,4 +36,15 @@ func cpuMask(list string) []uint64 {
 		}
 	})
 	return mask
+}
+
+// CPUs is a checked list of CPUs as sched_setaffinity(2) takes it.
+func CPUs(list string) *unix.CPUSet {
+	set := new(unix.CPUSet)
+	_ = eachListRange(list, func(first, last int) {
+		for ; first <= last; first++ {
+			set.Set(first)
+		}
+	})
+	return set
 }

@@ -40,10 +40,17 @@ func (c *compiler) terminal() error {
 		plan.Sys(plan.SysDup3, s, plan.Num(0), plan.Num(0)),
 		plan.Sys(plan.SysDup3, s, plan.Num(1), plan.Num(0)),
 		plan.Sys(plan.SysDup3, s, plan.Num(2), plan.Num(0)),
-		plan.Close(s),
-		plan.Ioctl(plan.Num(0), unix.TIOCSCTTY, "TIOCSCTTY", plan.Num(0)))
+		plan.Close(s))
+	if !c.appears {
+		c.Do(controlTerminal())
+	}
 	c.Group = plan.Rootfs
 	return nil
+}
+
+// controlTerminal makes stdio the terminal of the session that the process leads.
+func controlTerminal() plan.Op {
+	return plan.Ioctl(plan.Num(0), unix.TIOCSCTTY, "TIOCSCTTY", plan.Num(0))
 }
 
 // bindConsole mounts the terminal's slave on /dev/console.

@@ -146,7 +146,11 @@ func CompileExec(in *ExecInput) (*plan.Plan, error) {
 	if err := c.begin(); err != nil {
 		return nil, err
 	}
-	c.affinity("process.execCPUAffinity.initial", in.Spec.Process.ExecCPUAffinity, true)
+	c.appears = in.Namespaces&(unix.CLONE_NEWPID|unix.CLONE_NEWTIME) != 0
+	if !in.Facts.JoinDir {
+		// The v2 cgroup the init is born in: there the host sees to it.
+		c.affinity("process.execCPUAffinity.initial", in.Spec.Process.ExecCPUAffinity, true)
+	}
 	c.oomScore()
 	c.joinContainer(in.Namespaces)
 	c.joinCgroup()
@@ -164,34 +168,20 @@ func CompileExec(in *ExecInput) (*plan.Plan, error) {
 	return c.finish()
 }
 
-// joinContainer joins all of the container's namespaces at once, as a pidfd of its init names them (Linux 5.8), and starts the
-// process as our own child in its pid namespace.
+// joinContainer joins all of the container's namespaces at once, as a pidfd of its init names them (Linux 5.8). Of its pid and time namespaces
+// only children become part.
 func (c *compiler) joinContainer(flags uint64) {
-	var late uint64
-	if c.spawnsIntoCgroup() && flags&(unix.CLONE_NEWPID|unix.CLONE_NEWTIME) != 0 {
-		// Where the tree is mounted with nsdelegate, as systemd does, nobody moves into a cgroup while his own is outside of
-		// his cgroup namespace (ENOENT).
-		late = flags & unix.CLONE_NEWCGROUP
-		flags &^= late
-	}
-	fd := plan.Arg{}
-	if flags|late != 0 {
-		fd = c.File(plan.File{Name: FilePidfd, From: "default"})
-	}
 	if flags != 0 {
+		fd := c.File(plan.File{Name: FilePidfd, From: "default"})
 		ops := []plan.Op{plan.Setns(fd, plan.As(flags, plan.AsClone))}
 		if flags&unix.CLONE_NEWUSER != 0 {
 			ops = append(append(ops, plan.BecomeRoot()...), plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))
 		}
 		c.Step("default", "join the container's namespaces: "+namespaceNames(flags), ops...)
 	}
-	if flags&(unix.CLONE_NEWPID|unix.CLONE_NEWTIME) != 0 {
-		c.Step("default", "start the process as our own child in the container's pid namespace", c.spawn(0))
+	if !c.appears {
+		c.Step("default", "begin a session", plan.Sys(plan.SysSetsid))
 	}
-	if late != 0 {
-		c.Step("default", "join the container's namespaces: "+namespaceNames(late), plan.Setns(fd, plan.As(late, plan.AsClone)))
-	}
-	c.Step("default", "begin a session", plan.Sys(plan.SysSetsid))
 	if !c.in.NoNewKeyring {
 		c.keyring()
 	}

@@ -39,6 +39,10 @@ func (c *compiler) process() error {
 		c.HostMaybe(DoHome, "process.env", "find the user's home directory in the container's /etc/passwd", passwd)
 	}
 	c.intelRdt()
+	loaded := false
+	if c.appears {
+		loaded = c.appear(p, caps, filter)
+	}
 	if c.hostRlimits {
 		c.Host(DoRlimits, "process.rlimits", "set resource limits")
 	}
@@ -55,8 +59,10 @@ func (c *compiler) process() error {
 	if c.Plan.Waits {
 		c.waitForStart()
 	}
-	c.tightRlimits(p)
-	if filter != nil && !filter.Listener {
+	if !c.tight {
+		c.tightRlimits(p)
+	}
+	if filter != nil && !filter.Listener && !loaded {
 		c.loadFilter(filter)
 	}
 	env := c.environment(p, home)
@@ -75,15 +81,15 @@ func (c *compiler) process() error {
 
 // scheduling sets what needs no privileges to keep but some to get.
 func (c *compiler) scheduling(p *specs.Process) {
-	if s := p.Scheduler; s != nil {
+	if s := p.Scheduler; s != nil && !(c.appears && notInherited(s)) {
 		c.Step("process.scheduler", "set the scheduling policy "+string(s.Policy),
-			plan.Sys(plan.SysSchedSetattr, plan.Num(0), plan.Bytes(schedAttr(s), string(s.Policy)), plan.Num(0)))
+			plan.Sys(plan.SysSchedSetattr, plan.Num(0), plan.Bytes(plan.SchedAttr(SchedAttr(s)), string(s.Policy)), plan.Num(0)))
 	}
 	if io := p.IOPriority; io != nil {
-		const whoProcessGroup = 2
+		const whoProcess = 1
 		class, _ := ioPriorityClass(io.Class)
 		c.Step("process.ioPriority", fmt.Sprintf("set the I/O priority %s %d", io.Class, io.Priority),
-			plan.Sys(plan.SysIoprioSet, plan.Int(whoProcessGroup, "IOPRIO_WHO_PGRP"), plan.Num(0), plan.Num(int64(class<<13|io.Priority))))
+			plan.Sys(plan.SysIoprioSet, plan.Int(whoProcess, "IOPRIO_WHO_PROCESS"), plan.Num(0), plan.Num(int64(class<<13|io.Priority))))
 	}
 	if d := c.lin.Personality; d != nil {
 		domain := int64(0)
@@ -101,15 +107,17 @@ func (c *compiler) scheduling(p *specs.Process) {
 	c.Step(from, fmt.Sprintf("set the umask to %04o", umask), plan.Umask(umask))
 }
 
-// schedAttr is struct sched_attr for process.scheduler.
-func schedAttr(s *specs.Scheduler) []byte {
+// SchedAttr is struct sched_attr for process.scheduler.
+func SchedAttr(s *specs.Scheduler) *unix.SchedAttr {
 	policy, _ := schedulerPolicy(s.Policy)
 	var flags uint64
 	for _, f := range s.Flags {
 		bit, _ := schedulerFlag(f)
 		flags |= bit
 	}
-	return plan.SchedAttr(policy, flags, s.Nice, uint32(s.Priority), s.Runtime, s.Deadline, s.Period)
+	return &unix.SchedAttr{
+		Policy: policy, Flags: flags, Nice: s.Nice, Priority: uint32(s.Priority), Runtime: s.Runtime, Deadline: s.Deadline, Period: s.Period,
+	}
 }
 
 // stdioOwner gives the process's user the descriptors that it gets as stdio: /proc/self/fd/1 could not be opened by it otherwise. The
@@ -142,6 +150,10 @@ func (c *compiler) rlimits(p *specs.Process) error {
 		if !ok {
 			return fmt.Errorf("process.rlimits[%d].type: %s is not a resource limit", i, r.Type)
 		}
+		if c.appears && n == unix.RLIMIT_NPROC {
+			c.roomForTwo(r)
+			continue
+		}
 		if r, ok = FirstRlimit(r); ok {
 			c.rlimit(i, n, r)
 		}
@@ -151,7 +163,7 @@ func (c *compiler) rlimits(p *specs.Process) error {
 
 func (c *compiler) rlimit(i, n int, r specs.POSIXRlimit) {
 	c.Step(fmt.Sprintf("process.rlimits[%d]", i), fmt.Sprintf("set %s to %d (hard %d)", r.Type, r.Soft, r.Hard),
-		plan.Sys(plan.SysPrlimit64, plan.Num(0), plan.Int(int64(n), r.Type), plan.Bytes(plan.Rlimit64(r.Soft, r.Hard), "limits"), plan.Num(0)))
+		setrlimit(n, r.Type, r.Soft, r.Hard))
 }
 
 // fewFiles are too few descriptors for the init: it is still to get one for the connection of `start`, or for a seccomp listener.
@@ -169,12 +181,17 @@ func FirstRlimit(r specs.POSIXRlimit) (first specs.POSIXRlimit, ok bool) {
 
 // tightRlimits lowers what FirstRlimit has left higher, for which nobody needs a privilege.
 func (c *compiler) tightRlimits(p *specs.Process) {
+	c.tight = true
 	for i, r := range p.Rlimits {
 		if first, _ := FirstRlimit(r); first != r {
 			n, _ := RlimitNumber(r.Type)
 			c.rlimit(i, n, r)
 		}
 	}
+}
+
+func setrlimit(n int, name string, soft, hard uint64) plan.Op {
+	return plan.Sys(plan.SysPrlimit64, plan.Num(0), plan.Int(int64(n), name), plan.Bytes(plan.Rlimit64(soft, hard), "limits"), plan.Num(0))
 }
 
 // RlimitNumber is the number of a limit of process.rlimits (setrlimit(2)).

@@ -61,7 +61,7 @@ func TestLinkRefusesWhatTheTableHasNoRoomFor(t *testing.T) {
 func TestEveryCallHasANumber(t *testing.T) {
 	seen := map[uint32]plan.Call{}
 	for c := plan.Call(0); c < plan.Calls; c++ {
-		kind, number, err := encodeCall(c)
+		kind, number, err := encodeCall(&plan.Op{Call: c})
 		if err != nil {
 			t.Error(err)
 		}

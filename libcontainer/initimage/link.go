@@ -122,8 +122,8 @@ func (l *linker) arg(a plan.Arg) (uint64, error) {
 		}
 		return l.bufs[a.Buf] + a.Int, nil
 	case plan.KindPage:
-		if a.Int >= plan.PageTrace {
-			return kernel.TraceAddr + a.Int - plan.PageTrace, nil
+		if a.Int >= plan.PageSize {
+			return kernel.MoreAddr + a.Int - plan.PageSize, nil
 		}
 		return kernel.PageAddr + a.Int, nil
 	case plan.KindFile:
@@ -140,7 +140,7 @@ func (l *linker) op(at int, o *plan.Op) error {
 	if len(o.Args) > 6 || len(o.Allow) > 5 {
 		return fmt.Errorf("%s has %d arguments and %d allowed errnos; there is room for 6 and 5", o.Call, len(o.Args), len(o.Allow))
 	}
-	kind, number, err := encodeCall(o.Call)
+	kind, number, err := encodeCall(o)
 	if err != nil {
 		return err
 	}
@@ -174,10 +174,13 @@ func (l *linker) op(at int, o *plan.Op) error {
 }
 
 // encodeCall gives the kind of an op and the number of its system call.
-func encodeCall(c plan.Call) (kind, number uint16, err error) {
+func encodeCall(o *plan.Op) (kind, number uint16, err error) {
+	c := o.Call
 	switch {
 	case c.IsPseudo():
 		return uint16(c) + 1, 0, nil
+	case o.Joins():
+		return 8, cloneNumber, nil
 	case c == plan.Spawn:
 		kind = 8
 	case c == plan.SysNone:

@@ -34,6 +34,7 @@ var numbers = [plan.SysNone]uint16{
 	plan.SysIoprioSet:        unix.SYS_IOPRIO_SET,
 	plan.SysKeyctl:           unix.SYS_KEYCTL,
 	plan.SysLseek:            unix.SYS_LSEEK,
+	plan.SysMadvise:          unix.SYS_MADVISE,
 	plan.SysMkdirat:          unix.SYS_MKDIRAT,
 	plan.SysMknodat:          unix.SYS_MKNODAT,
 	plan.SysMmap:             unix.SYS_MMAP,
@@ -73,6 +74,9 @@ var numbers = [plan.SysNone]uint16{
 	plan.SysUnshare:          unix.SYS_UNSHARE,
 	plan.SysWrite:            unix.SYS_WRITE,
 }
+
+// cloneNumber is that of clone(2), whose first and third argument mean the same on these architectures.
+const cloneNumber = unix.SYS_CLONE
 
 // syscallNumber is the number of a call on this architecture.
 func syscallNumber(c plan.Call) (uint16, bool) {

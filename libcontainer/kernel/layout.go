@@ -6,8 +6,8 @@ const (
 	PageAddr = 0x10000000
 	RegsAddr = PageAddr + 0x1000
 	OpsAddr  = RegsAddr + 0x800
-	// TraceAddr is where the shared page goes on behind its first 4096 bytes, when time stamps are asked for.
-	TraceAddr = 0x20000000
+	// MoreAddr is where the shared page goes on behind its first 4096 bytes, in plans that have more of it.
+	MoreAddr = 0x20000000
 
 	// OpSize is the size of an entry of the op table:
 	//

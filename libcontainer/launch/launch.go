@@ -47,7 +47,7 @@ type Process struct {
 	image  int  // pid of the image as it was started
 	child  int  // pid of the process that it spawned, 0 until known
 	reaped bool // image has been waited for
-	spawns bool // the plan contains a Spawn
+	pidAt  int  // where the page has the pid of the child that the image spawns, 0 if it does not
 }
 
 // Start links the plan, starts the image and returns while it runs.
@@ -55,7 +55,9 @@ func Start(c *Config) (*Process, error) {
 	p := &Process{plan: c.Plan}
 	for i := range c.Plan.Steps {
 		for j := range c.Plan.Steps[i].Ops {
-			p.spawns = p.spawns || c.Plan.Steps[i].Ops[j].Call == plan.Spawn
+			if o := &c.Plan.Steps[i].Ops[j]; o.Call == plan.Spawn {
+				p.pidAt = o.PidAt()
+			}
 		}
 	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
@@ -93,6 +95,7 @@ func (p *Process) start(c *Config, sync *os.File) error {
 	}
 	// A page that nobody has touched yet would be charged to the container's memory limit by the init's first store.
 	p.page[plan.PageOp] = 0
+	p.page[p.pidAt] = 0
 	files, numbers, err := descriptors(c, map[string]*os.File{"sync": sync, "progress": page})
 	if err != nil {
 		return err
@@ -178,8 +181,8 @@ func (p *Process) forkExec(c *Config, files []uintptr, image *os.File) error {
 // Pid is the init's process id as the host sees it: the image itself, or, once it has spawned one, its child in the container's pid
 // namespace.
 func (p *Process) Pid() int {
-	if p.child == 0 && p.spawns && p.page != nil {
-		p.child = int(binary.NativeEndian.Uint32(p.page[plan.PagePid:]))
+	if p.child == 0 && p.pidAt != 0 && p.page != nil {
+		p.child = int(binary.NativeEndian.Uint32(p.page[p.pidAt:]))
 	}
 	if p.child != 0 {
 		return p.child

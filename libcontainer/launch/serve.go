@@ -18,7 +18,7 @@ import (
 // files are the descriptors that the init brought to the rendezvous; Serve closes them.
 func (p *Process) Serve(do func(s *plan.Step, files []*os.File) error) error {
 	err := p.serve(do)
-	if err == nil && p.spawns {
+	if err == nil && p.pidAt != 0 {
 		err = p.reapImage()
 	}
 	if err != nil {

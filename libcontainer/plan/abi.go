@@ -1,6 +1,10 @@
 package plan
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+)
 
 // Structures that the kernel reads, encoded here and nowhere else. They are laid out alike on every 64-bit port.
 
@@ -55,13 +59,13 @@ func CapData(effective, permitted, inheritable uint64) []byte {
 func Rlimit64(soft, hard uint64) []byte { return words(soft, hard) }
 
 // SchedAttr encodes struct sched_attr (sched_setattr(2), 48 bytes, the version without utilisation clamps).
-func SchedAttr(policy uint32, flags uint64, nice int32, priority uint32, runtime, deadline, period uint64) []byte {
+func SchedAttr(a *unix.SchedAttr) []byte {
 	b := native.AppendUint32(nil, 48)
-	b = native.AppendUint32(b, policy)
-	b = native.AppendUint64(b, flags)
-	b = native.AppendUint32(b, uint32(nice))
-	b = native.AppendUint32(b, priority)
-	return append(b, words(runtime, deadline, period)...)
+	b = native.AppendUint32(b, a.Policy)
+	b = native.AppendUint64(b, a.Flags)
+	b = native.AppendUint32(b, uint32(a.Nice))
+	b = native.AppendUint32(b, a.Priority)
+	return append(b, words(a.Runtime, a.Deadline, a.Period)...)
 }
 
 // Uint32s encodes an array of 32-bit words: setgroups(2), a descriptor in a control message.

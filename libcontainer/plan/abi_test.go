@@ -49,12 +49,12 @@ func TestStructures(t *testing.T) {
 	}
 
 	// The version without utilisation clamps is the beginning of what x/sys has.
-	full, err := binary.Append(nil, binary.NativeEndian, unix.SchedAttr{
-		Size: 48, Policy: unix.SCHED_DEADLINE, Flags: 2, Nice: -3, Priority: 4, Runtime: 5, Deadline: 6, Period: 7})
+	attr := unix.SchedAttr{Size: 48, Policy: unix.SCHED_DEADLINE, Flags: 2, Nice: -3, Priority: 4, Runtime: 5, Deadline: 6, Period: 7}
+	full, err := binary.Append(nil, binary.NativeEndian, attr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := SchedAttr(unix.SCHED_DEADLINE, 2, -3, 4, 5, 6, 7); !bytes.Equal(got, full[:48]) {
+	if got := SchedAttr(&attr); !bytes.Equal(got, full[:48]) {
 		t.Errorf("sched_attr is\n%x, not\n%x", got, full[:48])
 	}
 }

@@ -10,6 +10,7 @@ type Builder struct {
 	Group Group // the group of the steps that follow
 
 	answers Arg // the buffer for the host's answers
+	page    Arg // the file that is shared with the host
 }
 
 // NewBuilder returns a builder whose plan has the report socket as its first file.

@@ -12,8 +12,9 @@ const (
 	Store64             // *(uint64)arg 0 = arg 1
 	Assert              // fail with errno arg 3 unless *(uint64)arg 0 & arg 1 == arg 2
 	Fail                // fail with errno arg 0
-	// Spawn is clone3: the child goes on with the next op, the parent exits with status 0 without another word. The child's
-	// pid reaches the host through CLONE_PARENT_SETTID, which the kernel writes before the child runs.
+	// Spawn is clone3, or clone when its first argument is a number: the child goes on with the next op, the parent exits with
+	// status 0 without another word. The child's pid reaches the host through CLONE_PARENT_SETTID, which the kernel writes before
+	// the child runs.
 	Spawn
 	firstReal
 )
@@ -43,6 +44,7 @@ const (
 	SysIoprioSet
 	SysKeyctl
 	SysLseek
+	SysMadvise
 	SysMkdirat
 	SysMknodat
 	SysMmap
@@ -89,7 +91,7 @@ const (
 
 const callNames = "set load32 store32 load64 store64 assert fail spawn " +
 	"accept4 capset chdir chroot clock_gettime close close_range dup3 execve exit_group faccessat2 fchdir fchown fchownat " +
-	"fsconfig fsetxattr fsmount fsopen getcwd ioctl ioprio_set keyctl lseek mkdirat mknodat mmap mount mount_setattr move_mount open_tree openat2 " +
+	"fsconfig fsetxattr fsmount fsopen getcwd ioctl ioprio_set keyctl lseek madvise mkdirat mknodat mmap mount mount_setattr move_mount open_tree openat2 " +
 	"personality pivot_root prctl prlimit64 read recvfrom rt_sigaction rt_sigprocmask sched_setaffinity sched_setattr seccomp sendfile sendmsg " +
 	"sendto set_mempolicy setdomainname setgroups sethostname setns setresgid setresuid setsid socket statx symlinkat umask " +
 	"umount2 unlinkat unshare write none "

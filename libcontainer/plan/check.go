@@ -17,6 +17,7 @@ import (
 //   - a descriptor that would survive execve without being part of the plan
 //   - a capability needed after it was dropped
 //   - a mount that may fail without something at least as strict in its place
+//   - a descriptor of the host's, or a need for capabilities, in a process that the container's processes see
 //   - a joined namespace before the process is undumpable, a new working directory that nobody looks at
 //   - a malformed rendezvous, ops behind the end, memory outside of a buffer, operands that the image has no room for
 func Check(p *Plan) error {
@@ -69,6 +70,7 @@ type checker struct {
 	joined     bool // absolute paths are those of a mount namespace that the init has joined
 	undumpable bool
 	spawned    bool
+	visible    bool // the container's processes see the process
 	reported   bool // the report socket is no longer the host's
 	ended      bool
 	cwd        cwdState

@@ -15,6 +15,9 @@ func (c *checker) needs() {
 	if need := c.needed(); need&^c.effective != 0 && !o.allows(unix.EPERM) {
 		c.errorf("needs a capability that an earlier step has dropped")
 	}
+	if c.visible && c.needed() != 0 && o.Call != SysSeccomp {
+		c.errorf("needs a capability where the container's processes could take it away")
+	}
 	switch o.Call {
 	case SysCapset:
 		// Two structures of effective, permitted, inheritable: low words, then high words.

@@ -133,6 +133,9 @@ func (c *checker) special() {
 			c.errorf("may spawn only once and only on every path: the host knows one child")
 		}
 		c.spawned = true
+		if o.Joins() {
+			c.exposed()
+		}
 	case SysExecve, SysExitGroup, Fail:
 		if len(o.Allow) == 0 {
 			c.ends()
@@ -163,6 +166,22 @@ func (c *checker) special() {
 	case SysClose:
 		c.close(c.source(0))
 		c.reported = c.reported || o.reg(0) == Report || c.source(0) == c.fileDef(0)
+	}
+}
+
+// exposed notes that from here on the container's processes can see the process, and perhaps trace it: it must not hold anything of the host's
+// (CVE-2016-9962).
+func (c *checker) exposed() {
+	c.visible = true
+	for i := 1; i < len(c.p.Files); i++ {
+		if c.defs[c.fileDef(i)].closed != (fact{0, vAll}) {
+			c.errorf("takes file %q to where the container's processes are", c.p.Files[i].Name)
+		}
+	}
+	for i := range c.defs {
+		if d := &c.defs[i]; d.fd && d.closed != (fact{0, vAll}) {
+			c.errorf("takes a descriptor that the plan has opened to where the container's processes are")
+		}
 	}
 }
 

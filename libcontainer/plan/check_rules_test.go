@@ -105,6 +105,35 @@ func TestCheckFallbacks(t *testing.T) {
 	}
 }
 
+// What the container's processes can see must not be worth taking over (CVE-2016-9962).
+func TestCheckVisible(t *testing.T) {
+	join := func(b *Builder, before ...Op) {
+		page, spawn := b.JoinChild()
+		b.Do(append(append(page, before...), spawn)...)
+	}
+	closeAll := Sys(SysCloseRange, Arg{Kind: KindFile, Int: 1}, Num(0xffffffff), Num(0))
+	tests := []struct {
+		name string
+		want string
+		fill func(b *Builder, a Reg)
+	}{
+		{"with a file of the host's", `takes file "progress" to where`, func(b *Builder, a Reg) { join(b) }},
+		{"with a descriptor", "takes a descriptor that the plan has opened", func(b *Builder, a Reg) { join(b, closeAll, open(a)) }},
+		{"with a descriptor, perhaps", "takes a descriptor that the plan has opened", func(b *Builder, a Reg) { join(b, closeAll, may(a)) }},
+		{"with nothing", "", func(b *Builder, a Reg) { join(b, open(a), closeAll) }},
+		{"with work for a capability", "needs a capability where", func(b *Builder, a Reg) {
+			join(b, closeAll)
+			b.Do(Sys(SysSethostname, Str("x"), Num(1)))
+		}},
+		{"before the others could see it", "", func(b *Builder, a Reg) { join(b, Sys(SysSethostname, Str("x"), Num(1)), closeAll) }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			checkWant(t, tt.want, attempt(func(b *Builder) { tt.fill(b, b.Reg()) }))
+		})
+	}
+}
+
 func TestCheckCapabilities(t *testing.T) {
 	const dropped = "needs a capability that an earlier step has dropped"
 	keep := func(caps uint64) Op {

@@ -221,7 +221,7 @@ func (m *machine) op(o *Op) (done bool, end End, err error) {
 			return true, EndExited, nil
 		case errno == 0 && o.Call == Spawn:
 			// The parent ends, the child goes on with 0; the kernel has written its pid.
-			native.PutUint32(m.mem[PagePid:], uint32(result))
+			native.PutUint32(m.mem[o.PidAt():], uint32(result))
 			result = 0
 		}
 		if errno == 0 && o.HasWant && result != uint64(o.Want) {

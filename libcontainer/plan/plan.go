@@ -19,7 +19,7 @@ type Plan struct {
 	Bufs []Buf
 	// Regs is the number of registers in use; register 0 is always [Report].
 	Regs int
-	// PageLen is the length of the page shared with the host, PageSize unless the plan is stamped.
+	// PageLen is the length of the page shared with the host, PageSize unless the plan is stamped or joins a pid namespace.
 	PageLen int
 }
 
@@ -211,12 +211,15 @@ const (
 	PageSize    = 4096
 	PageOp      = 0  // uint32: index of the op that was begun last
 	PageErrno   = 4  // uint32: errno of the op that failed, or 0
-	PagePid     = 8  // uint32: pid of the spawned child as the host sees it
+	PagePid     = 8  // uint32: pid of the spawned child as the host sees it, unless it has joined others
 	PageKeyring = 12 // uint32: 1 when the kernel has refused a session keyring
 	PageHome    = 64 // "HOME=…", NUL-terminated, at most PageHomeLen bytes
 	PageHomeLen = 512
+	// PageJoined is a page of its own with the pid of a child that has joined a pid namespace. The child does not have the page: whoever
+	// hijacks it must not tell the host what its pid is.
+	PageJoined = 4096
 	// PageTrace is where time stamps begin when a plan is traced: 16 bytes (struct timespec) a step.
-	PageTrace = 4096
+	PageTrace = 8192
 )
 
 // OpCount is the number of ops in all steps.

@@ -183,6 +183,9 @@ func callText(c Call, args []string) string {
 	case Fail:
 		return "fail with " + at(0)
 	case Spawn:
+		if len(args) == 3 {
+			return "clone(" + at(0) + ")"
+		}
 		return "clone3(" + at(1) + ")"
 	}
 	// Zeroes behind the last argument that says something and sizes of structures are the kernel's formality.

@@ -210,6 +210,29 @@ func (b *Builder) SpawnChild(namespaces uint64, cgroup *Arg) Op {
 	return Sys(Spawn, args, Int(CloneArgsSize, label))
 }
 
+// JoinChild is SpawnChild for a child that appears among processes which may trace it, in a pid namespace that the caller has joined. The host learns
+// its pid from a page that the child does not get, which prepare takes from the shared file. It is clone(2): seccomp filters, which the caller may have loaded, can't see
+// the flags of clone3, so that many refuse that.
+func (b *Builder) JoinChild() (prepare []Op, spawn Op) {
+	b.Plan.PageLen = max(b.Plan.PageLen, PageJoined+PageSize)
+	page, size := Page(PageJoined), Num(PageSize)
+	return []Op{
+		mapShared(page, size, b.page, Num(PageJoined)),
+		Sys(SysMadvise, page, size, Int(unix.MADV_DONTFORK, "MADV_DONTFORK")),
+	}, Sys(Spawn, Int(unix.CLONE_PARENT|unix.CLONE_PARENT_SETTID, "PARENT"), Num(0), page)
+}
+
+// Joins reports whether o is JoinChild's.
+func (o *Op) Joins() bool { return o.Call == Spawn && len(o.Args) > 0 && o.Args[0].Kind == KindInt }
+
+// PidAt is the place in the shared page where the host finds the pid of the child that o, a Spawn, starts.
+func (o *Op) PidAt() int {
+	if o.Joins() {
+		return PageJoined
+	}
+	return PagePid
+}
+
 // BecomeRoot makes the process root of the user namespace that it is in. Without an id there it would lose all capabilities on execve.
 func BecomeRoot() []Op {
 	zero := Num(0)
@@ -218,7 +241,11 @@ func BecomeRoot() []Op {
 
 // MapPage maps the page shared with the host over the image's own: the first op, since from then on the host sees how far the init came.
 func (b *Builder) MapPage(size int) Op {
-	fd := b.File(File{Name: "progress"})
-	return Sys(SysMmap, Page(0), Num(int64(size)), Int(unix.PROT_READ|unix.PROT_WRITE, "PROT_READ|PROT_WRITE"),
-		Int(unix.MAP_SHARED|unix.MAP_FIXED, "MAP_SHARED|MAP_FIXED"), fd, Num(0))
+	b.page = b.File(File{Name: "progress"})
+	return mapShared(Page(0), Num(int64(size)), b.page, Num(0))
+}
+
+func mapShared(at, size, fd, offset Arg) Op {
+	return Sys(SysMmap, at, size, Int(unix.PROT_READ|unix.PROT_WRITE, "PROT_READ|PROT_WRITE"),
+		Int(unix.MAP_SHARED|unix.MAP_FIXED, "MAP_SHARED|MAP_FIXED"), fd, offset)
 }

@@ -29,6 +29,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/seccomp/bpf"
 )
@@ -99,6 +100,24 @@ func (p *Program) Decide(d bpf.Data) uint32 {
 		return retKillProcess
 	}
 	return v
+}
+
+// Passes reports whether the filter lets a system call of the native architecture through. Arguments that are left out are zero.
+func (p *Program) Passes(name string, args ...uint64) bool {
+	var f finder
+	i, ok := f.find(name)
+	if !ok {
+		return false
+	}
+	native := p.policy.arches[0]
+	nr, ok := native.number(i)
+	if !ok {
+		return false
+	}
+	d := bpf.Data{Nr: nr, Arch: native.audit}
+	copy(d.Args[:], args)
+	v := p.Decide(d) & unix.SECCOMP_RET_ACTION_FULL
+	return v == retAllow || v == retLog
 }
 
 // Verdicts returns what can become of a system call of the native architecture, whatever its arguments are.

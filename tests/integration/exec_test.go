@@ -289,7 +289,9 @@ func TestExecUnderTightLimits(t *testing.T) {
 	ours(t, "needs more threads and memory itself")
 	harness.NeedController(t, "pids")
 	b := sleeper(t).Edit(resources(func(r *specs.LinuxResources) {
-		r.Pids = &specs.LinuxPids{Limit: ptr(int64(2))}
+		// The container's own, the new one, and for a moment its parent: who drops privileges before the container sees it has to be
+		// in the cgroup by then.
+		r.Pids = &specs.LinuxPids{Limit: ptr(int64(3))}
 		r.Memory = &specs.LinuxMemory{Limit: ptr(int64(2 << 20))}
 	})).Start()
 	wantLines(t, b.MustExec("echo", "fits"), "fits")

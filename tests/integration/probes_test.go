@@ -18,6 +18,7 @@ var probes = map[string]func(args []string) error{
 	"keyring":       probeKeyring,
 	"keyring-label": probeKeyringLabel,
 	"chroot-escape": probeChrootEscape,
+	"watch-joins":   probeWatchJoins,
 }
 
 // probeCall makes system calls, given by number, with zeroes for arguments and prints what comes of each.
