@@ -12,6 +12,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer"
 	"github.com/ociruntime/ociruntime/libcontainer/console"
+	"github.com/ociruntime/ociruntime/libcontainer/kernel"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
@@ -20,25 +21,46 @@ const settleTime = 20 * time.Millisecond
 
 // foreground is a command that stays in front of a process: it passes signals on, serves the terminal and takes the exit status.
 type foreground struct {
+	early   *kernel.Signals // nil once os/signal has taken over
 	signals chan os.Signal
 	session *console.Session // nil without a terminal
 }
 
-// newForeground catches the signals that people and service managers send. Each costs about 20 µs (Go changes the mask of a
-// thread of its own for it), all 60 of them 1 to 2 ms: the rest is caught when the process has run for a moment.
+// newForeground catches the signals that end a process, from before anything is made. The rest, and Go's way to get them, waits
+// until the process has run for a moment: os/signal takes about 60 µs for each.
 func newForeground() *foreground {
 	f := &foreground{signals: make(chan os.Signal, 64)}
-	signal.Notify(f.signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
+	ends := []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2}
+	var err error
+	if f.early, err = kernel.CatchSignals(ends...); err != nil {
+		f.early = nil
+		for _, s := range ends {
+			signal.Notify(f.signals, s)
+		}
+	}
 	return f
 }
 
 // settle does what only long-lived commands need. The signals of job control stay the kernel's: a handler in the place of the
 // default action makes a read or an ioctl of a background process start over for ever.
-func (f *foreground) settle() {
+func (f *foreground) settle(pidfd int) {
 	signal.Notify(f.signals)
 	signal.Reset(unix.SIGTTIN, unix.SIGTTOU)
+	if f.early != nil {
+		// In this order no signal finds nobody.
+		f.early.Release()
+		f.passEarly(pidfd)
+		f.early = nil
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(100)
+	}
+}
+
+// passEarly passes on what has come before os/signal was asked.
+func (f *foreground) passEarly(pidfd int) {
+	for _, s := range f.early.Take() {
+		_, _ = f.handle(s, pidfd, 0, false)
 	}
 }
 
@@ -77,7 +99,7 @@ func (f *foreground) wait(p *libcontainer.Process, reap bool) (int, error) {
 	defer file.Close()
 	ended := make(chan error, 1)
 	go func() { ended <- waitEnd(file) }()
-	f.settle()
+	f.settle(pidfd)
 	// Those that ended before anybody listened.
 	if status, found := f.handle(unix.SIGCHLD, pidfd, p.Pid, reap); found {
 		return exitCode(status), nil
@@ -105,6 +127,9 @@ func (f *foreground) brief(pidfd int) (ended bool) {
 	for deadline := time.Now().Add(settleTime); time.Now().Before(deadline); {
 		if pollEnd(pidfd, turn) {
 			return true
+		}
+		if f.early != nil {
+			f.passEarly(pidfd)
 		}
 		select {
 		case s := <-f.signals:

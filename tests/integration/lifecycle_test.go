@@ -332,6 +332,21 @@ func TestRunForwardsSignals(t *testing.T) {
 	}
 }
 
+// A signal that comes while the container is still being made does not end the command half-way: it is for the program.
+func TestRunEarlySignal(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{"TERM", "INT", "HUP", "QUIT", "USR1", "USR2"} {
+		b := harness.NewBundle(t).Sh("exit 5") // process 1 of a pid namespace ignores what it has no handler for
+		b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "kill -" + s + " $PPID"}}}}
+		if res := b.Run(); res.Code != 5 {
+			t.Errorf("%s: exit %d, want 5: %s", s, res.Code, res.Stderr)
+		}
+		if left, _ := os.ReadDir(b.Root); len(left) > 0 {
+			t.Errorf("%s: run left %v", s, left)
+		}
+	}
+}
+
 func TestRunKilledProcess(t *testing.T) {
 	t.Parallel()
 	b := harness.NewBundle(t).Sh("echo ready; sleep 1000")
