@@ -77,9 +77,13 @@ type compiler struct {
 	guarded []guardedMount
 	statx   plan.Arg // see statxBuf
 	offsets plan.Reg // /proc/self/timens_offsets
+	cgroups plan.Reg // the tmpfs on which cgroup v1 hierarchies are being mounted
 	netlink plan.Reg // a socket in the container's network namespace, see openNetlink
 	joining bool     // this is the plan of exec
 	appears bool     // see appear
+	// oldFiles holds the limit on descriptors that the init came with, if hasOldFiles; see moreFiles.
+	oldFiles    plan.Arg
+	hasOldFiles bool
 	// nodesOfHost holds device nodes made by the host, if hasNodes; see lendDevices.
 	nodesOfHost plan.Arg
 	hasNodes    bool
@@ -133,7 +137,28 @@ func (c *compiler) begin() error {
 	c.Step("default", "let nobody look into this process", plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))
 	c.Step("default", "close every inherited descriptor on exec", plan.CloseOnExecFrom(3+c.Plan.Preserve))
 	c.resetSignals()
+	c.moreFiles()
 	return nil
+}
+
+// moreFiles lets the init have as many descriptors as it may, where its mounts may not fit into the 1024 that are usual. oldFiles, if
+// set, is what the program gets back.
+func (c *compiler) moreFiles() {
+	if c.joining || len(c.spec.Mounts)+len(c.lin.Devices) < 250 {
+		return
+	}
+	c.oldFiles, c.hasOldFiles = c.Buf("limits", make([]byte, 16)), true
+	hard, more := c.tmp(), c.Buf("higher limits", make([]byte, 16))
+	c.Step("default", "raise the limit on descriptors while there are many mounts",
+		limitFiles(plan.Num(0), c.oldFiles),
+		plan.Sys(plan.Load64, c.oldFiles.Off(8)).Into(hard),
+		plan.Sys(plan.Store64, more, plan.Val(hard)),
+		plan.Sys(plan.Store64, more.Off(8), plan.Val(hard)),
+		limitFiles(more, plan.Num(0)))
+}
+
+func limitFiles(set, get plan.Arg) plan.Op {
+	return plan.Sys(plan.SysPrlimit64, plan.Num(0), plan.Int(unix.RLIMIT_NOFILE, "RLIMIT_NOFILE"), set, get)
 }
 
 // resetSignals undoes what the caller ignores or blocks: engines start us with SIGPIPE ignored or SIGUSR1 blocked, a shell's background jobs
@@ -235,6 +260,31 @@ func (c *compiler) tmp() plan.Reg {
 	}
 	c.used++
 	return c.scratch[c.used-1]
+}
+
+// kept is a descriptor that later steps need.
+type kept struct {
+	reg    plan.Reg
+	memory plan.Arg // where its number is, when there were too few registers
+}
+
+// keep puts a descriptor away.
+func (c *compiler) keep(fd plan.Arg) (kept, plan.Op) {
+	if c.Plan.Regs < plan.MaxRegs/2 {
+		k := kept{reg: c.Reg()}
+		return k, plan.SetReg(k.reg, fd)
+	}
+	k := kept{plan.NoReg, c.Buf("kept", make([]byte, 8))}
+	return k, plan.StoreFD(k.memory, fd)
+}
+
+// take gives the register in which a descriptor is, in the current step.
+func (c *compiler) take(k kept) (plan.Reg, []plan.Op) {
+	if k.reg != plan.NoReg {
+		return k.reg, nil
+	}
+	r := c.tmp()
+	return r, []plan.Op{plan.Sys(plan.Load32, k.memory).Into(r)}
 }
 
 // unset makes registers look as if no op had written them.

@@ -75,7 +75,10 @@ func (e *mountEntry) freshCgroup(h facts.Hierarchy, m plan.Reg, attr uint64, all
 func (e *mountEntry) cgroup1() error {
 	attr := e.o.AttrSet
 	m, target, open := e.tmpfsFor(attr &^ unix.MOUNT_ATTR_RDONLY)
-	dir := e.Reg()
+	if e.cgroups == 0 {
+		e.cgroups = e.Reg()
+	}
+	dir := e.cgroups
 	ops := append(open, plan.MoveMount(plan.Val(m), plan.Val(target)), plan.SetReg(dir, plan.Val(m)), plan.Close(plan.Val(target)))
 	e.Step(e.from, e.what("make a tmpfs for the cgroup hierarchies on"), ops...)
 	for _, h := range e.in.Facts.Hierarchies {

@@ -80,14 +80,13 @@ func (e *mountEntry) attach(tree plan.Reg, target plan.Reg, base uint64, set, cl
 		ops = append(ops, plan.MountSetattr(t, p.Recursive, 0, 0, p.Type))
 	}
 	done := plan.Close(t)
+	var mount kept
 	if e.late {
-		keep := e.Reg()
-		e.readonly = append(e.readonly, lateChange{e.from, e.m.Destination, keep})
-		done = plan.SetReg(keep, t)
+		mount, done = e.keep(t)
+		e.readonly = append(e.readonly, lateChange{e.from, e.m.Destination, mount})
 	} else if e.guards(e.m.Destination) {
-		keep := e.Reg()
-		e.guarded = append(e.guarded, e.guardedMount(e.i, keep))
-		done = plan.SetReg(keep, t)
+		mount, done = e.keep(t)
+		e.guarded = append(e.guarded, e.guardedMount(e.i, mount))
 	}
 	return append(ops, done, plan.Close(plan.Val(target)))
 }

@@ -1,6 +1,7 @@
 package specconv
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -134,4 +135,29 @@ func TestNoPivotCoversTheOldRoot(t *testing.T) {
 	s.Linux.RootfsPropagation = "shared"
 	l = live(t, s, func(in *input) { in.NoPivot = true })
 	l.inOrder(`mount_setattr(cwd, "/", 0, {private})`, `move_mount(fd2, "", cwd, "/"`)
+}
+
+// What is kept for each of many mounts does not need a register each.
+func TestMoreMountsThanRegisters(t *testing.T) {
+	s := smallSpec()
+	const n = 300
+	for i := range n {
+		dest := fmt.Sprintf("/many/%d", i)
+		s.Mounts = append(s.Mounts,
+			specs.Mount{Destination: dest, Type: "tmpfs", Options: []string{"ro"}},
+			specs.Mount{Destination: "/other" + dest, Type: "tmpfs"},
+			specs.Mount{Destination: "/cgroup" + dest, Type: "cgroup"})
+		s.Linux.MaskedPaths = append(s.Linux.MaskedPaths, "/other"+dest+"/file")
+	}
+	l := live(t, s, func(in *input) { in.Facts.Cgroup2 = false }, null())
+	l.executed()
+	if got := len(l.calls("{+ro}")); got != n {
+		t.Errorf("%d mounts became read-only, want %d", got, n)
+	}
+	// The paths are looked for in the mounts themselves: "file", not "other/many/7/file".
+	if got := len(l.calls(`"file", {O_PATH`)); got != n {
+		t.Errorf("%d paths were masked in their mounts, want %d", got, n)
+	}
+	// All that is open at a time is more than the usual limit, which the program gets all the same.
+	l.inOrder("prlimit64(0, RLIMIT_NOFILE, 0, limits)", "prlimit64(0, RLIMIT_NOFILE, higher limits", "pivot_root", "prlimit64(0, RLIMIT_NOFILE, limits", "execve(")
 }

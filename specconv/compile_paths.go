@@ -13,12 +13,12 @@ import (
 // guardedMount is a mount that is kept open until the paths in it are masked or read-only.
 type guardedMount struct {
 	dest   string
-	mount  plan.Reg
+	mount  kept
 	hidden bool // by a later entry of mounts
 }
 
 // guardedMount is mounts[i], kept open as mount.
-func (c *compiler) guardedMount(i int, mount plan.Reg) guardedMount {
+func (c *compiler) guardedMount(i int, mount kept) guardedMount {
 	g := guardedMount{dest: absolute(c.spec.Mounts[i].Destination), mount: mount}
 	for i++; i < len(c.spec.Mounts) && !g.hidden; i++ {
 		dest := absolute(c.spec.Mounts[i].Destination)
@@ -38,21 +38,27 @@ func (c *compiler) guards(dest string) bool {
 
 // guard opens a path to be protected. It starts from the mount that the path lies in: another container that shares the root file system
 // could have given a mountpoint another name since (the mount goes with it), and /proc would be left unprotected under that name.
-func (c *compiler) guard(p string) plan.Op {
+func (c *compiler) guard(p string, into plan.Reg) []plan.Op {
 	p = absolute(p)
+	at, name := c.root, rel(p)
+	var ops []plan.Op
 	for _, g := range slices.Backward(c.guarded) {
 		if below(p, g.dest) && !g.hidden {
-			return plan.OpenInRoot(plan.Val(g.mount), rel(strings.TrimPrefix(p, g.dest)), 0)
+			at, ops = c.take(g.mount)
+			name = rel(strings.TrimPrefix(p, g.dest))
+			break
 		}
 	}
-	return plan.OpenInRoot(plan.Val(c.root), rel(p), 0)
+	return append(ops, plan.OpenInRoot(plan.Val(at), name, 0).Into(into).Allowing(unix.ENOENT, unix.ENOTDIR))
 }
 
 // closeGuarded lets go of the mounts when all paths are protected.
 func (c *compiler) closeGuarded() {
 	var ops []plan.Op
 	for _, g := range c.guarded {
-		ops = append(ops, plan.Close(plan.Val(g.mount)))
+		m, take := c.take(g.mount)
+		ops = append(append(ops, take...), plan.Close(plan.Val(m)))
+		c.used = 0
 	}
 	if len(ops) > 0 {
 		c.Step("default", "close the mounts in which paths were protected", ops...)
@@ -64,13 +70,12 @@ func (c *compiler) readonlyPaths() {
 	for i, p := range c.lin.ReadonlyPaths {
 		t, m := c.tmp(), c.tmp()
 		found := t.OK()
-		c.Step(fmt.Sprintf("linux.readonlyPaths[%d]", i), "make "+p+" read-only",
-			c.guard(p).Into(t).Allowing(unix.ENOENT, unix.ENOTDIR),
+		c.Step(fmt.Sprintf("linux.readonlyPaths[%d]", i), "make "+p+" read-only", append(c.guard(p, t),
 			plan.OpenTreeClone(plan.Val(t), "", true).Into(m).When(found),
 			plan.MountSetattr(plan.Val(m), true, unix.MOUNT_ATTR_RDONLY, 0, 0).When(found),
 			plan.MoveMount(plan.Val(m), plan.Val(t)).When(found),
 			plan.Close(plan.Val(m)).When(found),
-			plan.Close(plan.Val(t)).When(found))
+			plan.Close(plan.Val(t)).When(found))...)
 	}
 }
 
@@ -117,8 +122,7 @@ func (c *compiler) mask(from, p string, null, empty plan.Reg) {
 	// A file can't be mounted on a directory: move_mount says ENOTDIR or EINVAL, and then it is the tmpfs's turn. Its first copy is
 	// the tmpfs itself: kernels before 6.15 don't clone a tree that is not attached anywhere.
 	isDir := moved.Failed()
-	ops := append(unset(m, moved, dir),
-		c.guard(p).Into(t).Allowing(unix.ENOENT, unix.ENOTDIR),
+	ops := append(append(unset(m, moved, dir), c.guard(p, t)...),
 		plan.OpenTreeClone(plan.Val(null), "", false).Into(m).When(t.OK()),
 		plan.MoveMount(plan.Val(m), plan.Val(t)).Into(moved).When(t.OK()).Allowing(unix.ENOTDIR, unix.EINVAL),
 		plan.Close(plan.Val(m)).When(t.OK()),

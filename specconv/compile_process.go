@@ -2,6 +2,7 @@ package specconv
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -141,6 +142,9 @@ func (c *compiler) stdioOwner(p *specs.Process) {
 
 // rlimits are set by the init while it may still raise them; in a user namespace only the host may.
 func (c *compiler) rlimits(p *specs.Process) error {
+	if c.hasOldFiles && !slices.ContainsFunc(p.Rlimits, func(r specs.POSIXRlimit) bool { return r.Type == "RLIMIT_NOFILE" }) {
+		c.Step("default", "set the limit on descriptors to what it was", limitFiles(c.oldFiles, plan.Num(0)))
+	}
 	if c.ns.has(unix.CLONE_NEWUSER) {
 		c.hostRlimits = len(p.Rlimits) > 0
 		return nil

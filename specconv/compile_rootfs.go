@@ -16,7 +16,7 @@ import (
 // lateChange is a mount that becomes read-only once everything below it is in place.
 type lateChange struct {
 	from, dest string
-	mount      plan.Reg // kept open: the image's owner may have put something else at dest
+	mount      kept // not looked up again: the image's owner may have put something else at dest
 }
 
 // hostPath makes a path of config.json absolute: relative ones start in the bundle.
@@ -326,8 +326,9 @@ func (c *compiler) afterPivot() error {
 }
 
 func (c *compiler) setReadonly(l lateChange) {
+	m, ops := c.take(l.mount)
 	c.Step(l.from, "make "+l.dest+" read-only, now that it is filled",
-		plan.MountSetattr(plan.Val(l.mount), false, unix.MOUNT_ATTR_RDONLY, 0, 0), plan.Close(plan.Val(l.mount)))
+		append(ops, plan.MountSetattr(plan.Val(m), false, unix.MOUNT_ATTR_RDONLY, 0, 0), plan.Close(plan.Val(m)))...)
 }
 
 // workdir makes process.cwd where the image lacks it, as every runtime does.

@@ -213,6 +213,94 @@ func TestPasswdThatIsNoFile(t *testing.T) {
 	}
 }
 
+// manyOfEach are configurations with n of something, and what their process prints. source has a file with one line.
+func manyOfEach(source string, n int) map[string]func(b *harness.Bundle) []string {
+	lines := fmt.Sprint(n)
+	dest := func(i int) string { return fmt.Sprintf("/many/%d", i) }
+	devices := func(b *harness.Bundle) []string {
+		b.Sh("ls /dev/many | wc -l")
+		for i := range n {
+			b.Spec.Linux.Devices = append(b.Spec.Linux.Devices, specs.LinuxDevice{Path: "/dev" + dest(i), Type: "c", Major: 1, Minor: 3})
+		}
+		return []string{lines}
+	}
+	binds := func(b *harness.Bundle) []string {
+		b.Sh("cat /many/* | wc -l")
+		for i := range n {
+			b.Mount(source+"/file", dest(i), "bind", "bind", "ro")
+		}
+		return []string{lines}
+	}
+	return map[string]func(b *harness.Bundle) []string{
+		"devices":                         devices,
+		"devices in a user namespace":     func(b *harness.Bundle) []string { return devices(b.MapIDs(100000, 65536)) },
+		"bind mounts":                     binds,
+		"bind mounts in a user namespace": func(b *harness.Bundle) []string { return binds(b.MapIDs(100000, 65536)) },
+		"read-only tmpfs": func(b *harness.Bundle) []string {
+			b.Sh("grep -c ' /many/.* ro,' /proc/self/mountinfo; ulimit -Sn")
+			for i := range n {
+				b.Mount("tmpfs", dest(i), "tmpfs", "ro")
+			}
+			b.Spec.Process.Rlimits = nil
+			return []string{lines, "1024"}
+		},
+		"mounts with masked paths": func(b *harness.Bundle) []string {
+			b.Sh("cat /many/*/file | wc -c; grep -c ' /many/' /proc/self/mountinfo")
+			for i := range n {
+				b.Mount(source, dest(i), "bind", "bind")
+				b.Spec.Linux.MaskedPaths = append(b.Spec.Linux.MaskedPaths, dest(i)+"/file")
+			}
+			return []string{"0", fmt.Sprint(2 * n)}
+		},
+		"idmapped mounts": func(b *harness.Bundle) []string {
+			b.Sh("stat -c %u /many/* | grep -c 1000")
+			maps := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 10}}
+			for i := range n {
+				b.Mount(source+"/file", dest(i), "bind", "bind", "idmap")
+				m := &b.Spec.Mounts[len(b.Spec.Mounts)-1]
+				m.UIDMappings, m.GIDMappings = maps, maps
+			}
+			return []string{lines}
+		},
+		"masked paths": func(b *harness.Bundle) []string {
+			b.Sh("cat /many/* | wc -c; ls /many | wc -l")
+			for i := range n {
+				b.File(dest(i), "secret", 0o644)
+				b.Spec.Linux.MaskedPaths = append(b.Spec.Linux.MaskedPaths, dest(i))
+			}
+			return []string{"0", lines}
+		},
+		"read-only paths": func(b *harness.Bundle) []string {
+			b.Writable().Sh("touch /many/7 2>/dev/null || grep -c ' /many/.* ro,' /proc/self/mountinfo")
+			for i := range n {
+				b.File(dest(i), "", 0o644)
+				b.Spec.Linux.ReadonlyPaths = append(b.Spec.Linux.ReadonlyPaths, dest(i))
+			}
+			return []string{lines}
+		},
+	}
+}
+
+// Neither the registers of a plan nor the descriptors that a process may usually have limit how much of anything there is.
+func TestManyOfEach(t *testing.T) {
+	t.Parallel()
+	ours(t, "slow")
+	source := harness.TempDir(t)
+	mountForTest(t, source, "tmpfs", 0)
+	if err := os.WriteFile(filepath.Join(source, "file"), []byte("x\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, edit := range manyOfEach(source, 1100) {
+		t.Run(name, func(t *testing.T) {
+			b := harness.NewBundle(t)
+			want := edit(b)
+			cmd := b.Save().Command("run")
+			cmd.Path, cmd.Args = "/bin/sh", []string{"sh", "-c", "ulimit -Sn 1024; exec " + shellQuote(cmd.Args)}
+			wantLines(t, b.RunCmd(cmd).Stdout, want...)
+		})
+	}
+}
+
 // kernelIs reports whether this kernel is at least the given one.
 func kernelIs(t *testing.T, major, minor int) bool {
 	t.Helper()
