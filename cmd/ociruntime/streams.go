@@ -103,8 +103,8 @@ func inheritedFDs() int {
 	return n
 }
 
-// closeEachOnExec is for where a sandbox refuses close_range. The init can't do without, but kill and delete work there, and the hooks that these
-// run are not to get more than elsewhere.
+// closeEachOnExec is for where a sandbox refuses close_range. The init can't do without, but delete can, and its hooks are not to get
+// more than elsewhere.
 func closeEachOnExec() {
 	entries, _ := os.ReadDir("/proc/self/fd") // without /proc no command comes far
 	for _, e := range entries {

@@ -7,15 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// look gathers the evidence.
+// look gathers the evidence, and no more than the sentence will need: a rootless runtime is refused much that it can do without.
 func look(c call, errno unix.Errno) evidence {
-	e := evidence{errno: errno, again: c.again(), kernel: running()}
-	mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0)
-	e.filtered = err == nil && mode == unix.SECCOMP_MODE_FILTER
-	if c.mounts && errno == unix.EPERM {
-		e.mayMount = mayMount()
+	e := evidence{errno: errno, again: c.again()}
+	if e.again == errno {
+		e.kernel, e.filtered = running(), filtered()
+		e.mayMount = c.mounts && mayMount()
 	}
-	if errno != unix.ENOSYS {
+	if errno != unix.ENOSYS && !e.filtered {
 		e.profile = confinement()
 	}
 	return e
@@ -39,6 +38,11 @@ func mayMount() bool {
 		}
 	}
 	return false
+}
+
+func filtered() bool {
+	mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0)
+	return err == nil && mode == unix.SECCOMP_MODE_FILTER
 }
 
 // running is the version of this kernel.

@@ -6,8 +6,8 @@
 // made once more, with arguments that no kernel accepts: a filter refuses it again by its number, a kernel that has it complains of the
 // arguments. Nothing is asked unless something has failed.
 //
-// None of these calls has a fallback: what old kernels offer instead is weaker (paths for descriptors, pids for pidfds) or a second way of
-// doing everything. This package is what there is instead.
+// An init has no fallback for any of these calls: what old kernels offer instead is weaker (paths for descriptors, pids for pidfds) or a
+// second way of doing everything. This package is what there is instead.
 package refusal
 
 import (
