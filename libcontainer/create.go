@@ -133,14 +133,14 @@ func (c *creation) compile() error {
 			return err
 		}
 	}
-	return c.compilePlan()
+	return c.compilePlan(c.rt.warn)
 }
 
-func (c *creation) compilePlan() (err error) {
+func (c *creation) compilePlan(warn func(string)) (err error) {
 	c.plan, err = specconv.Compile(&specconv.Input{
 		ID: c.id, Bundle: c.o.Bundle, Spec: c.o.Spec, Facts: c.facts,
 		Run: c.o.Run, NoPivot: c.o.NoPivot, NoNewKeyring: c.o.NoNewKeyring,
-		Preserve: len(c.o.Preserve), ListenFDs: c.o.ListenFDs, Trace: c.o.Trace != "", Warn: c.rt.warn,
+		Preserve: len(c.o.Preserve), ListenFDs: c.o.ListenFDs, Trace: c.o.Trace != "", Warn: warn,
 	})
 	return err
 }
@@ -298,7 +298,7 @@ func (c *creation) enter() (*cgroups.Entrance, error) {
 	if !slices.Equal(e.Names, c.facts.JoinTasks) || c.facts.JoinDir != (e.Dir != nil) {
 		c.facts.JoinTasks, c.facts.JoinDir = e.Names, e.Dir != nil
 		c.ownHierarchies()
-		if err := c.compilePlan(); err != nil {
+		if err := c.compilePlan(nil); err != nil { // the warnings are out
 			return nil, errors.Join(err, e.Close())
 		}
 		c.recordOps()

@@ -71,13 +71,14 @@ type joining struct {
 	console *consoleEnd
 	trace   *trace.Recorder
 	proc    *launch.Process
+	warn    func(string)
 }
 
 // launch starts a process in the container, created or running.
 func (c *Container) launch(o *ExecOptions, spec *specs.Spec) (*launch.Process, error) {
 	its := *spec
 	its.Process = o.Process
-	j := &joining{c: c, o: o, spec: &its, trace: newTrace(o.Trace)}
+	j := &joining{c: c, o: o, spec: &its, trace: newTrace(o.Trace), warn: c.rt.warn}
 	defer j.files.close()
 	defer func() { j.console.close() }()
 	var err error
@@ -108,6 +109,7 @@ func (c *Container) launch(o *ExecOptions, spec *specs.Spec) (*launch.Process, e
 func isBusy(err error) bool { return errors.Is(err, unix.EBUSY) }
 
 func (j *joining) startBesideInit() error {
+	j.warn = nil // the warnings are out
 	host, err := cgroups.Probe()
 	if err != nil {
 		return err
@@ -128,7 +130,7 @@ func (j *joining) start(cg *cgroups.Cgroup) error {
 	defer entrance.Close()
 	in := &specconv.ExecInput{Input: specconv.Input{
 		ID: j.c.ID(), Bundle: j.c.rec.Bundle, Spec: j.spec, Preserve: len(j.o.Preserve), ListenFDs: j.o.ListenFDs,
-		Trace: j.o.Trace != "", Warn: j.c.rt.warn,
+		Trace: j.o.Trace != "", Warn: j.warn,
 	}}
 	if in.Facts, err = facts.Gather(j.o.Stdio); err != nil {
 		return err

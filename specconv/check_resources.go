@@ -78,12 +78,6 @@ func (c *checker) memory(place string, m *specs.LinuxMemory) {
 	if s := value(m.Swappiness); s > 100 {
 		c.bad(place+".swappiness", "must be between 0 and 100, not %d", s)
 	}
-	if value(m.Kernel) > 0 { //nolint:staticcheck // deprecated, and in use
-		c.warn(place+".kernel", "is ignored: the kernel no longer limits kernel memory by itself")
-	}
-	if value(m.KernelTCP) > 0 {
-		c.warn(place+".kernelTCP", "is ignored: the kernel no longer limits kernel memory by itself")
-	}
 }
 
 // cpu has the bounds of the kernel's bandwidth controller, in microseconds:

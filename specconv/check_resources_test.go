@@ -64,9 +64,8 @@ func TestCheckMemoryAndCPU(t *testing.T) {
 		{"swap as memory", memory(specs.LinuxMemory{Limit: new(int64(6)), Swap: new(int64(6))}), ""},
 		{"unlimited swap", memory(specs.LinuxMemory{Limit: new(int64(6)), Swap: new(int64(-1))}), ""},
 		{"swappiness", memory(specs.LinuxMemory{Swappiness: new(uint64(101))}), place + "swappiness: must be between 0 and 100, not 101"},
-		{"kernel memory", memory(specs.LinuxMemory{Kernel: new(int64(1)), KernelTCP: new(int64(1))}),
-			"warning: " + place + "kernel: is ignored: the kernel no longer limits kernel memory by itself; " +
-				place + "kernelTCP: is ignored: the kernel no longer limits kernel memory by itself"},
+		// Package cgroups has a warning for it.
+		{"kernel memory", memory(specs.LinuxMemory{Kernel: new(int64(1)), KernelTCP: new(int64(1))}), ""},
 
 		{"burst", cpu(specs.LinuxCPU{Quota: new(int64(5000)), Burst: new(uint64(5001))}), "linux.resources.cpu.burst: must not be more than the quota 5000: 5001"},
 		{"burst without quota", cpu(specs.LinuxCPU{Quota: new(int64(-1)), Burst: new(uint64(5001))}), ""},

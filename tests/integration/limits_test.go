@@ -301,6 +301,29 @@ func TestManyOfEach(t *testing.T) {
 	}
 }
 
+// What is said by the check and by the compilers, which may have to begin again, is said once.
+func TestEachWarningOnce(t *testing.T) {
+	t.Parallel()
+	ours(t, "other texts")
+	one := int64(1)
+	limited := harness.NewBundle(t)
+	limited.Spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Kernel: &one, KernelTCP: &one}} //nolint:staticcheck // deprecated, and in use
+	for word, b := range map[string]*harness.Bundle{
+		"linux.resources.memory.kernel: ": limited,
+		// A user's container is not in all of the host's cgroups.
+		"process.capabilities.ambient: ": harness.NewUser(t).Rootless(t, false),
+	} {
+		b.Spec.Process.Capabilities.Ambient = []string{"CAP_CHOWN", "CAP_SYS_ADMIN"}
+		b.Spec.Process.Capabilities.Inheritable = []string{"CAP_CHOWN"}
+		res := b.Args("true").Run()
+		for _, w := range []string{word, "process.capabilities.ambient: "} {
+			if n := strings.Count(res.Stderr, w); n != 1 {
+				t.Errorf("%d times %s: %s", n, w, res.Stderr)
+			}
+		}
+	}
+}
+
 // kernelIs reports whether this kernel is at least the given one.
 func kernelIs(t *testing.T, major, minor int) bool {
 	t.Helper()
