@@ -24,6 +24,8 @@ const (
 	busyTimeout = time.Second
 	// deathTimeout is how long processes may take to die of SIGKILL.
 	deathTimeout = 10 * time.Second
+	// dyingTimeout is how long one may take to be dead that has left its cgroup.
+	dyingTimeout = time.Second
 )
 
 // Delete removes a container by its id, as [Container.Delete] does, and also what is left of one that can't be loaded: a directory
@@ -137,11 +139,9 @@ func (c *Container) destroy(kill bool, patience time.Duration) error {
 	if err := errors.Join(c.removeCgroup(cg, deadline), c.removeResctrl(), removeHostMounts(c.rec)); err != nil {
 		return errors.Join(err, killErr)
 	}
-	if killErr != nil {
-		// An empty cgroup is gone, but it need not have held the init: without a record nobody would find that again.
-		if init, err := c.rec.Init(); init != nil || err != nil {
-			return errors.Join(killErr, err)
-		}
+	if killErr != nil && !c.endsWithin(dyingTimeout) {
+		// The cgroup is gone, but it need not have held the init: without a record nobody would find that again.
+		return killErr
 	}
 	c.poststop()
 	return c.dir.Remove()
@@ -164,7 +164,22 @@ func (c *Container) killEverything() (init *os.File, err error) {
 	if errors.Is(ierr, unix.ESRCH) {
 		ierr = nil
 	}
+	if ierr != nil {
+		ierr = fmt.Errorf("kill the container's init: %w", ierr)
+	}
 	return init, errors.Join(err, ierr)
+}
+
+// endsWithin looks for the init without a descriptor of it. A killed process leaves its cgroup a moment before it is dead.
+func (c *Container) endsWithin(patience time.Duration) bool {
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		if init, err := c.rec.Init(); init == nil && err == nil {
+			return true
+		}
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
 }
 
 // awaitDeath waits for the process behind a pidfd; whoever is its parent may take its time to reap it.
