@@ -53,6 +53,8 @@ type CreateOptions struct {
 	Config       []byte
 	NoPivot      bool
 	NoNewKeyring bool
+	// Notify gives the container's process a socket on which to report that it is ready; see ForwardReady.
+	Notify bool
 	// Run goes straight on to the user's program: there will be no Start.
 	Run bool
 }

@@ -42,6 +42,7 @@ type creation struct {
 	cg      *cgroups.Cgroup
 	files   fileSet
 	console *consoleEnd
+	notify  *os.File
 	proc    *launch.Process
 
 	netDevices *netdev.Mover
@@ -54,6 +55,9 @@ type creation struct {
 func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, error) {
 	if err := state.CheckID(id); err != nil {
 		return nil, nil, err
+	}
+	if o.Notify {
+		o = o.withNotify(state.NotifyDir(r.Root, id))
 	}
 	c := &creation{rt: r, o: o, id: id, trace: newTrace(o.Trace)}
 	end := c.trace.Span("default", "compile the plan")
@@ -94,7 +98,9 @@ func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, err
 }
 
 // container is what has been made, with its init in place.
-func (c *creation) container() *Container { return &Container{rt: c.rt, dir: c.dir, rec: c.rec} }
+func (c *creation) container() *Container {
+	return &Container{rt: c.rt, dir: c.dir, rec: c.rec, notify: c.notify}
+}
 
 // compile gathers the facts and makes the plan; nothing is touched.
 func (c *creation) compile() error {
@@ -127,6 +133,10 @@ func (c *creation) compile() error {
 	}
 	if c.facts, err = gatherFacts(c.o.Spec, c.o.Bundle, c.host, c.places, c.o.Stdio); err != nil {
 		return err
+	}
+	if c.o.Notify {
+		// It does not exist yet.
+		c.facts.Sources[len(c.o.Spec.Mounts)-1] = facts.Source{Dir: true}
 	}
 	if c.o.NoPivot {
 		if c.facts.KernelMounts, err = facts.KernelMounts(rootfsPath(c.o.Spec, c.o.Bundle)); err != nil {
@@ -219,7 +229,10 @@ func (c *creation) record() error {
 	if err := c.dir.NewConfig(c.o.Config); err != nil {
 		return err
 	}
-	return c.dir.Save(rec)
+	if err := c.dir.Save(rec); err != nil {
+		return err
+	}
+	return c.makeNotify()
 }
 
 // recordOps notes where in the plan the init waits and ends, for those who look at the progress page. With Run there is neither a
@@ -464,6 +477,7 @@ func (c *creation) unmake() error {
 		errs = append(errs, c.proc.Close())
 	}
 	c.console.close()
+	c.notify.Close()
 	if c.cg != nil {
 		// Hooks may have left processes there.
 		errs = append(errs, c.cg.KillAll(), c.scope.stop(), c.cg.Remove(patience))

@@ -22,6 +22,8 @@ type Container struct {
 	rt  *Runtime
 	dir *state.Dir
 	rec *state.Record
+
+	notify *os.File // see ListenNotify
 }
 
 // lockTimeout is how long a command waits for another one that is changing the same container.

@@ -55,7 +55,7 @@ func (b *bundleFlags) options(a *app, foreground bool) (*libcontainer.CreateOpti
 	}
 	return &libcontainer.CreateOptions{
 		ProcessOptions: given.options(), Bundle: bundle, Spec: spec, Config: config,
-		NoPivot: b.noPivot, NoNewKeyring: b.noNewKeyring,
+		NoPivot: b.noPivot, NoNewKeyring: b.noNewKeyring, Notify: a.notifySocket() != "",
 	}, nil
 }
 

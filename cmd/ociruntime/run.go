@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -42,7 +43,10 @@ func (r *runFlags) run(a *app, id string) (int, error) {
 	}
 	opts.Run = true
 	if r.detach {
-		_, _, err = a.runtime().Create(id, opts)
+		container, _, err := a.runtime().Create(id, opts)
+		if err == nil {
+			err = container.ForwardReady(a.notifySocket(), 0)
+		}
 		return 0, err
 	}
 	if !r.noSubreaper {
@@ -62,7 +66,15 @@ func (r *runFlags) run(a *app, id string) (int, error) {
 	}
 	a.log.people = true // engines never run containers in the foreground
 	a.log.flush()
+	told := make(chan error, 1)
+	if opts.Notify {
+		// It is we who stay in front of the service manager.
+		go func() { told <- container.ForwardReady(a.notifySocket(), os.Getpid()) }()
+	} else {
+		close(told)
+	}
 	code, err := front.wait(process, !r.noSubreaper)
+	a.readyTold(told)
 	// The terminal is given back before poststop hooks run.
 	front.close()
 	return code, r.finish(a, container, err)

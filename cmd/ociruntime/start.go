@@ -16,7 +16,16 @@ runs, or tells why it can't be run.`,
 			if err != nil {
 				return 0, err
 			}
-			return 0, c.Start(trace)
+			manager := a.notifySocket()
+			if manager != "" {
+				if err := c.ListenNotify(); err != nil {
+					return 0, err
+				}
+			}
+			if err := c.Start(trace); err != nil {
+				return 0, err
+			}
+			return 0, c.ForwardReady(manager, 0)
 		},
 	}
 }

@@ -140,7 +140,7 @@ func (d *Dir) Progress() (op int, errno unix.Errno, err error) {
 
 // ListenStart makes the socket at which the init waits for `start`. It is a stream, and only this user may connect.
 func (d *Dir) ListenStart() (*os.File, error) {
-	f, err := d.socket(func(fd int, addr *unix.SockaddrUnix) error {
+	f, err := d.socket(unix.SOCK_STREAM, startSocket, func(fd int, addr *unix.SockaddrUnix) error {
 		// The socket's own mode, less the umask, becomes that of the name: so it is never open to others, not even for a moment.
 		if err := unix.Fchmod(fd, 0o600); err != nil {
 			return err
@@ -158,7 +158,7 @@ func (d *Dir) ListenStart() (*os.File, error) {
 
 // ConnectStart connects to the waiting init. ECONNREFUSED means that it is gone.
 func (d *Dir) ConnectStart() (*os.File, error) {
-	f, err := d.socket(func(fd int, addr *unix.SockaddrUnix) error {
+	f, err := d.socket(unix.SOCK_STREAM, startSocket, func(fd int, addr *unix.SockaddrUnix) error {
 		for {
 			if err := unix.Connect(fd, addr); !errors.Is(err, unix.EINTR) {
 				return err
@@ -173,20 +173,20 @@ func (d *Dir) ConnectStart() (*os.File, error) {
 
 // socket makes a socket and gives it to use with an address that is short whatever the directory's path: an address has room
 // for 108 bytes (unix(7)).
-func (d *Dir) socket(use func(fd int, addr *unix.SockaddrUnix) error) (*os.File, error) {
+func (d *Dir) socket(kind int, name string, use func(fd int, addr *unix.SockaddrUnix) error) (*os.File, error) {
 	dir, err := os.OpenFile(d.Path(), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer dir.Close()
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
-	addr := &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), startSocket)}
+	addr := &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), name)}
 	if err := use(fd, addr); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
-	return os.NewFile(uintptr(fd), startSocket), nil
+	return os.NewFile(uintptr(fd), name), nil
 }

@@ -19,6 +19,7 @@ var probes = map[string]func(args []string) error{
 	"keyring-label": probeKeyringLabel,
 	"chroot-escape": probeChrootEscape,
 	"watch-joins":   probeWatchJoins,
+	"notify":        probeNotify,
 }
 
 // probeCall makes system calls, given by number, with zeroes for arguments and prints what comes of each.

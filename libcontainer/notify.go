@@ -1,0 +1,72 @@
+package libcontainer
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer/sdnotify"
+	"github.com/ociruntime/ociruntime/libcontainer/state"
+)
+
+// notifyMount is where the container finds its notify socket: users of runc know the place.
+const notifyMount = "/run/notify"
+
+// withNotify is o with a mount and a variable that lead the container's process to the notify socket below dir.
+func (o *CreateOptions) withNotify(dir string) *CreateOptions {
+	own, spec := *o, *o.Spec
+	spec.Mounts = append(slices.Clip(spec.Mounts), specs.Mount{
+		Destination: notifyMount, Source: dir, Type: "bind", Options: []string{"bind", "nosuid", "noexec", "nodev", "ro"},
+	})
+	if spec.Process != nil {
+		p := *spec.Process
+		p.Env = append(slices.Clip(p.Env), "NOTIFY_SOCKET="+notifyMount+"/"+state.NotifySocket)
+		spec.Process = &p
+	}
+	own.Spec = &spec
+	return &own
+}
+
+// makeNotify makes the directory of the notify socket, and, since there will be no start that does, the socket.
+func (c *creation) makeNotify() error {
+	if !c.o.Notify {
+		return nil
+	}
+	if err := c.dir.MakeNotify(); err != nil || !c.o.Run {
+		return err
+	}
+	var err error
+	c.notify, err = c.dir.ListenNotify()
+	return err
+}
+
+// ListenNotify makes the socket on which the container's process reports that it is ready, if the container was made with Notify. It comes before
+// Start.
+func (c *Container) ListenNotify() (err error) {
+	c.notify, err = c.dir.ListenNotify()
+	return err
+}
+
+// ForwardReady waits until the container's process has reported READY=1 and tells the service manager at address (NOTIFY_SOCKET), with mainPid as
+// the service's main process; 0 is the container's init. It returns at once for a container made without Notify, and when the init has ended.
+func (c *Container) ForwardReady(address string, mainPid int) error {
+	if c.notify == nil {
+		return nil
+	}
+	defer func() {
+		c.notify.Close()
+		c.notify = nil
+	}()
+	init, err := c.rec.OpenInit()
+	if err == nil {
+		defer init.Close()
+	}
+	if mainPid == 0 {
+		mainPid = c.rec.InitPid
+	}
+	if err := sdnotify.Forward(c.notify, address, mainPid, init); err != nil {
+		return fmt.Errorf("the container runs, but nobody was told that it is ready: %w", err)
+	}
+	return nil
+}
