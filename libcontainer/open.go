@@ -109,7 +109,23 @@ func checkNamespace(fd int, f *plan.File) error {
 	if f.NSType != 0 && uint64(kind) != f.NSType {
 		return fmt.Errorf("%s: %s is a namespace of another type (%s)", f.From, f.Path, plan.CloneText(uint64(kind)))
 	}
+	if kind != unix.CLONE_NEWNS {
+		return nil
+	}
+	// The container's root takes the place of the root that is there, for everybody.
+	switch {
+	case sameFile(fd, "/proc/self/ns/mnt"):
+		return fmt.Errorf("%s: %s is the runtime's own mount namespace: to share it, leave the entry out", f.From, f.Path)
+	case sameFile(fd, "/proc/1/ns/mnt"):
+		return fmt.Errorf("%s: %s is the mount namespace of process 1, which would lose its root", f.From, f.Path)
+	}
 	return nil
+}
+
+// sameFile reports whether a descriptor and a path lead to the same file; what can't be looked at is another.
+func sameFile(fd int, path string) bool {
+	var a, b unix.Stat_t
+	return unix.Fstat(fd, &a) == nil && unix.Stat(path, &b) == nil && a.Dev == b.Dev && a.Ino == b.Ino
 }
 
 // open gathers everything that the plan's files are.

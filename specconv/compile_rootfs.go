@@ -95,18 +95,28 @@ func MountsOnHost(spec *specs.Spec) bool {
 	return len(spec.Mounts) > 0
 }
 
-// detachFromHost ends the propagation of our mounts to the host. With `shared` they go on propagating, all but one: the container's
-// root is mounted on root.path, and the mount that this lies in must be private, or that would happen on the host, too (and
-// pivot_root would refuse).
+// othersMounts says that what is mounted around the root file system is to keep its propagation: `shared` asks for that, and the mounts
+// of a namespace that is joined are not ours to change. The old root's are changed only when they are let go of, which must not happen
+// to their peers on the host, too.
+func (c *compiler) othersMounts() bool {
+	return c.propagation() == unix.MS_SHARED || c.ns.joins(unix.CLONE_NEWNS)
+}
+
+// detachFromHost ends the propagation of our mounts to the host, or, see othersMounts, of one: the container's root is mounted on
+// root.path, and the mount that this lies in must be private, or that would happen on the host, too (and pivot_root would refuse).
 func (c *compiler) detachFromHost() {
 	from := "linux.rootfsPropagation"
 	if c.lin.RootfsPropagation == "" {
 		from = "default"
 	}
-	switch c.propagation() {
-	case unix.MS_SHARED:
-		c.Step(from, "make the mount below the root file system private", setPropagation(c.in.Facts.RootParent, 0, unix.MS_PRIVATE).OnHost())
-	case unix.MS_PRIVATE, unix.MS_UNBINDABLE:
+	below := c.in.Facts.RootParent
+	if c.ns.joins(unix.CLONE_NEWNS) {
+		below = "/" // where joining leads to
+	}
+	switch p := c.propagation(); {
+	case c.othersMounts():
+		c.Step(from, "make the mount below the root file system private", setPropagation(below, 0, unix.MS_PRIVATE).OnHost())
+	case p == unix.MS_PRIVATE, p == unix.MS_UNBINDABLE:
 		c.Step(from, "cut the mounts off from the host", setPropagation("/", unix.AT_RECURSIVE, unix.MS_PRIVATE).OnHost())
 	default:
 		c.Step(from, "stop mounts from propagating to the host", setPropagation("/", unix.AT_RECURSIVE, unix.MS_SLAVE).OnHost())
@@ -240,10 +250,14 @@ func (c *compiler) pivot() error {
 		c.hideKernelMounts()
 		// Over the old root it covers what exec would find when it joins the mount namespace, and what a process that walks out
 		// of its root directory arrives at.
-		ops := []plan.Op{
-			plan.Sys(plan.SysMoveMount, root, plan.Str(""), plan.CWD(), plan.Str("/"), plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH, "F_EMPTY_PATH")).OnHost(),
-			plan.Fchdir(root), plan.Sys(plan.SysChroot, dot),
+		ops := []plan.Op{plan.Fchdir(root), plan.Sys(plan.SysChroot, dot)}
+		if c.ns.joins(unix.CLONE_NEWNS) {
+			// Joining has led to the old root, so that it lies there already.
+			c.Step("root.path", "change the root to the new one, which covers the old one", ops...)
+			return nil
 		}
+		ops = append([]plan.Op{plan.Sys(plan.SysMoveMount, root, plan.Str(""), plan.CWD(), plan.Str("/"),
+			plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH, "F_EMPTY_PATH")).OnHost()}, ops...)
 		if c.propagation() == unix.MS_SHARED {
 			// Or it would cover the host's, too.
 			ops = append([]plan.Op{setPropagation("/", 0, unix.MS_PRIVATE).OnHost()}, ops...)
@@ -252,8 +266,8 @@ func (c *compiler) pivot() error {
 		return nil
 	}
 	var before, after []plan.Op
-	if c.propagation() == unix.MS_SHARED {
-		// The old root's mounts are peers of the host's: letting go of them must not propagate.
+	if c.othersMounts() {
+		// The old root's mounts may be peers of the host's: letting go of them must not propagate.
 		old := c.tmp()
 		before = []plan.Op{plan.OpenFile(plan.CWD(), "/", unix.O_PATH|unix.O_DIRECTORY, 0, 0).OnHost().Into(old)}
 		after = []plan.Op{plan.MountSetattr(plan.Val(old), true, 0, 0, unix.MS_SLAVE), plan.Close(plan.Val(old))}
@@ -274,7 +288,7 @@ func (c *compiler) hideKernelMounts() {
 		kept, place, fs, m := c.tmp(), c.tmp(), c.tmp(), c.tmp()
 		ops := append(unset(place), plan.Sys(plan.SysUmount2, plan.Str(at), plan.Int(unix.MNT_DETACH, "MNT_DETACH")).OnHost().Into(kept).
 			Allowing(unix.EINVAL, unix.EPERM, unix.ENOENT))
-		if c.propagation() == unix.MS_SHARED {
+		if c.othersMounts() {
 			ops = append(unset(place), setPropagation(at, 0, unix.MS_PRIVATE).OnHost().Allowing(unix.ENOENT, unix.EINVAL),
 				plan.SetReg(kept, plan.Int(-1, "cover it")))
 		}

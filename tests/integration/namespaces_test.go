@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/ociruntime/ociruntime/tests/harness"
@@ -82,6 +83,62 @@ func TestJoinNamespaces(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// otherMounts is a process in a mount namespace of its own, with the same mounts as here, their propagation too.
+func otherMounts(t *testing.T) (pid int) {
+	t.Helper()
+	other := exec.Command("sleep", "1000")
+	other.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = other.Process.Kill()
+		_ = other.Wait()
+	})
+	return other.Process.Pid
+}
+
+// A mount namespace that is joined becomes the container's. What is mounted there is let go of, but neither on the host, whose mounts
+// may be its peers, nor before the container's own root is complete.
+func TestJoinMountNamespace(t *testing.T) {
+	t.Parallel()
+	shared := harness.TempDir(t)
+	mountForTest(t, shared, "tmpfs", 0)
+	if err := unix.Mount("", shared, "", unix.MS_SHARED, ""); err != nil {
+		t.Fatal(err)
+	}
+	mountForTest(t, filepath.Join(shared, "sub"), "tmpfs", 0)
+	place := fmt.Sprintf("linux.namespaces[%d].path: ", len(harness.BaseSpec().Linux.Namespaces)-1)
+
+	if harness.Peer() == "" {
+		// Elsewhere this takes the host's root away.
+		own := harness.NewBundle(t).Namespace(specs.MountNamespace, nsPath(os.Getpid(), "mnt"))
+		own.FailRun(place, "is the runtime's own mount namespace: to share it, leave the entry out")
+
+		pid := otherMounts(t)
+		failing := harness.NewBundle(t).Namespace(specs.MountNamespace, nsPath(pid, "mnt"))
+		failing.Mount("none", "/data", "no-such-fs").FailRun("no-such-fs")
+		m := mountAt(t, mountsOf(t, readFile(t, fmt.Sprintf("/proc/%d/mountinfo", pid))), shared+"/sub")
+		if len(m.propagation) != 1 || !strings.HasPrefix(m.propagation[0], "shared:") {
+			t.Errorf("after a create that failed, a mount there is %q, not shared", m.propagation)
+		}
+	}
+	for _, flags := range [][]string{nil, {"--no-pivot"}} {
+		pid := otherMounts(t)
+		b := sleeper(t).Namespace(specs.MountNamespace, nsPath(pid, "mnt")).Start(flags...)
+		if namespace(t, b.Pid(), "mnt") != namespace(t, pid, "mnt") {
+			t.Error("the container is not in the namespace of its path")
+		}
+		if got := b.MustExec("cat", "/proc/1/comm"); got != "sleep" {
+			t.Errorf("exec: %q", got)
+		}
+		mountAt(t, mountsOf(t, readFile(t, "/proc/self/mountinfo")), shared+"/sub")
+		mountAt(t, mountsOf(t, readFile(t, "/proc/self/mountinfo")), "/proc")
+		b.Kill()
+		b.Delete()
 	}
 }
 
