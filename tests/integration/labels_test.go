@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// appArmorProfile loads a profile that allows everything but /tmp/secret.
-func appArmorProfile(t *testing.T) string {
+// appArmorProfile loads a profile that allows everything but what is denied.
+func appArmorProfile(t *testing.T, denied string) string {
 	t.Helper()
 	if on, err := os.ReadFile("/sys/module/apparmor/parameters/enabled"); err != nil || on[0] != 'Y' {
 		t.Skip("AppArmor is off, or not in this kernel")
@@ -29,7 +29,7 @@ func appArmorProfile(t *testing.T) string {
 	name := fmt.Sprintf("ocitest-%d-%d", os.Getpid(), rand.Uint32())
 	text := "profile " + name + ` flags=(attach_disconnected,mediate_deleted) {
 	file, capability, network, mount, umount, pivot_root, signal, ptrace, dbus, unix,
-	deny /tmp/secret rw,
+	deny ` + denied + `,
 }
 `
 	load := func(flag string) {
@@ -47,7 +47,7 @@ func appArmorProfile(t *testing.T) string {
 
 func TestAppArmor(t *testing.T) {
 	t.Parallel()
-	profile := appArmorProfile(t)
+	profile := appArmorProfile(t, "/tmp/secret rw")
 	confined := profile + " (enforce)\n"
 	for name, edit := range map[string]func(b *harness.Bundle){
 		"plain":               func(*harness.Bundle) {},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -237,5 +238,24 @@ func TestRefusedCloseRangeLeaksNothing(t *testing.T) {
 	}
 	if fds := readFile(t, out); !strings.Contains(fds, " 2 -> ") || strings.Contains(fds, "/etc/passwd") {
 		t.Errorf("the hook has %s", fds)
+	}
+}
+
+// Docker's own AppArmor profile denies mounts to what runs in its containers, and so to a runtime there. The kernel's word is the same as for others.
+func TestRefusedByAppArmor(t *testing.T) {
+	t.Parallel()
+	ours(t, "its own calls and texts")
+	profile := appArmorProfile(t, "mount")
+	b := harness.NewBundle(t).Args("true")
+	cmd := b.Command("run")
+	exe, err := exec.LookPath("aa-exec")
+	if err != nil {
+		t.Skip("no aa-exec on this host")
+	}
+	cmd.Path, cmd.Args = exe, append([]string{exe, "-p", profile, "--"}, cmd.Args...)
+	res := b.RunCmd(cmd)
+	say := "move_mount: permission denied (perhaps refused by the AppArmor profile " + profile + ", which confines this runtime)"
+	if res.Code != 1 || strings.Count(res.Stderr, "\n") != 1 || !strings.HasSuffix(res.Message(), say) {
+		t.Errorf("%+v, not %q", res, say)
 	}
 }
