@@ -27,7 +27,13 @@ func helpCommand() *command {
 // unknownCommand is the error of a word that is no command. Its text and exit code are what scripts written for runc look for.
 type unknownCommand string
 
-func (u unknownCommand) Error() string { return "No help topic for '" + string(u) + "'" }
+func (u unknownCommand) Error() string {
+	switch u {
+	case "checkpoint", "restore":
+		return string(u) + ": not supported: " + name + " neither checkpoints nor restores containers"
+	}
+	return "No help topic for '" + string(u) + "'"
+}
 
 // globalHelp is the help of the program.
 func globalHelp() string {
