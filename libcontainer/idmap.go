@@ -87,18 +87,22 @@ func idmapTree(tree int, f *plan.File) error {
 	}
 	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(userns.Fd())}
 	if err := unix.MountSetattr(tree, "", flags, attr); err != nil {
-		return fmt.Errorf("%s: idmap %s: %w%s", f.From, f.Path, refusal.Explain("mount_setattr", err), idmapHint(tree, err))
+		return fmt.Errorf("%s: idmap %s: %w%s", f.From, f.Path, refusal.Explain("mount_setattr", err), idmapHint(tree, f.IDMap.Recursive, err))
 	}
 	return nil
 }
 
 // idmapHint says what EINVAL means nearly always.
-func idmapHint(tree int, err error) string {
+func idmapHint(tree int, recursive bool, err error) string {
 	var st unix.Statfs_t
 	if !errors.Is(err, unix.EINVAL) || unix.Fstatfs(tree, &st) != nil {
 		return ""
 	}
-	return fmt.Sprintf(" (the file system, of type %#x, does not support idmapped mounts on this kernel, or is idmapped already)", st.Type)
+	below := ""
+	if recursive {
+		below = "or one mounted below it, "
+	}
+	return fmt.Sprintf(" (the file system, of type %#x, %sdoes not support idmapped mounts on this kernel, or is idmapped already)", st.Type, below)
 }
 
 // mappingNamespace opens the user namespace of an idmap: an existing one, or one made for its maps alone.
