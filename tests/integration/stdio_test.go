@@ -171,16 +171,40 @@ func TestSocketActivation(t *testing.T) {
 	}
 	defer r.Close()
 	defer w.Close()
-	b := harness.NewBundle(t).Sh("echo $LISTEN_FDS $LISTEN_PID $LISTEN_FDNAMES; readlink /proc/self/fd/3 | cut -c1-5")
-	cmd := b.Command("run")
-	cmd.ExtraFiles = []*os.File{r}
+	b := harness.NewBundle(t).Sh("echo $LISTEN_FDS $LISTEN_PID $LISTEN_FDNAMES; readlink /proc/self/fd/3 | cut -c1-5; readlink /proc/self/fd/4; ls /proc/self/fd/5 2>&1")
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	cmd := b.Command("run", "--preserve-fds", "1")
+	cmd.ExtraFiles = []*os.File{r, null, w}
 	// $$ of the shell is the runtime's pid after exec.
 	cmd.Path, cmd.Args = "/bin/sh", []string{"sh", "-c", "LISTEN_FDS=1 LISTEN_FDNAMES=name LISTEN_PID=$$ exec " + shellQuote(cmd.Args)}
-	res := b.RunCmd(cmd)
-	lines := strings.Split(res.Stdout, "\n")
-	if res.Code != 0 || len(lines) < 2 || !strings.HasPrefix(lines[0], "1 1") || lines[1] != "pipe:" {
-		t.Errorf("socket activation: %+v", res)
+	names := " name"
+	if harness.Peer() == "runc" {
+		names = ""
 	}
+	want := "1 1" + names + "\npipe:\n/dev/null\nls: /proc/self/fd/5: No such file or directory\n"
+	if res := b.RunCmd(cmd); res.Stdout != want {
+		t.Errorf("socket activation: %+v\nwant %q", res, want)
+	}
+}
+
+// What was meant for another process is not passed on.
+func TestSocketActivationOfSomebodyElse(t *testing.T) {
+	t.Parallel()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	b := harness.NewBundle(t).Sh("echo ${LISTEN_FDS-unset}; ls /proc/self/fd/3 2>&1")
+	cmd := b.Command("run")
+	cmd.ExtraFiles = []*os.File{r}
+	cmd.Env = append(os.Environ(), "LISTEN_FDS=1", "LISTEN_PID=1")
+	wantLines(t, b.RunCmd(cmd).Stdout, "unset", "ls: /proc/self/fd/3: No such file or directory")
 }
 
 func TestConsoleSocket(t *testing.T) {
