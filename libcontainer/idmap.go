@@ -75,12 +75,21 @@ func mapWithHelper(helper string, pid int, maps []specs.LinuxIDMapping) error {
 }
 
 // idmapTree maps the owners of a detached tree. The kernel takes the mapping from a user namespace.
-func idmapTree(tree int, f *plan.File) error {
-	userns, err := mappingNamespace(f.IDMap)
-	if err != nil {
-		return fmt.Errorf("%s: idmap: %w", f.From, err)
+func (s *fileSet) idmapTree(tree int, f *plan.File) error {
+	maps := *f.IDMap
+	maps.Recursive = false
+	userns := s.mapping[maps]
+	if userns == nil {
+		var err error
+		if userns, err = mappingNamespace(&maps); err != nil {
+			return fmt.Errorf("%s: idmap: %w", f.From, err)
+		}
+		s.own = append(s.own, userns)
+		if s.mapping == nil {
+			s.mapping = make(map[plan.IDMap]*os.File)
+		}
+		s.mapping[maps] = userns
 	}
-	defer userns.Close()
 	flags := uint(unix.AT_EMPTY_PATH)
 	if f.IDMap.Recursive {
 		flags |= unix.AT_RECURSIVE

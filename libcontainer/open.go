@@ -18,6 +18,8 @@ import (
 type fileSet struct {
 	byName map[string]*os.File
 	own    []*os.File
+	// mapping are the user namespaces of idmapped mounts: many mounts have the same maps.
+	mapping map[plan.IDMap]*os.File
 }
 
 // give adds a file that belongs to somebody else.
@@ -38,7 +40,7 @@ func (s *fileSet) close() {
 	for _, f := range s.own {
 		f.Close()
 	}
-	s.own = nil
+	s.own, s.mapping = nil, nil
 }
 
 // cgroup is the directory in which launch has to start the image, or nil when the plan puts its process there itself.
@@ -59,7 +61,7 @@ func (s *fileSet) openAll(p *plan.Plan) error {
 		if f.Open == plan.Given || s.byName[f.Name] != nil {
 			continue
 		}
-		file, err := openFile(f)
+		file, err := s.open(f)
 		if err != nil {
 			return err
 		}
@@ -68,7 +70,7 @@ func (s *fileSet) openAll(p *plan.Plan) error {
 	return nil
 }
 
-func openFile(f *plan.File) (*os.File, error) {
+func (s *fileSet) open(f *plan.File) (*os.File, error) {
 	var fd int
 	var err error
 	switch f.Open {
@@ -91,7 +93,7 @@ func openFile(f *plan.File) (*os.File, error) {
 	if f.Open == plan.OpenNS {
 		err = checkNamespace(fd, f)
 	} else if f.IDMap != nil {
-		err = idmapTree(fd, f)
+		err = s.idmapTree(fd, f)
 	}
 	if err != nil {
 		file.Close()
