@@ -152,6 +152,32 @@ func TestSpawnedInitIsOurOwnChild(t *testing.T) {
 	s.goOn(t, 7)
 }
 
+// What the host believes to be the pid of a child that others may take over, the child itself can't write.
+func TestJoinedChildCannotChangeItsPid(t *testing.T) {
+	b := plan.NewBuilder()
+	b.Step("default", "share the page", b.MapPage(plan.PageSize))
+	page, spawn := b.JoinChild()
+	b.Step("default", "get ready", page...)
+	b.Step("default", "spawn", spawn)
+	b.Host("meet", "hooks", "meet")
+	b.Step("default", "lie", plan.Sys(plan.Store32, plan.Page(plan.PageJoined), plan.Num(1)))
+	b.Step("default", "end", plan.Exit(7))
+	s := start(t, link(t, &b.Plan))
+	pid := s.meet(t)
+	if ppid := field(t, proc(t, pid, "status"), "PPid"); pid == s.cmd.Process.Pid || ppid != os.Getpid() {
+		t.Errorf("%d is a child of %d, we are %d", pid, ppid, os.Getpid())
+	}
+	if _, err := s.sock.Write([]byte{0}); err != nil {
+		t.Fatal(err)
+	}
+	if w := s.wait(t); !w.Signaled() || w.Signal() != unix.SIGSEGV {
+		t.Errorf("it ended with %#x", w)
+	}
+	if s.child() != pid {
+		t.Errorf("the page now says %d", s.child())
+	}
+}
+
 // A host that dies takes the waiting init with it: nobody could ever tell it to go on.
 func TestInitEndsWithItsHost(t *testing.T) {
 	s := start(t, link(t, waiting(false)))

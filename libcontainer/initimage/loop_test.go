@@ -164,10 +164,10 @@ func startCommand(t *testing.T, cmd *exec.Cmd) *started {
 	}
 	page := os.NewFile(uintptr(fd), "progress")
 	defer page.Close()
-	if err := page.Truncate(plan.PageSize); err != nil {
+	if err := page.Truncate(plan.PageJoined + plan.PageSize); err != nil {
 		t.Fatal(err)
 	}
-	if s.page, err = unix.Mmap(fd, 0, plan.PageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+	if s.page, err = unix.Mmap(fd, 0, plan.PageJoined+plan.PageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
 		t.Fatal(err)
 	}
 	cmd.Env = []string{}
@@ -213,7 +213,12 @@ func (s *started) wait(t *testing.T) unix.WaitStatus {
 	}
 }
 
-func (s *started) child() int { return int(binary.NativeEndian.Uint32(s.page[plan.PagePid:])) }
+func (s *started) child() int {
+	if pid := binary.NativeEndian.Uint32(s.page[plan.PageJoined:]); pid != 0 {
+		return int(pid)
+	}
+	return int(binary.NativeEndian.Uint32(s.page[plan.PagePid:]))
+}
 
 // report is the message that a failed init leaves, or nothing.
 func (s *started) report(t *testing.T) []byte {
