@@ -27,11 +27,33 @@ func NewStepError(pl *plan.Plan, index int, errno unix.Errno) error {
 		return errno
 	}
 	e := &StepError{Step: s, Op: o, Errno: errno}
+	call := callName(o)
 	// The init lives under the filters that are around us: what they refuse to it they refuse to us.
-	if err := refusal.Explain(callName(o), errno); err != error(errno) {
+	if err := refusal.Explain(call, errno); err != error(errno) {
 		e.refused = err.Error()
+	} else if by := ownFilter(pl, o, errno); by != "" {
+		e.refused = call + ": " + errno.Error() + " (" + by + ")"
 	}
 	return e
+}
+
+// ownFilter blames the filter that the plan has loaded before op, if that is all that can have refused it.
+func ownFilter(pl *plan.Plan, op *plan.Op, errno unix.Errno) string {
+	const own = "refused by the container's own filter, linux.seccomp"
+	for i := range pl.Steps {
+		for j := range pl.Steps[i].Ops {
+			switch o := &pl.Steps[i].Ops[j]; {
+			case o == op:
+				return ""
+			case o.Call != plan.SysSeccomp:
+			case errno == unix.ENOSYS:
+				return own
+			case errno == unix.EPERM && op.Call == plan.SysExecve:
+				return "perhaps " + own
+			}
+		}
+	}
+	return ""
 }
 
 func (e *StepError) Error() string {

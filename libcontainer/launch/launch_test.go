@@ -82,6 +82,30 @@ func TestFailedExecIsReportedWithItsPlace(t *testing.T) {
 	}
 }
 
+// A profile that doesn't allow execve is the likeliest reason for these words.
+func TestOwnFilterIsBlamed(t *testing.T) {
+	b := plan.NewBuilder()
+	b.Step("process.user", "set the groups", plan.Sys(plan.SysSetgroups))
+	b.Step("linux.seccomp", "load the filter", plan.Sys(plan.SysSeccomp))
+	b.Step("process.args", "run it", plan.Sys(plan.SysExecve).Says("exec /bin/app"))
+	for _, c := range []struct {
+		op    int
+		errno unix.Errno
+		want  string
+	}{
+		{0, unix.ENOSYS, "process.user: set the groups: setgroups: function not implemented"},
+		{1, unix.EPERM, "linux.seccomp: load the filter: seccomp: operation not permitted"},
+		{2, unix.ENOSYS, "exec /bin/app: execve: function not implemented (refused by the container's own filter, linux.seccomp)"},
+		{2, unix.EPERM, "exec /bin/app: execve: operation not permitted (perhaps refused by the container's own filter, linux.seccomp)"},
+		{2, unix.ENOENT, "exec /bin/app: no such file or directory"},
+	} {
+		err := NewStepError(&b.Plan, c.op, c.errno)
+		if err.Error() != c.want || !errors.Is(err, c.errno) {
+			t.Errorf("got  %v\nwant %s", err, c.want)
+		}
+	}
+}
+
 func TestSpawnedChildIsOurs(t *testing.T) {
 	b := plan.NewBuilder()
 	b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
