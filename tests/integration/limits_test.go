@@ -289,12 +289,14 @@ func TestManyOfEach(t *testing.T) {
 	t.Parallel()
 	ours(t, "slow")
 	source := harness.TempDir(t)
-	mountForTest(t, source, "tmpfs", 0)
 	if err := os.WriteFile(filepath.Join(source, "file"), []byte("x\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for name, edit := range manyOfEach(source, 1100) {
 		t.Run(name, func(t *testing.T) {
+			if name == "idmapped mounts" && !kernelIs(t, 6, 3) {
+				t.Skip("a tmpfs, on which the test's files may be, can't be idmapped before Linux 6.3")
+			}
 			b := harness.NewBundle(t)
 			want := edit(b)
 			cmd := b.Save().Command("run")
