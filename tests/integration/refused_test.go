@@ -23,7 +23,7 @@ type need struct{ call, by, userns string }
 // needs is what the commands need on this host. What they don't they must do without: `kill` and `delete` work in a sandbox that containers
 // can't be made in.
 func needs(t *testing.T) []need {
-	born, scope, thaw, cgroupns := "exec", "", "kill", ""
+	born, scope, thaw, cgroupns := "", "", "kill", ""
 	if slices.ContainsFunc(harness.Hierarchies(), func(h harness.Hierarchy) bool { return h.Unified }) {
 		born = "run create exec" // in a cgroup of the v2 tree
 	}
@@ -35,7 +35,7 @@ func needs(t *testing.T) []need {
 		cgroupns = "run create"
 	}
 	return []need{
-		{call: "clone3", by: born, userns: "run create exec"},
+		{call: "clone3", by: born, userns: "run create"},
 		{call: "openat2", by: "run create start exec " + thaw},
 		{call: "fsopen", by: "run create"},
 		{call: "fsconfig", by: "run create"},
