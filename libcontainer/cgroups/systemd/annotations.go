@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/godbus/dbus/v5"
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/systemd/dbus"
 )
 
 // AnnotationPrefix begins annotations that set any property of the unit. The rest of the key is the property's name, the value is
@@ -26,7 +26,7 @@ func FromAnnotations(annotations map[string]string) ([]Property, error) {
 		if len(name) < 3 || strings.ContainsFunc(name, func(r rune) bool { return r|0x20 < 'a' || r|0x20 > 'z' }) {
 			return nil, fmt.Errorf("%s: %q is not the name of a systemd property", place, name)
 		}
-		value, err := dbus.ParseVariant(annotations[key], dbus.Signature{})
+		value, err := dbus.ParseVariant(annotations[key])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %q is not a value in GVariant text format: %w", place, annotations[key], err)
 		}

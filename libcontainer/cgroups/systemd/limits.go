@@ -3,14 +3,12 @@ package systemd
 import (
 	"fmt"
 	"math"
-	"math/big"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/godbus/dbus/v5"
-
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/systemd/dbus"
 )
 
 // Property is one property of a unit (org.freedesktop.systemd1(5)).
@@ -33,13 +31,13 @@ func (p Property) Setting() string {
 			value = "infinity"
 		}
 	case []byte:
-		value = cpuList(v)
-	case []deviceAllow:
-		list := make([]string, len(v))
-		for i, d := range v {
-			list[i] = d.Device + " " + d.Access
+		if p.Name == "AllowedCPUs" || p.Name == "AllowedMemoryNodes" {
+			value = cpuList(v)
 		}
-		value = strings.Join(list, ", ")
+	case []any:
+		if p.Name == "DeviceAllow" && p.Value.Signature() == deviceSignature {
+			value = deviceList(v)
+		}
 	}
 	return p.Name + " = " + value
 }
@@ -81,19 +79,16 @@ func Limits(set *cgroups.Settings) (props, late []Property, err error) {
 type limits struct {
 	props         []Property
 	quota, period *cgroups.Write
-	allow         []deviceAllow
-}
-
-// deviceAllow is an entry of DeviceAllow, a(ss).
-type deviceAllow struct {
-	Device string
-	Access string
+	allow         []any // of DeviceAllow: structs of a device and the access to it
 }
 
 // put sets a property; a later line of config.json ("unified") takes the place of an earlier one.
 func (l *limits) put(name string, value any, from string) {
-	p := Property{name, dbus.MakeVariant(value), from}
-	if i := slices.IndexFunc(l.props, func(old Property) bool { return old.Name == name }); i >= 0 {
+	l.set(Property{name, dbus.MakeVariant(value), from})
+}
+
+func (l *limits) set(p Property) {
+	if i := slices.IndexFunc(l.props, func(old Property) bool { return old.Name == p.Name }); i >= 0 {
 		l.props[i] = p
 		return
 	}
@@ -268,7 +263,7 @@ func (l *limits) cpus(name string, w *cgroups.Write) error {
 // cpuMask turns "0-2,7" (cpuset(7)) into a bit mask, bit 0 of the first byte being CPU 0.
 func cpuMask(list string) ([]byte, error) {
 	const most = 1 << 13 // the kernel's largest NR_CPUS
-	bits := new(big.Int)
+	var mask []byte
 	for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {
 		if part = strings.TrimSpace(part); part == "" {
 			continue
@@ -283,11 +278,12 @@ func cpuMask(list string) ([]byte, error) {
 			return nil, fmt.Errorf("%q is not a list of numbers and ranges", list)
 		}
 		for n := first; n <= last; n++ {
-			bits.SetBit(bits, int(n), 1)
+			for uint64(len(mask)) <= n/8 {
+				mask = append(mask, 0)
+			}
+			mask[n/8] |= 1 << (n % 8)
 		}
 	}
-	mask := bits.Bytes()
-	slices.Reverse(mask)
 	return mask, nil
 }
 
@@ -338,6 +334,18 @@ func (l *limits) device(w *cgroups.Write) {
 	default:
 		device = "/dev/" + kind + "/" + major + ":" + minor
 	}
-	l.allow = append(l.allow, deviceAllow{device, fields[2]})
-	l.put("DeviceAllow", slices.Clone(l.allow), w.From)
+	l.allow = append(l.allow, dbus.Struct{device, fields[2]})
+	l.set(Property{"DeviceAllow", dbus.Typed(deviceSignature, slices.Clone(l.allow)), w.From})
+}
+
+const deviceSignature = "a(ss)"
+
+// deviceList is "/dev/char/1:3 rwm, char-136 rwm".
+func deviceList(list []any) string {
+	parts := make([]string, len(list))
+	for i, entry := range list {
+		e := entry.(dbus.Struct)
+		parts[i] = e[0].(string) + " " + e[1].(string)
+	}
+	return strings.Join(parts, ", ")
 }
