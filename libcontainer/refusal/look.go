@@ -29,9 +29,9 @@ func (c call) again() unix.Errno {
 }
 
 // mayMount asks the calls that say EPERM to all who have no CAP_SYS_ADMIN over their mount namespace. One that says something else
-// shows that this process has it, and that EPERM from another is not the kernel's.
+// shows that this process has it, and that EPERM from another is not the kernel's. (Before 7.3, fsmount and pivot_root did so, too.)
 func mayMount() bool {
-	for _, name := range [...]string{"fsopen", "fsmount", "move_mount", "pivot_root"} {
+	for _, name := range [...]string{"fsopen", "move_mount"} {
 		c, _ := lookup(name)
 		if errno := c.again(); errno == unix.EINVAL || errno == unix.EFAULT {
 			return true
