@@ -39,7 +39,9 @@ func newEnv(o *options) (*env, error) {
 		return nil, errors.Join(err, e.remove())
 	}
 	for _, r := range o.runtimes {
-		r.root = filepath.Join(dir, r.name)
+		if r.root == "" {
+			r.root = filepath.Join(dir, r.name)
+		}
 	}
 	return e, errors.Join(makeRootfs(e.rootfs()))
 }
