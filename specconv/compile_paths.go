@@ -38,18 +38,15 @@ func (c *compiler) guards(dest string) bool {
 
 // guard opens a path to be protected. It starts from the mount that the path lies in: another container that shares the root file system
 // could have given a mountpoint another name since (the mount goes with it), and /proc would be left unprotected under that name.
-func (c *compiler) guard(p string, into plan.Reg) []plan.Op {
+func (c *compiler) guard(p string) (at plan.Arg, name string, ops []plan.Op) {
 	p = absolute(p)
-	at, name := c.root, rel(p)
-	var ops []plan.Op
 	for _, g := range slices.Backward(c.guarded) {
 		if below(p, g.dest) && !g.hidden {
-			at, ops = c.take(g.mount)
-			name = rel(strings.TrimPrefix(p, g.dest))
-			break
+			m, ops := c.take(g.mount)
+			return plan.Val(m), rel(strings.TrimPrefix(p, g.dest)), ops
 		}
 	}
-	return append(ops, plan.OpenInRoot(plan.Val(at), name, 0).Into(into).Allowing(unix.ENOENT, unix.ENOTDIR))
+	return plan.Val(c.root), rel(p), nil
 }
 
 // closeGuarded lets go of the mounts when all paths are protected.
@@ -70,7 +67,9 @@ func (c *compiler) readonlyPaths() {
 	for i, p := range c.lin.ReadonlyPaths {
 		t, m := c.tmp(), c.tmp()
 		found := t.OK()
-		c.Step(fmt.Sprintf("linux.readonlyPaths[%d]", i), "make "+p+" read-only", append(c.guard(p, t),
+		at, name, ops := c.guard(p)
+		c.Step(fmt.Sprintf("linux.readonlyPaths[%d]", i), "make "+p+" read-only", append(ops,
+			plan.OpenInRoot(at, name, 0).Into(t).Allowing(unix.ENOENT, unix.ENOTDIR),
 			plan.OpenTreeClone(plan.Val(t), "", true).Into(m).When(found),
 			plan.MountSetattr(plan.Val(m), true, unix.MOUNT_ATTR_RDONLY, 0, 0).When(found),
 			plan.MoveMount(plan.Val(m), plan.Val(t)).When(found),
@@ -86,9 +85,9 @@ func (c *compiler) maskedPaths() {
 		return
 	}
 	null := c.nullDevice()
-	empty := c.emptyDirectory()
-	for i, p := range c.lin.MaskedPaths {
-		c.mask(fmt.Sprintf("linux.maskedPaths[%d]", i), p, null, empty)
+	empty, spare := c.emptyDirectory()
+	for i := range c.lin.MaskedPaths {
+		c.mask(i, null, empty, spare)
 	}
 	c.Step("linux.maskedPaths", "close what the masks were made from", plan.Close(plan.Val(null)), plan.Close(plan.Val(empty)))
 }
@@ -107,31 +106,48 @@ func (c *compiler) nullDevice() plan.Reg {
 }
 
 // emptyDirectory makes the tmpfs that hides directories. Some kernels count the root as an inode of its own and refuse a limit of 1.
-func (c *compiler) emptyDirectory() plan.Reg {
-	m, fs := c.Reg(), c.tmp()
+func (c *compiler) emptyDirectory() (m, spare plan.Reg) {
+	m, spare = c.Reg(), c.Reg()
+	fs := c.tmp()
 	v := plan.Val(fs)
 	ops := []plan.Op{plan.Fsopen("tmpfs").Into(fs), plan.FsString(v, "nr_blocks", "1"), plan.FsString(v, "nr_inodes", "2")}
 	ops = append(ops, c.context(v, "tmpfs")...)
 	c.Step("linux.maskedPaths", "make an empty tmpfs to mask directories with",
-		append(ops, plan.FsCreate(v), plan.Fsmount(v, unix.MOUNT_ATTR_RDONLY).Into(m), plan.Close(v))...)
-	return m
+		append(ops, plan.FsCreate(v), plan.Fsmount(v, unix.MOUNT_ATTR_RDONLY).Into(m), plan.SetReg(spare, plan.Val(m)), plan.Close(v))...)
+	return m, spare
 }
 
-func (c *compiler) mask(from, p string, null, empty plan.Reg) {
-	t, m, moved, dir := c.tmp(), c.tmp(), c.tmp(), c.tmp()
-	// A file can't be mounted on a directory: move_mount says ENOTDIR or EINVAL, and then it is the tmpfs's turn. Its first copy is
-	// the tmpfs itself: kernels before 6.15 don't clone a tree that is not attached anywhere.
-	isDir := moved.Failed()
-	ops := append(append(unset(m, moved, dir), c.guard(p, t)...),
-		plan.OpenTreeClone(plan.Val(null), "", false).Into(m).When(t.OK()),
-		plan.MoveMount(plan.Val(m), plan.Val(t)).Into(moved).When(t.OK()).Allowing(unix.ENOTDIR, unix.EINVAL),
-		plan.Close(plan.Val(m)).When(t.OK()),
-		plan.OpenTreeClone(plan.Val(empty), "", false).Into(dir).When(isDir).Allowing(unix.EINVAL),
-		plan.MoveMount(plan.Val(empty), plan.Val(t)).When(dir.Failed()),
-		plan.MoveMount(plan.Val(dir), plan.Val(t)).When(dir.OK()),
-		plan.Close(plan.Val(dir)).When(dir.OK()),
-		plan.Close(plan.Val(t)).When(t.OK()))
-	c.Step(from, "mask "+p, ops...)
+// mask hides one path. Its kind is found out first: trying /dev/null on a directory leaves a mount to be dropped, and dropping one that was
+// attached nowhere waits for an RCU grace period, 50 µs on an idle machine and milliseconds on a busy one. Therefore the first directory
+// gets the tmpfs itself, which spare holds until then, and the next ones get clones of it; besides, kernels before 6.15 don't
+// clone a tree that is not attached anywhere.
+func (c *compiler) mask(i int, null, empty, spare plan.Reg) {
+	p := c.lin.MaskedPaths[i]
+	first, next, tree, other, file, m := c.tmp(), c.tmp(), c.tmp(), c.tmp(), c.tmp(), c.tmp()
+	at, name, ops := c.guard(p)
+	directory := plan.OpenInRoot(at, name, unix.O_DIRECTORY).Allowing(unix.ENOENT, unix.ENOTDIR)
+	ops = append(ops, unset(first, next, other, file)...)
+	if i > 0 {
+		ops = append(ops,
+			directory.Into(next).When(spare.NotOK()),
+			plan.OpenTreeClone(plan.Val(empty), "", false).Into(tree).When(next.OK()),
+			plan.MoveMount(plan.Val(tree), plan.Val(next)).When(next.OK()),
+			plan.Close(plan.Val(tree)).When(next.OK()),
+			plan.Close(plan.Val(next)).When(next.OK()),
+			plan.SetReg(other, plan.Num(0)).When(next.Failed()))
+	}
+	ops = append(ops,
+		directory.Into(first).When(spare.OK()),
+		plan.MoveMount(plan.Val(spare), plan.Val(first)).When(first.OK()),
+		plan.Close(plan.Val(first)).When(first.OK()),
+		plan.SetReg(spare, plan.Int(plan.Unset, "unset")).When(first.OK()),
+		plan.SetReg(other, plan.Num(0)).When(first.Failed()),
+		plan.OpenInRoot(at, name, 0).Into(file).When(other.OK()).Allowing(unix.ENOENT, unix.ENOTDIR),
+		plan.OpenTreeClone(plan.Val(null), "", false).Into(m).When(file.OK()),
+		plan.MoveMount(plan.Val(m), plan.Val(file)).When(file.OK()),
+		plan.Close(plan.Val(m)).When(file.OK()),
+		plan.Close(plan.Val(file)).When(file.OK()))
+	c.Step(fmt.Sprintf("linux.maskedPaths[%d]", i), "mask "+p, ops...)
 }
 
 // statxBuf is memory for a struct statx, shared by all steps.

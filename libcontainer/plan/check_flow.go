@@ -80,6 +80,7 @@ type def struct {
 	origin int32
 	fd     bool // it is a descriptor that the init has opened
 	move   bool // it is the outcome of a move_mount
+	isDir  bool // its success says that there is a directory, its failure that there is none
 	// answered says that an op is there for the case that the move failed.
 	answered bool
 	// min and max bound the restricting MOUNT_ATTR_* bits with which the mount behind the descriptor was made.

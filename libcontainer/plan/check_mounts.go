@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -117,10 +118,14 @@ func (c *checker) moves(v int32) {
 }
 
 // compare holds m against what it stands in for: a move_mount that failed, and mounts that need the success of an op whose failure
-// m needs. Those may also come later: then m is what they have to be held against.
+// m needs. Those may also come later: then m is what they have to be held against. What is mounted on a file does not stand in for what
+// would be mounted on a directory.
 func (c *checker) compare(m *mounted) {
 	for i, f := range m.facts.f[:m.facts.n] {
 		d := &c.defs[f.def]
+		if d.isDir {
+			continue
+		}
 		if f.vals&vOK == 0 && d.move {
 			c.weaker(d.max, m)
 		}
@@ -157,6 +162,8 @@ func (c *checker) noteMount(from int32) {
 	v := int32(len(c.defs) - 1)
 	d := &c.defs[v]
 	switch o.Call {
+	case SysOpenat2:
+		d.isDir = slices.Contains(o.Allow, unix.ENOTDIR) && len(o.Args) > 2 && len(o.Args[2].Data) > 0 && native.Uint64(o.Args[2].Data)&unix.O_DIRECTORY != 0
 	case SysFsmount:
 		attr := uint8(o.int(2) & restricting)
 		d.min, d.max = c.attributes(from, &c.facts)

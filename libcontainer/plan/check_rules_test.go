@@ -70,6 +70,16 @@ func TestCheckFallbacks(t *testing.T) {
 			b.Do(when(d.OK(), Fsmount(Val(a), 0).Into(c), MoveMount(Val(c), target))...)
 			b.Do(MoveMount(bind, target).When(d.Failed()))
 		}},
+		{"another mount for a file than for a directory", "", func(b *Builder, a, c, d Reg) {
+			b.Do(fs(a, c, ro)...)
+			b.Do(OpenInRoot(target, "x", unix.O_DIRECTORY).Into(d).Allowing(unix.ENOTDIR), MoveMount(Val(c), Val(d)).When(d.OK()), Close(Val(d)).When(d.OK()))
+			b.Do(MoveMount(bind, target).When(d.Failed()))
+		}},
+		{"no such directory", "mounts without ro", func(b *Builder, a, c, d Reg) {
+			b.Do(fs(a, c, ro)...)
+			b.Do(OpenInRoot(target, "x", unix.O_DIRECTORY).Into(d).Allowing(unix.ENOENT), MoveMount(Val(c), Val(d)).When(d.OK()), Close(Val(d)).When(d.OK()))
+			b.Do(MoveMount(bind, target).When(d.Failed()))
+		}},
 		{"because a move failed, weaker", "mounts without ro,nosuid", func(b *Builder, a, c, d Reg) {
 			b.Do(fs(a, c, ro|nosuid)...)
 			b.Do(MoveMount(Val(c), target).Into(d).Allowing(unix.EINVAL), MoveMount(bind, target).When(d.Failed()))
