@@ -348,12 +348,13 @@ func (b *Bundle) WaitStatus(status specs.ContainerState) {
 // Eventually waits up to ten seconds for something to become true.
 func Eventually(t T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	limit := Patience(10 * time.Second)
+	for deadline := time.Now().Add(limit); ; time.Sleep(10 * time.Millisecond) {
 		if ok() {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("waited 10 s in vain: %s", what)
+			t.Fatalf("waited %v in vain: %s", limit, what)
 		}
 	}
 }

@@ -129,7 +129,7 @@ func cgroupsNamed(part string) []string {
 func removeCgroup(dir string) error {
 	_ = os.WriteFile(filepath.Join(dir, "freezer.state"), []byte("THAWED"), 0)
 	_ = os.WriteFile(filepath.Join(dir, "cgroup.freeze"), []byte("0"), 0)
-	deadline := time.Now().Add(3 * time.Second)
+	deadline := time.Now().Add(Patience(3 * time.Second))
 	for {
 		for _, pid := range CgroupPids(dir) {
 			_ = unix.Kill(pid, unix.SIGKILL)

@@ -124,7 +124,7 @@ func unmountBelow(work, line string) {
 // killDescendants ends all that is left below this process and describes it.
 // What was about to end by itself gets a moment.
 func killDescendants() []string {
-	deadline := time.Now().Add(2 * time.Second)
+	deadline := time.Now().Add(Patience(2 * time.Second))
 	for time.Now().Before(deadline) {
 		reap()
 		if len(children(os.Getpid())) == 0 {

@@ -23,6 +23,9 @@ const (
 
 	// cgroupsEnv set to "systemd" has systemd make the cgroups of all tests.
 	cgroupsEnv = "OCITEST_CGROUPS"
+
+	// patienceEnv multiplies time limits.
+	patienceEnv = "OCITEST_PATIENCE"
 )
 
 // Main runs the tests of a package in a child process and looks afterwards

@@ -16,6 +16,14 @@ import (
 	"time"
 )
 
+// Patience is a time limit as this machine needs it: an emulated processor takes longer.
+func Patience(limit time.Duration) time.Duration {
+	if factor, err := strconv.Atoi(os.Getenv(patienceEnv)); err == nil {
+		limit *= time.Duration(factor)
+	}
+	return limit
+}
+
 // T is what the harness needs of a *testing.T or *testing.B.
 type T = testing.TB
 
@@ -108,15 +116,15 @@ func NewRuntime(t T) *Runtime {
 }
 
 // Cmd is a command of the runtime, not yet started, with no standard input.
-// It is killed after a minute.
+// It is killed after a minute (see Patience).
 func (r *Runtime) Cmd(args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience(time.Minute))
 	r.t.Cleanup(cancel)
 	full := append([]string{"--root", r.Root}, r.Flags...)
 	cmd := exec.CommandContext(ctx, Path(), append(full, args...)...)
 	cmd.Env = r.Env
 	// A container that outlives a killed runtime holds the pipes open.
-	cmd.WaitDelay = 2 * time.Second
+	cmd.WaitDelay = Patience(2 * time.Second)
 	if r.User != nil {
 		r.User.command(cmd)
 	}

@@ -132,7 +132,7 @@ func (w *watched) next() (e event, ok bool) {
 			return event{}, false
 		}
 		return parseEvent(w.t, line), true
-	case <-time.After(10 * time.Second):
+	case <-time.After(harness.Patience(10 * time.Second)):
 		w.t.Fatal("no event in ten seconds")
 	}
 	return event{}, false

@@ -144,7 +144,7 @@ func (a *agent) state() specs.ContainerProcessState {
 	select {
 	case s := <-a.states:
 		return s
-	case <-time.After(10 * time.Second):
+	case <-time.After(harness.Patience(10 * time.Second)):
 		a.t.Fatal("the agent got no message")
 		panic("unreachable")
 	}

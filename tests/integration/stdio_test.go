@@ -51,7 +51,7 @@ func TestCreateClosesItsCopiesOfStdio(t *testing.T) {
 	}
 	w.Close()
 	b.Must("start", b.ID)
-	if err := r.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := r.SetReadDeadline(time.Now().Add(harness.Patience(10 * time.Second))); err != nil {
 		t.Fatal(err)
 	}
 	out, err := io.ReadAll(r)
@@ -239,7 +239,7 @@ func readUntil(t *testing.T, master *os.File, text string) string {
 	var out strings.Builder
 	buf := make([]byte, 4096)
 	fd := int(master.Fd())
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(harness.Patience(10 * time.Second)); time.Now().Before(deadline); {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 1000)
 		if n <= 0 {
 			continue

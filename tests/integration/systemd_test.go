@@ -288,7 +288,7 @@ func TestSystemdUnitExists(t *testing.T) {
 	defer func() {
 		_ = exec.Command("systemctl", "stop", unit).Run()
 		<-dead
-		for deadline := time.Now().Add(20 * time.Second); len(b.CgroupDirs()) > 0 && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(harness.Patience(20 * time.Second)); len(b.CgroupDirs()) > 0 && time.Now().Before(deadline); {
 			// In a container, systemd doesn't see when a v1 cgroup may be removed.
 			for _, d := range b.CgroupDirs() {
 				_ = os.Remove(d)
@@ -297,7 +297,7 @@ func TestSystemdUnitExists(t *testing.T) {
 		}
 	}()
 	active := func() string { return unitProperties(t, unit, "ActiveState")["ActiveState"] }
-	for deadline := time.Now().Add(20 * time.Second); active() != "active" && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(harness.Patience(20 * time.Second)); active() != "active" && time.Now().Before(deadline); {
 		time.Sleep(20 * time.Millisecond)
 	}
 	contains(t, b.TryCreate().Message(), unit)
