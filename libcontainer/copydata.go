@@ -25,7 +25,7 @@ type dataCopier struct {
 	tmpfs *os.File
 	files []openCopy
 	parts []part
-	bytes int64 // in parts
+	bytes int64 // in pages of parts
 }
 
 // openCopy is a file that waits for its contents, and then gets its attributes.
@@ -97,7 +97,8 @@ func (d *dataCopier) part(off, n int64) error {
 		}
 	}
 	d.parts = append(d.parts, part{len(d.files) - 1, off, n})
-	d.bytes += n
+	page := int64(os.Getpagesize())
+	d.bytes += (n + page - 1) / page * page
 	return nil
 }
 
@@ -136,7 +137,8 @@ func (d *dataCopier) run() error {
 	if err := unix.Fstatfs(int(d.tmpfs.Fd()), &st); err != nil {
 		return err
 	}
-	if left := int64(st.Bavail) * st.Bsize; st.Blocks > 0 && d.bytes > left {
+	left := int64(st.Bavail) * int64(st.Bsize) //nolint:unconvert // 32 bits in some ports
+	if st.Blocks > 0 && d.bytes > left {
 		return fmt.Errorf("%d bytes are to be copied, and the tmpfs has room for %d: %w", d.bytes, left, unix.ENOSPC)
 	}
 	// On a thread of its own: this one may have changed its user, whose program the image would be.
