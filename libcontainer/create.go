@@ -118,15 +118,15 @@ func (c *creation) compile() error {
 	if c.set, err = cgroups.Compile(res, c.host); err != nil {
 		return err
 	}
-	for _, w := range c.set.Warnings {
-		c.rt.warn(w)
-	}
 	c.path = cgroupsPath(c.o.Spec)
 	if c.rt.SystemdCgroup {
 		if c.scope, err = newScope(c.o.Spec, c.id, c.host, c.set); err != nil {
 			return err
 		}
 		c.path = c.scope.path
+	}
+	for _, w := range c.set.Warnings {
+		c.rt.warn(w)
 	}
 	if c.places, err = c.host.Locate(c.path, c.id); err != nil {
 		return err

@@ -25,7 +25,8 @@
 //
 // Devices are the exception. On cgroup v2 the unit has no device properties at all: our own filter is the only program on the
 // cgroup, and a reload finds nothing to put in its place, so that what a hook or an engine has added to the filter stays too. On v1,
-// where a reload of a unit without device properties opens every device, the rules go into DeviceAllow.
+// where a reload of a unit without device properties opens every device, the rules go into DeviceAllow; exceptions from "allow all" can't be said in
+// it, and are lost with a warning.
 //
 // What may come in: what is said to systemd and how. Control files belong to package cgroups.
 package systemd

@@ -61,6 +61,9 @@ func Limits(set *cgroups.Settings) (props, late []Property, err error) {
 		}
 	}
 	l.quotaV1(set)
+	if l.lost != "" {
+		set.Warnings = append(set.Warnings, l.lost+": systemd can't keep this rule on cgroup v1: `systemctl daemon-reload` undoes it")
+	}
 	for _, p := range l.props {
 		if n, ok := p.Value.Value().(uint64); ok && p.Name == "TasksMax" && n <= 1 {
 			late = append(late, p)
@@ -79,7 +82,8 @@ func Limits(set *cgroups.Settings) (props, late []Property, err error) {
 type limits struct {
 	props         []Property
 	quota, period *cgroups.Write
-	allow         []any // of DeviceAllow: structs of a device and the access to it
+	allow         []any  // of DeviceAllow: structs of a device and the access to it
+	lost          string // the place of a device rule that systemd has no words for
 }
 
 // put sets a property; a later line of config.json ("unified") takes the place of an earlier one.
@@ -309,7 +313,9 @@ func cpuList(mask []byte) string {
 }
 
 // device takes a line for the v1 controller. The first, "a", says what holds for all devices that no other line names; systemd has words
-// for exceptions from "deny" only, so that with "allow" it is told of no rules, and a reload lifts the exceptions.
+// for exceptions from "deny" only, so that with "allow" it is told of no rules, and a reload lifts the exceptions: for every unit it writes "a" to
+// one of the two files, and then what DeviceAllow lists to devices.allow. To list all but the exceptions won't do, with a million
+// minors to a major; nor to leave devices out of DelegateControllers, since one sibling with rules brings the controller in.
 func (l *limits) device(w *cgroups.Write) {
 	if w.Value == "a" {
 		if l.allow = nil; w.File == "devices.deny" {
@@ -318,7 +324,11 @@ func (l *limits) device(w *cgroups.Write) {
 		return
 	}
 	fields := strings.Fields(w.Value)
-	if w.File != "devices.allow" || len(fields) != 3 {
+	if len(fields) != 3 {
+		return
+	}
+	if w.File != "devices.allow" {
+		l.lose(w)
 		return
 	}
 	kind := "char"
@@ -330,12 +340,19 @@ func (l *limits) device(w *cgroups.Write) {
 	case minor == "*":
 		device = kind + "-" + major // by number, as systemd understands since version 240
 	case major == "*":
-		return // not to be said to systemd
+		l.lose(w)
+		return
 	default:
 		device = "/dev/" + kind + "/" + major + ":" + minor
 	}
 	l.allow = append(l.allow, dbus.Struct{device, fields[2]})
 	l.set(Property{"DeviceAllow", dbus.Typed(deviceSignature, slices.Clone(l.allow)), w.From})
+}
+
+func (l *limits) lose(w *cgroups.Write) {
+	if l.lost == "" {
+		l.lost = w.From
+	}
 }
 
 const deviceSignature = "a(ss)"

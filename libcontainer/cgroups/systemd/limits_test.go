@@ -116,6 +116,26 @@ func TestLimitsV1(t *testing.T) {
 	}
 }
 
+// What is lost at a reload is not lost in silence.
+func TestDeviceRulesWithoutWords(t *testing.T) {
+	for name, c := range map[string]struct {
+		rules []specs.LinuxDeviceCgroup
+		want  []string
+	}{
+		"exceptions from allow": {
+			[]specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}, {Allow: false, Type: "b", Major: ptr(int64(8)), Access: "w"}},
+			[]string{"linux.resources.devices[1]: systemd can't keep this rule on cgroup v1: `systemctl daemon-reload` undoes it"},
+		},
+		"exceptions from deny": {[]specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}, {Allow: true, Type: "b", Major: ptr(int64(8)), Access: "r"}}, nil},
+		"all":                  {[]specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}}, nil},
+	} {
+		_, _, set := properties(t, &specs.LinuxResources{Devices: c.rules}, v1Host)
+		if !slices.Equal(set.Warnings, c.want) {
+			t.Errorf("%s: warns %q, want %q", name, set.Warnings, c.want)
+		}
+	}
+}
+
 // systemd keeps quotas in percent: what it would change by itself at a reload is changed at once.
 func TestQuotaIsRoundedUp(t *testing.T) {
 	for _, c := range []struct {
