@@ -21,7 +21,7 @@ export CGO_ENABLED = 0
 # The version is stamped above; a checkout that git distrusts builds, too.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
-.PHONY: build install demo test unit integration conformance engines bench vm vm-test hostsd-test lint cross clean
+.PHONY: build install demo test unit integration conformance engines bench vm vm-test vm-brief vm-share hostsd-test lint cross clean
 
 build:
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ociruntime ./cmd/ociruntime
@@ -38,7 +38,7 @@ demo: build
 
 test:
 	tests/install-deps
-	$(MAKE) build lint cross unit integration conformance engines
+	$(MAKE) build lint cross unit integration conformance engines vm-brief
 
 # Everything that needs no privileges.
 unit:
@@ -62,14 +62,29 @@ conformance: build
 engines: build
 	tests/engines/run $(JUDGED)
 
-# A test machine with systemd and cgroup v2, made once and kept outside of this directory (tests/vm/lib.sh says where).
-vm:
-	tests/vm/build
+# Test machines with systemd and cgroup v2, made once and kept outside of this directory (tests/vm/lib.sh says where): one for each kernel, which
+# is named after the suite of Debian's that it is from. All tests run in the first, those of a container's life in the others.
+VM_KERNELS ?= trixie bookworm trixie-backports
 
-# The integration tests in it, and under systemd in namespaces of this machine.
-vm-test hostsd-test: build
+vm:
+	tests/vm/build $(VM_KERNELS)
+
+vm-test: vm-share
+	tests/vm/test vm $(VM_KERNELS)
+
+# Under systemd in namespaces of this machine.
+hostsd-test: vm-share
+	tests/vm/test hostsd
+
+# What of this make test has the time for. A machine that can't be made here is no failure: its tests are left out, and the reason is printed.
+vm-brief: vm-share
+	tests/vm/build $(firstword $(VM_KERNELS)) || echo "vm: no test machine"
+	tests/vm/test brief $(firstword $(VM_KERNELS))
+
+# What the machines are given.
+vm-share: build
 	$(GO) test -c -trimpath -o bin/integration.test ./tests/integration
-	tests/vm/test $(@:-test=)
+	$(GO) test -c -trimpath -o bin/bench.test ./tests/bench
 
 # SA1019: the specification deprecates fields that a runtime has to honour.
 lint:

@@ -2,6 +2,9 @@
 VM_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 VM_OUT=${VM_OUT:-${XDG_CACHE_HOME:-$HOME/.cache}/ociruntime-vm} # what build makes
 VM_RUNS=${VM_RUNS:-${TMPDIR:-/tmp}/ociruntime-vm.$(id -u)}        # a directory for each running machine
+VM_SUITE=${VM_SUITE:-trixie}                                     # of Debian's: the user space
+VM_KERNEL=${VM_KERNEL:-$VM_SUITE}                               # of Debian's: the suite that the kernel is from
+VM_SET=$VM_OUT/kernels/$VM_KERNEL                               # what is made for that kernel
 VM_MEM=${VM_MEM:-2048}                                          # MiB
 VM_SMP=${VM_SMP:-2}
 VM_PORTS=${VM_PORTS:-6} # commands at the same time
@@ -16,6 +19,9 @@ vm_log() { printf 'vm: %s\n' "$*" >&2; }
 # vm_took SECONDS-AT-BEGIN WHAT: says how long something took.
 vm_took() { vm_log "$2: $(($(date +%s) - $1)) s"; }
 
+# vm_name: the machine in words.
+vm_name() { echo "Linux $(cat "$VM_SET/version" 2>/dev/null || echo "of $VM_KERNEL")"; }
+
 # vm_skip REASON: ends the script without an error, or with one where the machines are a must (VM_REQUIRED=1).
 vm_skip() {
   vm_log "skipped: $*"
@@ -26,12 +32,14 @@ vm_skip() {
 vm_emulator() {
   local run=$1 share=$2 memshare=$3 i
   Q=("$VM_QEMU" -accel tcg,thread=multi -M pc,vmport=off,hpet=off -cpu "$VM_CPU" -smp "$VM_SMP" -m "$VM_MEM"
-    -object "memory-backend-file,id=ram0,size=${VM_MEM}M,mem-path=$VM_OUT/ram,share=$memshare" -machine memory-backend=ram0
-    -nodefaults -display none -no-user-config -rtc base=utc,clock=host
+    -object "memory-backend-file,id=ram0,size=${VM_MEM}M,mem-path=$VM_SET/ram,share=$memshare" -machine memory-backend=ram0
+    -nodefaults -display none -no-user-config -no-reboot -rtc base=utc,clock=host
     -serial "file:$run/console.log"
     -device virtio-blk-pci,drive=d0,id=vd0
     -drive "file=$VM_OUT/swap.img,format=raw,if=none,id=d1,cache=unsafe,snapshot=on"
     -device virtio-blk-pci,drive=d1,id=vd1
+    -drive "file=$VM_SET/modules.img,format=raw,if=none,id=d2,readonly=on"
+    -device virtio-blk-pci,drive=d2,id=vd2
     -device virtio-serial-pci,id=vs0,max_ports=$((VM_PORTS + 1))
     -fsdev "local,id=fs0,path=$share,security_model=none,multidevs=remap"
     -device virtio-9p-pci,fsdev=fs0,mount_tag=share,id=p9

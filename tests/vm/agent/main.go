@@ -26,9 +26,9 @@ import (
 func main() {
 	_ = os.Setenv("PATH", strings.TrimPrefix(searchPath, "PATH="))
 	var all sync.WaitGroup
-	for try := 0; try < 100; try++ {
+	found := false
+	for try := 0; try < 100 && !found; try++ {
 		ports, _ := filepath.Glob("/sys/class/virtio-ports/*/name")
-		found := false
 		for _, file := range ports {
 			name, _ := os.ReadFile(file)
 			if !bytes.HasPrefix(name, []byte("vm.")) {
@@ -37,10 +37,11 @@ func main() {
 			found = true
 			all.Go(func() { serve("/dev/" + filepath.Base(filepath.Dir(file))) })
 		}
-		if found {
-			break
-		}
 		time.Sleep(50 * time.Millisecond)
+	}
+	if !found {
+		fmt.Fprintln(os.Stderr, "agent: no ports of the host's here")
+		os.Exit(1)
 	}
 	ready()
 	all.Wait()
