@@ -64,12 +64,13 @@ func notInherited(s *specs.Scheduler) bool {
 	return a.Policy == unix.SCHED_DEADLINE || a.Flags&unix.SCHED_FLAG_RESET_ON_FORK != 0
 }
 
-// roomForTwo sets RLIMIT_NPROC so that the image counts for nothing beside its child, which sets the limit itself. A hard limit that
-// the runtime may not raise stays as it is.
+// roomForTwo sets RLIMIT_NPROC so that the image counts for nothing beside its child, which sets the limit itself. Who becomes the user and goes on
+// to execve is allowed to be one too many (the kernel counts before), who is forked is not. A hard limit that the runtime may not raise stays
+// as it is.
 func (c *compiler) roomForTwo(r specs.POSIXRlimit) {
 	soft := r.Soft
-	if soft != math.MaxUint64 {
-		soft++
+	if soft < math.MaxUint64-2 {
+		soft += 2
 	}
 	op := setrlimit(unix.RLIMIT_NPROC, r.Type, soft, max(soft, r.Hard))
 	if soft > r.Hard {

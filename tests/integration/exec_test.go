@@ -322,3 +322,14 @@ func TestExecIsInTheContainersRoot(t *testing.T) {
 	b.NoNamespace(specs.MountNamespace).Start()
 	wantLines(t, b.MustExec("cat", "/mark"), "of the container")
 }
+
+// A limit on the processes of the user counts the one that is executed, and none that help to get there.
+func TestExecUnderTightProcessLimit(t *testing.T) {
+	t.Parallel()
+	const uid = 54321 // nobody else's
+	b := sleeper(t).Edit(process(func(p *specs.Process) {
+		p.User = specs.User{UID: uid, GID: uid}
+		p.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NPROC", Soft: 1, Hard: 1}}
+	})).Start()
+	wantLines(t, b.MustExec("sh", "-c", "echo fits; ulimit -Hu; ulimit -u"), "fits", "1", "1")
+}
