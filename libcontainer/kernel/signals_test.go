@@ -42,7 +42,7 @@ func TestCatchSignals(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					deep(20)
+					n += deep(20) - deep(20)
 				}
 			}
 		})
