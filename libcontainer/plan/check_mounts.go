@@ -99,7 +99,8 @@ func (c *checker) moves(v int32) {
 	known := c.facts
 	for v != 0 {
 		d := &c.defs[v]
-		if !c.fails(d.guard, &known) {
+		// A definition that says that there is none is no tree.
+		if d.result&vOK != 0 && !c.fails(d.guard, &known) {
 			m := mounted{facts: known, step: c.step, at: c.at}
 			c.assume(&m.facts, d.guard)
 			c.assume(&m.facts, fact{v, vOK})
