@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,14 +36,15 @@ func TestCatchSignals(t *testing.T) {
 	}
 	stop := make(chan struct{})
 	var busy sync.WaitGroup
+	var depth atomic.Int64
 	for range 2 {
 		busy.Go(func() {
-			for n := 0; ; n++ {
+			for {
 				select {
 				case <-stop:
 					return
 				default:
-					n += deep(20) - deep(20)
+					depth.Store(int64(deep(20)))
 				}
 			}
 		})
