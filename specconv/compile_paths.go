@@ -85,9 +85,9 @@ func (c *compiler) maskedPaths() {
 		return
 	}
 	null := c.nullDevice()
-	empty := c.emptyDirectory()
+	empty, spare := c.emptyDirectory()
 	for i := range c.lin.MaskedPaths {
-		c.mask(i, null, empty)
+		c.mask(i, null, empty, spare)
 	}
 	c.Step("linux.maskedPaths", "close what the masks were made from", plan.Close(plan.Val(null)), plan.Close(plan.Val(empty)))
 }
@@ -106,32 +106,43 @@ func (c *compiler) nullDevice() plan.Reg {
 }
 
 // emptyDirectory makes the tmpfs that hides directories. Some kernels count the root as an inode of its own and refuse a limit of 1.
-func (c *compiler) emptyDirectory() plan.Reg {
-	m, fs := c.Reg(), c.tmp()
+func (c *compiler) emptyDirectory() (m, spare plan.Reg) {
+	m, spare = c.Reg(), c.Reg()
+	fs := c.tmp()
 	v := plan.Val(fs)
 	ops := []plan.Op{plan.Fsopen("tmpfs").Into(fs), plan.FsString(v, "nr_blocks", "1"), plan.FsString(v, "nr_inodes", "2")}
 	ops = append(ops, c.context(v, "tmpfs")...)
 	c.Step("linux.maskedPaths", "make an empty tmpfs to mask directories with",
-		append(ops, plan.FsCreate(v), plan.Fsmount(v, unix.MOUNT_ATTR_RDONLY).Into(m), plan.Close(v))...)
-	return m
+		append(ops, plan.FsCreate(v), plan.Fsmount(v, unix.MOUNT_ATTR_RDONLY).Into(m), plan.SetReg(spare, plan.Val(m)), plan.Close(v))...)
+	return m, spare
 }
 
 // mask hides one path. Its kind is found out first: trying /dev/null on a directory leaves a mount to be dropped, and dropping one that was
-// attached nowhere waits for an RCU grace period, 50 µs on an idle machine and milliseconds on a busy one. The first copy of the tmpfs is
-// the tmpfs itself: kernels before 6.15 don't clone a tree that is not attached anywhere.
-func (c *compiler) mask(i int, null, empty plan.Reg) {
+// attached nowhere waits for an RCU grace period, 50 µs on an idle machine and milliseconds on a busy one. Therefore the first directory
+// gets the tmpfs itself, which spare holds until then, and the next ones get clones of it; besides, kernels before 6.15 don't
+// clone a tree that is not attached anywhere.
+func (c *compiler) mask(i int, null, empty, spare plan.Reg) {
 	p := c.lin.MaskedPaths[i]
-	dir, tree, file, m := c.tmp(), c.tmp(), c.tmp(), c.tmp()
+	first, next, tree, other, file, m := c.tmp(), c.tmp(), c.tmp(), c.tmp(), c.tmp(), c.tmp()
 	at, name, ops := c.guard(p)
-	ops = append(ops, unset(tree, file)...)
+	directory := plan.OpenInRoot(at, name, unix.O_DIRECTORY).Allowing(unix.ENOENT, unix.ENOTDIR)
+	ops = append(ops, unset(first, next, other, file)...)
+	if i > 0 {
+		ops = append(ops,
+			directory.Into(next).When(spare.NotOK()),
+			plan.OpenTreeClone(plan.Val(empty), "", false).Into(tree).When(next.OK()),
+			plan.MoveMount(plan.Val(tree), plan.Val(next)).When(next.OK()),
+			plan.Close(plan.Val(tree)).When(next.OK()),
+			plan.Close(plan.Val(next)).When(next.OK()),
+			plan.SetReg(other, plan.Num(0)).When(next.Failed()))
+	}
 	ops = append(ops,
-		plan.OpenInRoot(at, name, unix.O_DIRECTORY).Into(dir).Allowing(unix.ENOENT, unix.ENOTDIR),
-		plan.OpenTreeClone(plan.Val(empty), "", false).Into(tree).When(dir.OK()).Allowing(unix.EINVAL),
-		plan.MoveMount(plan.Val(empty), plan.Val(dir)).When(tree.Failed()),
-		plan.MoveMount(plan.Val(tree), plan.Val(dir)).When(tree.OK()),
-		plan.Close(plan.Val(tree)).When(tree.OK()),
-		plan.Close(plan.Val(dir)).When(dir.OK()),
-		plan.OpenInRoot(at, name, 0).Into(file).When(dir.Failed()).Allowing(unix.ENOENT, unix.ENOTDIR),
+		directory.Into(first).When(spare.OK()),
+		plan.MoveMount(plan.Val(spare), plan.Val(first)).When(first.OK()),
+		plan.Close(plan.Val(first)).When(first.OK()),
+		plan.SetReg(spare, plan.Int(plan.Unset, "unset")).When(first.OK()),
+		plan.SetReg(other, plan.Num(0)).When(first.Failed()),
+		plan.OpenInRoot(at, name, 0).Into(file).When(other.OK()).Allowing(unix.ENOENT, unix.ENOTDIR),
 		plan.OpenTreeClone(plan.Val(null), "", false).Into(m).When(file.OK()),
 		plan.MoveMount(plan.Val(m), plan.Val(file)).When(file.OK()),
 		plan.Close(plan.Val(m)).When(file.OK()),
