@@ -357,13 +357,19 @@ func TestOOMScoreAdj(t *testing.T) {
 func TestScheduler(t *testing.T) {
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "1.1 has no scheduler section")
+	// SCHED_IDLE leaves the nice value as it is; the call gives 20 less it.
+	priority, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := int32(20 - priority)
 	for _, c := range []struct {
 		section specs.Scheduler
 		policy  uint32
 		nice    int32
 	}{
 		{specs.Scheduler{Policy: specs.SchedBatch, Nice: 19}, unix.SCHED_BATCH, 19},
-		{specs.Scheduler{Policy: specs.SchedIdle}, unix.SCHED_IDLE, 0},
+		{specs.Scheduler{Policy: specs.SchedIdle}, unix.SCHED_IDLE, own},
 		{specs.Scheduler{Policy: specs.SchedOther, Nice: 5, Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagResetOnFork}}, unix.SCHED_NORMAL, 5},
 	} {
 		b := sleeper(t)
