@@ -128,10 +128,10 @@ func TestNotifyOfStart(t *testing.T) {
 			}
 			for line := range strings.Lines(readFile(t, fmt.Sprintf("/proc/%d/mountinfo", b.Pid()))) {
 				if f := strings.Fields(line); f[4] == "/run/notify" {
-					mounts = append(mounts, f[5])
+					mounts = append(mounts, strings.Join(strings.Split(f[5], ",")[:4], ",")) // how times are kept is the host's affair
 				}
 			}
-			wantLines(t, strings.Join(append(env, mounts...), "\n"), "NOTIFY_SOCKET=/run/notify/notify.sock", "ro,nosuid,nodev,noexec,relatime")
+			wantLines(t, strings.Join(append(env, mounts...), "\n"), "NOTIFY_SOCKET=/run/notify/notify.sock", "ro,nosuid,nodev,noexec")
 		})
 	}
 }
