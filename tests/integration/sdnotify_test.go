@@ -105,7 +105,7 @@ func TestNotifyOfStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newManager(t, managerPath(t))
-			b := notifier(t, m, "STATUS=not yet", "X=READY=1", "STATUS=up+READY=1", "READY=1")
+			b := notifier(t, m, "STATUS=not yet", "X=READY=1", "STATUS=up+READY=1")
 			edit(b)
 			b.Create()
 			if got := m.read(100 * time.Millisecond); got != "nothing" {
