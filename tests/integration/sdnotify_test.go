@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,6 +22,7 @@ func probeNotify(args []string) error {
 	if err != nil {
 		return err
 	}
+	ready := false
 	for _, a := range args {
 		switch a {
 		case "end":
@@ -28,9 +30,12 @@ func probeNotify(args []string) error {
 		case "wait":
 			time.Sleep(300 * time.Millisecond)
 		default:
-			if _, err := conn.Write([]byte(strings.ReplaceAll(a, "+", "\n"))); err != nil {
+			lines := strings.ReplaceAll(a, "+", "\n")
+			// Nobody has to listen any more to a program that is ready.
+			if _, err := conn.Write([]byte(lines)); err != nil && !ready {
 				return err
 			}
+			ready = ready || slices.Contains(strings.Split(lines, "\n"), "READY=1")
 		}
 	}
 	time.Sleep(time.Hour)
