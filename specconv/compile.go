@@ -130,11 +130,16 @@ func (c *compiler) finish() (*plan.Plan, error) {
 	return &c.Plan, nil
 }
 
+// initName is what ps calls the init until the program has its place, in the 15 bytes that the kernel keeps.
+const initName = "ociruntime:init"
+
 // begin cuts the init off from whatever the caller left: descriptors, name, signals.
 func (c *compiler) begin() error {
 	size := plan.PageSize
 	c.Step("default", "share the progress page with the runtime", c.MapPage(size))
 	c.Step("default", "let nobody look into this process", plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))
+	// Otherwise ps shows the number of the descriptor that the image was executed from.
+	c.Step("default", "take a name of its own", plan.Prctl(unix.PR_SET_NAME, "PR_SET_NAME", plan.Str(initName)))
 	c.Step("default", "close every inherited descriptor on exec", plan.CloseOnExecFrom(3+c.Plan.Preserve))
 	c.resetSignals()
 	c.moreFiles()

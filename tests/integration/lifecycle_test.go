@@ -398,6 +398,20 @@ func wantPidFile(t *testing.T, name string, pid int) {
 	}
 }
 
+// Who looks at the host's processes sees what waits there, and later the program.
+func TestNameOfTheInit(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "calls it runc:[2:INIT]")
+	harness.SkipOnPeer(t, "crun", "calls it 3")
+	for _, b := range []*harness.Bundle{sleeper(t), sleeper(t).MapIDs(100000, 65536)} {
+		b.Create()
+		comm := fmt.Sprintf("/proc/%d/comm", b.Pid())
+		wantLines(t, readFile(t, comm), "ociruntime:init")
+		b.Must("start", b.ID)
+		harness.Eventually(t, "the program's name", func() bool { return readFile(t, comm) == "sleep\n" })
+	}
+}
+
 func TestCreatePidFile(t *testing.T) {
 	t.Parallel()
 	b := sleeper(t)
