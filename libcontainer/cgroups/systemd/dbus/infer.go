@@ -57,8 +57,8 @@ func (n *node) inner() (string, error) {
 		return "a" + element, err
 	case '{':
 		key, err := same(n.kids, 0, 2)
-		if err != nil || key == "*" {
-			return "a*", err
+		if err != nil {
+			return "", err
 		}
 		value, err := same(n.kids, 1, 2)
 		return "a{" + key + value + "}", err

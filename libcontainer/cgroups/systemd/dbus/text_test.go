@@ -27,7 +27,7 @@ func TestParseVariant(t *testing.T) {
 		"@a(ss) [('/dev/x', 'rw')]":     Typed("a(ss)", []any{Struct{"/dev/x", "rw"}}),
 		"[('/x', uint64 1), ('/y', 2)]": Typed("a(st)", []any{Struct{"/x", uint64(1)}, Struct{"/y", uint64(2)}}),
 		"{'a': <1>, 'b': <'x'>}":        Typed("a{sv}", []any{Entry{"a", MakeVariant(int32(1))}, Entry{"b", MakeVariant("x")}}),
-		"@a{sv} {}":                     Typed("a{sv}", []any{}), "{1: 2, byte 3: 4}": Typed("a{yi}", []any{Entry{byte(1), int32(2)}, Entry{byte(3), int32(4)}}),
+		"@a{sv} {}":                     Typed("a{sv}", []any{}), "[{}, {1: 2}]": Typed("aa{ii}", []any{[]any{}, []any{Entry{int32(1), int32(2)}}}), "{1: 2, byte 3: 4}": Typed("a{yi}", []any{Entry{byte(1), int32(2)}, Entry{byte(3), int32(4)}}),
 	} {
 		got, err := ParseVariant(text)
 		if err != nil || !reflect.DeepEqual(got, want) {
@@ -43,7 +43,7 @@ func TestParseVariantErrors(t *testing.T) {
 	for _, text := range []string{
 		"", " ", "(", "[", "[1", "[1,]", "[,]", "[1 2]", "{", "{1}", "{1:}", "{1:2,}", "{1 2}", "{<1>: 2}", "<", "<>", "<1,>", "<1, 2>", "()", "(1)", "(1,2,)", "(,)",
 		"unquoted", "'no end", "'no end\\", `'\u12'`, `'\ud800'`, `'\u0000'`, `b'\400'`, "'\xff'", "1 2", "'it''s'", "1,", "]", "--1", "+", "1.2.3", "0x", "1_000",
-		"[]", "[[], []]", "{}", "[1, 'a']", "['a', <'b'>]", "[(1, 2), (1, 2, 3)]", "uint32 -1", "int16 70000", "9999999999", "byte 256", "byte 'a'", "string 1",
+		"[]", "[[], []]", "{}", "[[], {}]", "@as {}", "@ay {}", "@a(i) {}", "[['a'], {}]", "[1, 'a']", "['a', <'b'>]", "[(1, 2), (1, 2, 3)]", "uint32 -1", "int16 70000", "9999999999", "byte 256", "byte 'a'", "string 1",
 		"@s 5", "@i 'x'", "@zz 5", "@ 5", "@ss 'a'", "@a 5", "@u @t 5", "uint32", "@as", "@as [1]", "int32 1.5", "@ay 'a'", "objectpath 'a'", "signature '('",
 		"just 1", "nothing", "handle 1", "@h 1", "@a{vs} {}", strings.Repeat("[", 100000), strings.Repeat("@i ", 100000) + "1", strings.Repeat("<", 40) + "1" + strings.Repeat(">", 40),
 		"(" + strings.Repeat("1,", 300) + "1)",
@@ -59,7 +59,7 @@ func TestParseVariantErrors(t *testing.T) {
 // What is read can be written, read again, and sent.
 func FuzzParseVariant(f *testing.F) {
 	for _, text := range []string{
-		"uint64 5", "@as []", "['a', \"b\"]", "b'\\101'", "{'a': <(1, [2.5, -inf])>}", "[1, @t 2]", "[[], ['\\u20ac']]", "@a{sv} {}", "objectpath '/a'", "true",
+		"uint64 5", "@as []", "['a', \"b\"]", "b'\\101'", "{'a': <(1, [2.5, -inf])>}", "[1, @t 2]", "@as {}", "[{}, {1: 2}]", "[[], ['\\u20ac']]", "@a{sv} {}", "objectpath '/a'", "true",
 	} {
 		f.Add(text)
 	}
