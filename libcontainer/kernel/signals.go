@@ -64,10 +64,15 @@ func (s *Signals) Take() []unix.Signal {
 }
 
 // Release puts the handlers back that were there before. Whoever asks os/signal for the same signals first, and then calls Take once more,
-// loses none.
+// loses none. For a signal that was ignored, as SIGINT is for what a shell starts with "&", os/signal has put a handler in place of ours: that
+// one stays.
 func (s *Signals) Release() {
 	for i, sig := range s.set {
-		_ = rtSigaction(sig, &s.old[i], nil) // what the kernel gave us
+		var now sigaction
+		// The kernel takes what it gave us.
+		if err := rtSigaction(sig, nil, &now); err == nil && now.handler == catchSignalAddr() {
+			_ = rtSigaction(sig, &s.old[i], nil)
+		}
 	}
 }
 

@@ -86,6 +86,28 @@ func TestCatchSignals(t *testing.T) {
 	}
 }
 
+// A signal that was ignored when the process began reaches os/signal all the same.
+func TestReleaseOfIgnoredSignal(t *testing.T) {
+	signal.Ignore(unix.SIGINT)
+	defer signal.Reset(unix.SIGINT)
+	s, err := CatchSignals(unix.SIGINT)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := make(chan os.Signal, 8)
+	signal.Notify(c, unix.SIGINT)
+	defer signal.Stop(c)
+	s.Release()
+	if err := unix.Kill(os.Getpid(), unix.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-c:
+	case <-time.After(10 * time.Second):
+		t.Error("os/signal did not get the signal")
+	}
+}
+
 //go:noinline
 func deep(n int) int {
 	if n == 0 {
