@@ -28,6 +28,13 @@ func Forward(sock *os.File, address string, mainPid int, pidfd *os.File) error {
 	if !ready || err != nil {
 		return err
 	}
+	return tell(address, mainPid, patience)
+}
+
+// patience is how long a manager may take to read what it is told.
+const patience = 30 * time.Second
+
+func tell(address string, mainPid int, patience time.Duration) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("NOTIFY_SOCKET: %w", err)
@@ -37,12 +44,16 @@ func Forward(sock *os.File, address string, mainPid int, pidfd *os.File) error {
 	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: address}); err != nil {
 		return fmt.Errorf("NOTIFY_SOCKET: connect to %s: %w", address, err)
 	}
+	limit := unix.NsecToTimeval(patience.Nanoseconds())
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit); err != nil {
+		return fmt.Errorf("NOTIFY_SOCKET: %w", err)
+	}
 	for _, message := range []string{"READY=1\n", "MAINPID=" + strconv.Itoa(mainPid) + "\n"} {
 		if err := send(fd, message, nil); err != nil {
 			return err
 		}
 	}
-	return barrier(fd)
+	return barrier(fd, patience)
 }
 
 func send(fd int, message string, rights []byte) error {
@@ -50,6 +61,8 @@ func send(fd int, message string, rights []byte) error {
 		err := unix.Sendmsg(fd, []byte(message), rights, nil, unix.MSG_NOSIGNAL)
 		switch {
 		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			return fmt.Errorf("NOTIFY_SOCKET: send %q: the service manager does not read: %w", message, err)
 		case err != nil:
 			return fmt.Errorf("NOTIFY_SOCKET: send %q: %w", message, err)
 		default:
@@ -58,12 +71,9 @@ func send(fd int, message string, rights []byte) error {
 	}
 }
 
-// patience is how long a manager may take to read what it is told.
-const patience = 30 * time.Second
-
 // barrier waits until the manager has read everything before: it closes the descriptor that it is sent (sd_notify_barrier(3)). Until then it may want
 // to see that we exist. A manager that does not know this keeps the descriptor no longer than the message, or lets us wait.
-func barrier(fd int) error {
+func barrier(fd int, patience time.Duration) error {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
 		return fmt.Errorf("NOTIFY_SOCKET: %w", err)
