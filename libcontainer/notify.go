@@ -1,10 +1,12 @@
 package libcontainer
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/sdnotify"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
@@ -65,7 +67,10 @@ func (c *Container) ForwardReady(address string, mainPid int) error {
 	if mainPid == 0 {
 		mainPid = c.rec.InitPid
 	}
-	if err := sdnotify.Forward(c.notify, address, mainPid, init); err != nil {
+	if err == nil || errors.Is(err, unix.ESRCH) {
+		err = sdnotify.Forward(c.notify, address, mainPid, init)
+	}
+	if err != nil {
 		return fmt.Errorf("the container runs, but nobody was told that it is ready: %w", err)
 	}
 	return nil

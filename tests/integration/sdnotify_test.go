@@ -211,3 +211,18 @@ func TestNotifySocketUnset(t *testing.T) {
 	b.Env = append(os.Environ(), "NOTIFY_SOCKET=")
 	wantLines(t, b.MustRun(), "unset", "none")
 }
+
+// A start that can't watch the container for its end says so, and does not pass over the manager in silence.
+func TestNotifyRefused(t *testing.T) {
+	t.Parallel()
+	ours(t, "its own calls and texts")
+	m := newManager(t, managerPath(t))
+	b := notifier(t, m, "READY=1")
+	b.Create()
+	b.Refuse = &harness.Refusal{Call: "pidfd_open", Errno: unix.EPERM}
+	res := b.RunCmd(b.Cmd("start", b.ID))
+	b.Refuse = nil
+	if res.Code != 1 || !strings.HasPrefix(res.Message(), "the container runs, but nobody was told that it is ready: pidfd_open: ") {
+		t.Errorf("start: %+v", res)
+	}
+}
