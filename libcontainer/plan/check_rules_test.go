@@ -80,6 +80,18 @@ func TestCheckFallbacks(t *testing.T) {
 			b.Do(OpenInRoot(target, "x", unix.O_DIRECTORY).Into(d).Allowing(unix.ENOENT), MoveMount(Val(c), Val(d)).When(d.OK()), Close(Val(d)).When(d.OK()))
 			b.Do(MoveMount(bind, target).When(d.Failed()))
 		}},
+		{"a directory that may not be looked at", "mounts without ro", func(b *Builder, a, c, d Reg) {
+			b.Do(fs(a, c, ro)...)
+			b.Do(OpenInRoot(target, "x", unix.O_DIRECTORY).Into(d).Allowing(unix.ENOTDIR, unix.EACCES), MoveMount(Val(c), Val(d)).When(d.OK()), Close(Val(d)).When(d.OK()))
+			b.Do(MoveMount(bind, target).When(d.Failed()))
+		}},
+		{"a directory that nobody has looked for", "mounts without ro", func(b *Builder, a, c, d Reg) {
+			sure := b.Reg()
+			b.Do(fs(a, c, ro)...)
+			b.Do(may(sure), OpenInRoot(target, "x", unix.O_DIRECTORY).Into(d).Allowing(unix.ENOTDIR).When(sure.OK()))
+			b.Do(MoveMount(Val(c), Val(d)).When(d.OK()), Close(Val(d)).When(d.OK()))
+			b.Do(MoveMount(bind, target).When(d.NotOK()))
+		}},
 		{"because a move failed, weaker", "mounts without ro,nosuid", func(b *Builder, a, c, d Reg) {
 			b.Do(fs(a, c, ro|nosuid)...)
 			b.Do(MoveMount(Val(c), target).Into(d).Allowing(unix.EINVAL), MoveMount(bind, target).When(d.Failed()))
