@@ -224,11 +224,17 @@ func (c *checker) closed(v int32) bool {
 		if d.closed.vals != 0 && !c.fails(d.closed, &c.facts) {
 			return true
 		}
-		if c.holds(d.guard, &c.facts) {
+		if c.last(d, &c.facts) {
 			return false
 		}
 		v = d.prev
 	}
+}
+
+// last reports whether a descriptor can't come from a definition before d where fs are known. Whoever reads d has made sure of a descriptor, so that one
+// which leaves none need not be asked: there may be hundreds of them in a row.
+func (c *checker) last(d *def, fs *facts) bool {
+	return d.guard.vals == vAll || d.result&vOK != 0 && c.holds(d.guard, fs)
 }
 
 // close notes that the current op closes the descriptor in definition v, and so in all that it may come from.

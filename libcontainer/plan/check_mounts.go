@@ -110,7 +110,7 @@ func (c *checker) moves(v int32) {
 				c.mounts = append(c.mounts, m)
 			}
 		}
-		if c.holds(d.guard, &known) {
+		if c.last(d, &known) {
 			return
 		}
 		c.assume(&known, d.guard.not())
