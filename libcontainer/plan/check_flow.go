@@ -38,7 +38,8 @@ type fact struct {
 
 func (f fact) not() fact { return fact{f.def, vAll &^ f.vals} }
 
-// facts are what is known where an op runs. Facts beyond its size are dropped, which can only refuse more.
+// facts are what is known where an op runs. Facts beyond its size are dropped. Then more is refused, but for one thing: a mount is no longer
+// compared with one whose failure it follows from through a dozen conditions.
 type facts struct {
 	n int
 	f [maxFacts]fact
