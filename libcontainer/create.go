@@ -15,6 +15,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/hooks"
 	"github.com/ociruntime/ociruntime/libcontainer/intelrdt"
+	"github.com/ociruntime/ociruntime/libcontainer/kernel"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/netdev"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
@@ -41,6 +42,7 @@ type creation struct {
 	rec     *state.Record
 	cg      *cgroups.Cgroup
 	files   fileSet
+	network *kernel.Ahead // nil when the init makes its own
 	console *consoleEnd
 	notify  *os.File
 	proc    *launch.Process
@@ -60,6 +62,11 @@ func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, err
 		o = o.withNotify(state.NotifyDir(r.Root, id))
 	}
 	c := &creation{rt: r, o: o, id: id, trace: newTrace(o.Trace)}
+	defer func() { c.network.Close() }()
+	if specconv.MakesNetwork(o.Spec) {
+		// Without privileges it fails, and the plan has the init try instead.
+		c.network, _ = kernel.MakeAhead(unix.CLONE_NEWNET, "net")
+	}
 	end := c.trace.Span("default", "compile the plan")
 	err := c.compile()
 	end()
@@ -150,7 +157,7 @@ func (c *creation) compilePlan(warn func(string)) (err error) {
 	c.plan, err = specconv.Compile(&specconv.Input{
 		ID: c.id, Bundle: c.o.Bundle, Spec: c.o.Spec, Facts: c.facts,
 		Run: c.o.Run, NoPivot: c.o.NoPivot, NoNewKeyring: c.o.NoNewKeyring,
-		Preserve: len(c.o.Preserve), ListenFDs: c.o.ListenFDs, Trace: c.o.Trace != "", Warn: warn,
+		Preserve: len(c.o.Preserve), ListenFDs: c.o.ListenFDs, Trace: c.o.Trace != "", NetworkMade: c.network != nil, Warn: warn,
 	})
 	return err
 }
@@ -298,7 +305,7 @@ func (c *creation) makeCgroup() error {
 }
 
 // enter opens the cgroup's entrance for the init. A rootless runtime may have got fewer hierarchies than the host has, and
-// the plan has to be made anew for those.
+// the plan has to be made anew for those, as without the network namespace.
 func (c *creation) enter() (*cgroups.Entrance, error) {
 	e, err := c.cg.Enter()
 	if err != nil {
@@ -308,7 +315,8 @@ func (c *creation) enter() (*cgroups.Entrance, error) {
 		e.Dir.Close()
 		e.Dir, c.facts.Attach = nil, true
 	}
-	if !slices.Equal(e.Names, c.facts.JoinTasks) || c.facts.JoinDir != (e.Dir != nil) {
+	alone := c.network != nil && !c.takeNetwork()
+	if alone || !slices.Equal(e.Names, c.facts.JoinTasks) || c.facts.JoinDir != (e.Dir != nil) {
 		c.facts.JoinTasks, c.facts.JoinDir = e.Names, e.Dir != nil
 		c.ownHierarchies()
 		if err := c.compilePlan(nil); err != nil { // the warnings are out
@@ -320,6 +328,18 @@ func (c *creation) enter() (*cgroups.Entrance, error) {
 		c.files.give(specconv.TasksFile(e.Names[i]), f)
 	}
 	return e, nil
+}
+
+// takeNetwork hands the network namespace over to the plan's files. Where it could not be made, the init has to try itself, and says what
+// is wrong.
+func (c *creation) takeNetwork() bool {
+	fd, err := c.network.Take()
+	if err != nil {
+		c.network = nil
+		return false
+	}
+	c.files.keep(specconv.FileNetwork, os.NewFile(uintptr(fd), "network namespace"))
+	return true
 }
 
 // ownHierarchies makes the container's /sys/fs/cgroup show the runtime's own cgroup where the container has got none.

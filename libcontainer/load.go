@@ -23,8 +23,7 @@ type Container struct {
 	dir *state.Dir
 	rec *state.Record
 
-	listen bool     // see ListenNotify
-	notify *os.File // the socket, once it is made
+	notify *os.File // see ListenNotify
 }
 
 // lockTimeout is how long a command waits for another one that is changing the same container.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -171,33 +170,6 @@ func TestMaskOfNothingIsSkipped(t *testing.T) {
 	l.failed(unix.EACCES, "mask /proc/kcore")
 }
 
-// A machine with hundreds of CPUs has hundreds of paths to be masked. The work of a check must not grow with their square, as it does when
-// each looks through those before it: ten times the paths then took 100 times as long.
-func TestManyMaskedPathsAreSoonChecked(t *testing.T) {
-	took := func(n int) time.Duration {
-		paths := make([]string, n)
-		for i := range paths {
-			paths[i] = "/sys/devices/system/cpu/cpu" + itoa(i) + "/thermal_throttle"
-		}
-		p, err := Compile(&Input{ID: "c1", Bundle: "/bundle", Spec: masked(paths...), Facts: ordinaryInput().Facts})
-		if err != nil {
-			t.Fatal(err)
-		}
-		least := time.Hour
-		for range 3 {
-			begin := time.Now()
-			if err := plan.Check(p); err != nil {
-				t.Fatal(err)
-			}
-			least = min(least, time.Since(begin))
-		}
-		return least
-	}
-	if few, many := took(100), took(1000); many > 45*few {
-		t.Errorf("100 paths took %v, 1000 took %v", few, many)
-	}
-}
-
 // The first directory is hidden behind the empty tmpfs itself, the next ones behind its clones: kernels before 6.15 clone nothing that is
 // not attached, and what is never attached is dear to drop.
 func TestMaskOfDirectories(t *testing.T) {
@@ -283,4 +255,47 @@ func TestProcOnALink(t *testing.T) {
 	s.Mounts = []specs.Mount{{Destination: "/proc", Type: "proc", Source: "proc"}}
 	l := live(t, s, nil, plan.Answer{Call: plan.SysOpenat2, Has: `"proc", {O_PATH|O_DIRECTORY|O_CLOEXEC, IN_ROOT|NO_MAGICLINKS|NO_SYMLINKS}`, Errno: unix.ELOOP})
 	l.failed(unix.ELOOP, "mount proc on /proc")
+}
+
+// A network namespace that was made meanwhile is entered, not made once more, whatever else the configuration asks for.
+func TestNetworkMade(t *testing.T) {
+	configs, made := validConfigs(t), 0
+	for _, file := range goldenFiles(t) {
+		configs[file] = []byte(readArchive(t, file).section["config.json"])
+	}
+	for name, config := range configs {
+		in := ordinaryInput()
+		spec, _, err := Parse(config)
+		if err != nil || !MakesNetwork(spec) {
+			continue
+		}
+		full := Input{ID: "c1", Bundle: "/bundle", Spec: spec, Facts: in.Facts}
+		if _, err := Compile(&full); err != nil {
+			continue // not on this host, however its network comes
+		}
+		full.NetworkMade = true
+		p, err := Compile(&full)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		made++
+		entered := 0
+		for i := range p.Files {
+			if p.Files[i].Name == FileNetwork {
+				entered++
+			}
+		}
+		if entered != 1 || strings.Contains(plan.CloneText(p.Clone), "NEWNET") {
+			t.Errorf("%s: the plan has %d network namespaces to enter and clones with %s", name, entered, plan.CloneText(p.Clone))
+		}
+	}
+	if made < 3 {
+		t.Errorf("only %d configurations make a network namespace", made)
+	}
+	own := MakesNetwork(&specs.Spec{Linux: &specs.Linux{Namespaces: []specs.LinuxNamespace{{Type: specs.NetworkNamespace}, {Type: specs.UserNamespace}}}})
+	joined := MakesNetwork(&specs.Spec{Linux: &specs.Linux{Namespaces: []specs.LinuxNamespace{{Type: specs.NetworkNamespace, Path: "/proc/1/ns/net"}}}})
+	if own || joined {
+		t.Errorf("made before the user namespace that owns it: %t; in place of another: %t", own, joined)
+	}
 }

@@ -18,7 +18,9 @@ runs, or tells why it can't be run.`,
 			}
 			manager := a.notifySocket()
 			if manager != "" {
-				c.ListenNotify()
+				if err := c.ListenNotify(); err != nil {
+					return 0, err
+				}
 			}
 			if err := c.Start(trace); err != nil {
 				return 0, err

@@ -1,0 +1,69 @@
+//go:build amd64 || arm64
+
+package kernel
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// cloneUnshare starts a process on our memory and descriptors that calls unshare(flags), opens the file path (NUL-terminated), leaves the
+// descriptor or a negated errno in result, and ends. It touches no stack and gets no signals. The return value is its pid or a negated errno.
+func cloneUnshare(flags uintptr, path *byte, result *int64) (pid int64)
+
+// Ahead is a namespace that is being made while the caller does something else: the kernel takes as long for a network namespace as
+// the rest of a container's creation needs on our side.
+type Ahead struct {
+	pid    int
+	path   []byte
+	result int64 // a descriptor or a negated errno, once the process has ended
+}
+
+// MakeAhead begins to make a namespace; file is the one that stands for it in /proc/self/ns. Close has to be called in any case.
+func MakeAhead(flag uintptr, file string) (*Ahead, error) {
+	a := &Ahead{path: append([]byte("/proc/self/ns/"+file), 0), result: -int64(unix.EINTR)}
+	pid := cloneUnshare(flag, &a.path[0], &a.result)
+	if pid < 0 {
+		return nil, unix.Errno(-pid)
+	}
+	a.pid = int(pid)
+	return a, nil
+}
+
+// Take waits for the namespace and gives its descriptor away, which is closed on exec.
+func (a *Ahead) Take() (fd int, err error) {
+	if err := a.wait(); err != nil {
+		return -1, err
+	}
+	if a.result < 0 {
+		return -1, unix.Errno(-a.result)
+	}
+	fd, a.result = int(a.result), -int64(unix.EBADF)
+	return fd, nil
+}
+
+func (a *Ahead) wait() error {
+	for a.pid != 0 {
+		// Without an exit signal it is none of those that a plain wait finds.
+		_, err := unix.Wait4(a.pid, nil, unix.WALL, nil)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		if err == nil {
+			a.pid = 0
+		}
+	}
+	return nil
+}
+
+// Close ends it all, taken or not. A nil Ahead is fine.
+func (a *Ahead) Close() {
+	if a == nil || a.wait() != nil {
+		return
+	}
+	if a.result >= 0 {
+		unix.Close(int(a.result))
+		a.result = -int64(unix.EBADF)
+	}
+}
