@@ -400,7 +400,7 @@ func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
 	case specconv.DoHome:
 		return setHome(c.proc, c.o.Spec.Process.User.UID, files)
 	case specconv.DoSeccomp:
-		return sendListener(c.o.Spec.Linux.Seccomp, c.hookState(), c.proc.Pid(), files[0])
+		return sendListener(c.o.Spec.Linux.Seccomp, c.hookState(), c.proc.Pid(), files)
 	case specconv.DoCreated:
 		if err := c.created(); err != nil || !c.o.Run {
 			return err

@@ -238,7 +238,7 @@ func (j *joining) hostStep(s *plan.Step, files []*os.File) error {
 		if err != nil {
 			return err
 		}
-		return sendListener(j.spec.Linux.Seccomp, j.c.hookState(status, j.c.rec.InitPid), j.proc.Pid(), files[0])
+		return sendListener(j.spec.Linux.Seccomp, j.c.hookState(status, j.c.rec.InitPid), j.proc.Pid(), files)
 	case specconv.DoCreated:
 		if err := j.console.deliver(); err != nil {
 			return err

@@ -14,8 +14,13 @@ import (
 
 // sendListener hands the descriptor of SCMP_ACT_NOTIFY to the agent at listenerPath, with the state that the specification wants
 // ("Container Process State"). The descriptor goes with the first piece of the JSON, of which a signal may make several.
-func sendListener(s *specs.LinuxSeccomp, state *specs.State, pid int, listener *os.File) error {
+//
+// files are what the process has brought. In exec the container's processes see it by then, and may have made it bring nothing.
+func sendListener(s *specs.LinuxSeccomp, state *specs.State, pid int, files []*os.File) error {
 	const place = "linux.seccomp.listenerPath"
+	if len(files) != 1 {
+		return fmt.Errorf("%s: the process has brought %d descriptors, not the listener alone", place, len(files))
+	}
 	text, err := json.Marshal(&specs.ContainerProcessState{
 		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: pid, Metadata: s.ListenerMetadata, State: *state,
 	})
@@ -27,7 +32,7 @@ func sendListener(s *specs.LinuxSeccomp, state *specs.State, pid int, listener *
 		return fmt.Errorf("%s: nobody listens there: %w", place, err)
 	}
 	defer conn.Close()
-	rights := unix.UnixRights(int(listener.Fd()))
+	rights := unix.UnixRights(int(files[0].Fd()))
 	for len(text) > 0 {
 		n, err := unix.SendmsgN(int(conn.Fd()), text, rights, nil, unix.MSG_NOSIGNAL)
 		if err != nil && !errors.Is(err, unix.EINTR) {
