@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -38,7 +39,11 @@ func removeHostMounts(rec *state.Record) error {
 		if err != nil || id == rec.RootBelow {
 			return nil // nothing of ours is there any more, or yet
 		}
-		if err := unix.Unmount(rec.Config.Rootfs, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
+		err = unix.Unmount(rec.Config.Rootfs, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+		if errors.Is(err, unix.EINVAL) {
+			return nil // not even the mount is there any more that root.path was: an engine has taken it away first
+		}
+		if err != nil {
 			return fmt.Errorf("unmount the container's root file system %s: %w", rec.Config.Rootfs, err)
 		}
 	}

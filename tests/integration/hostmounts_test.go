@@ -5,21 +5,25 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ociruntime/ociruntime/tests/harness"
 )
+
+// bare is a container without any namespace.
+func bare(t *testing.T, script string) *harness.Bundle {
+	b := harness.NewBundle(t).Sh(script)
+	b.Spec.Linux.Namespaces, b.Spec.Hostname = nil, ""
+	b.Spec.Linux.MaskedPaths, b.Spec.Linux.ReadonlyPaths = nil, nil
+	return b
+}
 
 // A container without any namespace: its mounts are the host's, below its own
 // root and in one mount, which goes with it.
 func TestNoNamespaces(t *testing.T) {
 	t.Parallel()
-	bare := func(script string) *harness.Bundle {
-		b := harness.NewBundle(t).Sh(script)
-		b.Spec.Linux.Namespaces, b.Spec.Hostname = nil, ""
-		b.Spec.Linux.MaskedPaths, b.Spec.Linux.ReadonlyPaths = nil, nil
-		return b
-	}
-	wantLines(t, bare("test -c /dev/null && test -d /proc/self && echo mounted").MustRun(), "mounted")
-	b := bare("sleep 1000")
+	wantLines(t, bare(t, "test -c /dev/null && test -d /proc/self && echo mounted").MustRun(), "mounted")
+	b := bare(t, "sleep 1000")
 	onHost := func() int { return strings.Count(readFile(t, "/proc/self/mountinfo"), " "+b.Rootfs) }
 	b.Start()
 	if onHost() == 0 {
@@ -33,4 +37,22 @@ func TestNoNamespaces(t *testing.T) {
 	if n := onHost(); n != 0 {
 		t.Errorf("%d mounts are left on the host", n)
 	}
+}
+
+// An engine that takes the mount of the root file system away, and so the container's, may still delete the container.
+func TestDeleteWhenRootIsUnmounted(t *testing.T) {
+	t.Parallel()
+	b := bare(t, "sleep 1000")
+	if err := unix.Mount(b.Rootfs, b.Rootfs, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	unmount := func() {
+		for unix.Unmount(b.Rootfs, unix.MNT_DETACH) == nil {
+		}
+	}
+	t.Cleanup(unmount)
+	b.Start()
+	b.Kill()
+	unmount()
+	b.Delete()
 }
