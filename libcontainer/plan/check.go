@@ -71,6 +71,7 @@ type checker struct {
 	undumpable bool
 	spawned    bool
 	visible    bool // the container's processes see the process
+	emptied    int  // the definitions before this one hold no descriptor any more but the report socket
 	reported   bool // the report socket is no longer the host's
 	ended      bool
 	cwd        cwdState

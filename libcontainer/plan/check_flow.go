@@ -38,7 +38,8 @@ type fact struct {
 
 func (f fact) not() fact { return fact{f.def, vAll &^ f.vals} }
 
-// facts are what is known where an op runs. Facts beyond its size are dropped, which can only refuse more.
+// facts are what is known where an op runs. Facts beyond its size are dropped. Then more is refused, but for one thing: a mount is no longer
+// compared with one whose failure it follows from through a dozen conditions.
 type facts struct {
 	n int
 	f [maxFacts]fact
@@ -224,11 +225,17 @@ func (c *checker) closed(v int32) bool {
 		if d.closed.vals != 0 && !c.fails(d.closed, &c.facts) {
 			return true
 		}
-		if c.holds(d.guard, &c.facts) {
+		if c.last(d, &c.facts) {
 			return false
 		}
 		v = d.prev
 	}
+}
+
+// last reports whether a descriptor can't come from a definition before d where fs are known. Whoever reads d has made sure of a descriptor, so that one
+// which leaves none need not be asked: there may be hundreds of them in a row.
+func (c *checker) last(d *def, fs *facts) bool {
+	return d.guard.vals == vAll || d.result&vOK != 0 && c.holds(d.guard, fs)
 }
 
 // close notes that the current op closes the descriptor in definition v, and so in all that it may come from.

@@ -110,7 +110,7 @@ func (c *checker) moves(v int32) {
 				c.mounts = append(c.mounts, m)
 			}
 		}
-		if c.holds(d.guard, &known) {
+		if c.last(d, &known) {
 			return
 		}
 		c.assume(&known, d.guard.not())
@@ -119,14 +119,10 @@ func (c *checker) moves(v int32) {
 }
 
 // compare holds m against what it stands in for: a move_mount that failed, and mounts that need the success of an op whose failure
-// m needs. Those may also come later: then m is what they have to be held against. What is mounted on a file does not stand in for what
-// would be mounted on a directory.
+// m needs. Those may also come later: then m is what they have to be held against.
 func (c *checker) compare(m *mounted) {
 	for i, f := range m.facts.f[:m.facts.n] {
 		d := &c.defs[f.def]
-		if d.isDir {
-			continue
-		}
 		if f.vals&vOK == 0 && d.move {
 			c.weaker(d.max, m)
 		}
@@ -137,9 +133,9 @@ func (c *checker) compare(m *mounted) {
 				k++
 			}
 			switch g := other.facts.f[k]; {
-			case f.vals&vOK == 0 && g.vals == vOK:
+			case f.vals&vOK == 0 && g.vals == vOK && !d.noDirectory(f.vals):
 				c.weaker(other.max, m)
-			case f.vals == vOK && g.vals&vOK == 0:
+			case f.vals == vOK && g.vals&vOK == 0 && !d.noDirectory(g.vals):
 				c.weaker(m.max, other)
 			}
 			n = other.next[k]
@@ -147,6 +143,10 @@ func (c *checker) compare(m *mounted) {
 		m.next[i], d.mounts = d.mounts, int32(len(c.mounts)+1)
 	}
 }
+
+// noDirectory reports whether a register with one of vals says that there is no directory: what is mounted then does not stand in for what
+// would be mounted on one. A register that nothing was written to says nothing.
+func (d *def) noDirectory(v vals) bool { return d.isDir && v&d.state()&vUnset == 0 }
 
 func (c *checker) weaker(than uint8, m *mounted) {
 	if missing := than &^ m.min; missing != 0 {
@@ -164,7 +164,8 @@ func (c *checker) noteMount(from int32) {
 	d := &c.defs[v]
 	switch o.Call {
 	case SysOpenat2:
-		d.isDir = slices.Contains(o.Allow, unix.ENOTDIR) && len(o.Args) > 2 && len(o.Args[2].Data) > 0 && native.Uint64(o.Args[2].Data)&unix.O_DIRECTORY != 0
+		other := func(e unix.Errno) bool { return e != unix.ENOTDIR && e != unix.ENOENT }
+		d.isDir = o.allows(unix.ENOTDIR) && !slices.ContainsFunc(o.Allow, other) && o.word(2, 0)&unix.O_DIRECTORY != 0
 	case SysFsmount:
 		attr := uint8(o.int(2) & restricting)
 		d.min, d.max = c.attributes(from, &c.facts)

@@ -173,13 +173,11 @@ func (c *checker) special() {
 // (CVE-2016-9962).
 func (c *checker) exposed() {
 	c.visible = true
-	for i := 1; i < len(c.p.Files); i++ {
-		if c.defs[c.fileDef(i)].closed != (fact{0, vAll}) {
-			c.errorf("takes file %q to where the container's processes are", c.p.Files[i].Name)
-		}
+	for i := 1; i < len(c.p.Files) && c.emptied == 0; i++ {
+		c.errorf("takes file %q to where the container's processes are", c.p.Files[i].Name)
 	}
-	for i := range c.defs {
-		if d := &c.defs[i]; d.fd && d.closed != (fact{0, vAll}) {
+	for i := c.emptied; i < len(c.defs); i++ {
+		if c.defs[i].fd {
 			c.errorf("takes a descriptor that the plan has opened to where the container's processes are")
 		}
 	}
@@ -215,6 +213,9 @@ func (c *checker) closeRange() {
 	}
 	if o.int(2)&unix.CLOSE_RANGE_CLOEXEC != 0 {
 		return
+	}
+	if c.always() && len(o.Allow) == 0 && first <= uint64(kept)+1 && o.int(1) >= 0x7fffffff {
+		c.emptied = len(c.defs)
 	}
 	for i := range c.p.Files {
 		if uint64(kept+i) >= first {

@@ -80,6 +80,18 @@ func TestCheckFallbacks(t *testing.T) {
 			b.Do(OpenInRoot(target, "x", unix.O_DIRECTORY).Into(d).Allowing(unix.ENOENT), MoveMount(Val(c), Val(d)).When(d.OK()), Close(Val(d)).When(d.OK()))
 			b.Do(MoveMount(bind, target).When(d.Failed()))
 		}},
+		{"a directory that may not be looked at", "mounts without ro", func(b *Builder, a, c, d Reg) {
+			b.Do(fs(a, c, ro)...)
+			b.Do(OpenInRoot(target, "x", unix.O_DIRECTORY).Into(d).Allowing(unix.ENOTDIR, unix.EACCES), MoveMount(Val(c), Val(d)).When(d.OK()), Close(Val(d)).When(d.OK()))
+			b.Do(MoveMount(bind, target).When(d.Failed()))
+		}},
+		{"a directory that nobody has looked for", "mounts without ro", func(b *Builder, a, c, d Reg) {
+			sure := b.Reg()
+			b.Do(fs(a, c, ro)...)
+			b.Do(may(sure), OpenInRoot(target, "x", unix.O_DIRECTORY).Into(d).Allowing(unix.ENOTDIR).When(sure.OK()))
+			b.Do(MoveMount(Val(c), Val(d)).When(d.OK()), Close(Val(d)).When(d.OK()))
+			b.Do(MoveMount(bind, target).When(d.NotOK()))
+		}},
 		{"because a move failed, weaker", "mounts without ro,nosuid", func(b *Builder, a, c, d Reg) {
 			b.Do(fs(a, c, ro|nosuid)...)
 			b.Do(MoveMount(Val(c), target).Into(d).Allowing(unix.EINVAL), MoveMount(bind, target).When(d.Failed()))
@@ -121,6 +133,7 @@ func TestCheckVisible(t *testing.T) {
 		page, spawn := b.JoinChild()
 		b.Do(append(append(page, before...), spawn)...)
 	}
+	const opened = "takes a descriptor that the plan has opened"
 	closeAll := Sys(SysCloseRange, Arg{Kind: KindFile, Int: 1}, Num(0xffffffff), Num(0))
 	tests := []struct {
 		name string
@@ -128,9 +141,18 @@ func TestCheckVisible(t *testing.T) {
 		fill func(b *Builder, a Reg)
 	}{
 		{"with a file of the host's", `takes file "progress" to where`, func(b *Builder, a Reg) { join(b) }},
-		{"with a descriptor", "takes a descriptor that the plan has opened", func(b *Builder, a Reg) { join(b, closeAll, open(a)) }},
-		{"with a descriptor, perhaps", "takes a descriptor that the plan has opened", func(b *Builder, a Reg) { join(b, closeAll, may(a)) }},
+		{"with a descriptor", opened, func(b *Builder, a Reg) { join(b, closeAll, open(a)) }},
+		{"with a descriptor, perhaps", opened, func(b *Builder, a Reg) { join(b, closeAll, may(a)) }},
 		{"with nothing", "", func(b *Builder, a Reg) { join(b, open(a), closeAll) }},
+		{"with descriptors behind a few that are closed", opened, func(b *Builder, a Reg) {
+			join(b, open(a), Sys(SysCloseRange, Arg{Kind: KindFile, Int: 1}, Arg{Kind: KindFile, Int: 1}, Num(0)))
+		}},
+		{"with descriptors before those that are closed", opened, func(b *Builder, a Reg) {
+			join(b, open(a), Close(Arg{Kind: KindFile, Int: 1}), Sys(SysCloseRange, Num(1<<20), Num(0xffffffff), Num(0)))
+		}},
+		{"with descriptors that may have been closed", opened, func(b *Builder, a Reg) {
+			join(b, open(a), closeAll.Allowing(unix.EINVAL))
+		}},
 		{"with work for a capability", "needs a capability where", func(b *Builder, a Reg) {
 			join(b, closeAll)
 			b.Do(Sys(SysSethostname, Str("x"), Num(1)))
