@@ -208,13 +208,17 @@ func (c *checker) closeRange() {
 	if first < uint64(kept) {
 		c.errorf("takes descriptors from %d on away from the process, which keeps those below %d", first, kept)
 	}
-	if c.always() && len(o.Allow) == 0 && first < uint64(c.inherited) && o.int(1) >= 0x7fffffff {
+	if o.int(1) < 0x7fffffff || len(o.Allow) > 0 {
+		c.errorf("closes some descriptors, or perhaps none, where what follows relies on all from %d on", first)
+		return
+	}
+	if c.always() && first < uint64(c.inherited) {
 		c.inherited = int(first)
 	}
 	if o.int(2)&unix.CLOSE_RANGE_CLOEXEC != 0 {
 		return
 	}
-	if c.always() && len(o.Allow) == 0 && first <= uint64(kept)+1 && o.int(1) >= 0x7fffffff {
+	if c.always() && first <= uint64(kept)+1 {
 		c.emptied = len(c.defs)
 	}
 	for i := range c.p.Files {
