@@ -23,7 +23,8 @@ type Container struct {
 	dir *state.Dir
 	rec *state.Record
 
-	notify *os.File // see ListenNotify
+	listen bool     // see ListenNotify
+	notify *os.File // the socket, once it is made
 }
 
 // lockTimeout is how long a command waits for another one that is changing the same container.

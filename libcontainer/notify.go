@@ -43,10 +43,15 @@ func (c *creation) makeNotify() error {
 	return err
 }
 
-// ListenNotify makes the socket on which the container's process reports that it is ready, if the container was made with Notify. It comes before
-// Start.
-func (c *Container) ListenNotify() (err error) {
-	c.notify, err = c.dir.ListenNotify()
+// ListenNotify has Start make the socket on which the container's process reports that it is ready, if the container was made with Notify.
+func (c *Container) ListenNotify() { c.listen = true }
+
+// listenNotify makes the socket. The caller holds the lock and is about to start the program: a start that is refused must not take the place
+// of one that waits.
+func (c *Container) listenNotify() (err error) {
+	if c.listen {
+		c.notify, err = c.dir.ListenNotify()
+	}
 	return err
 }
 

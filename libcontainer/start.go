@@ -48,6 +48,9 @@ func (c *Container) start(t *trace.Recorder) error {
 	if spec.Process == nil {
 		return fmt.Errorf("process: not set in config.json, so there is nothing to start")
 	}
+	if err := c.listenNotify(); err != nil {
+		return err
+	}
 	return t.Do(
 		trace.Part{From: "hooks.startContainer", Name: "run the startContainer hooks", Do: func() error { return c.startHooks(spec) }},
 		trace.Part{From: "process.args", Name: "let the init go on, until the program runs", Do: func() error { return c.release(spec) }},

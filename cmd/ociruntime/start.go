@@ -18,9 +18,7 @@ runs, or tells why it can't be run.`,
 			}
 			manager := a.notifySocket()
 			if manager != "" {
-				if err := c.ListenNotify(); err != nil {
-					return 0, err
-				}
+				c.ListenNotify()
 			}
 			if err := c.Start(trace); err != nil {
 				return 0, err

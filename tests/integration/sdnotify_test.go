@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// probeNotify sends each argument as a datagram to NOTIFY_SOCKET, and then stays or, after "end", ends.
+// probeNotify sends each argument as a datagram to NOTIFY_SOCKET, after "dial" to what is there by then, and then stays or, after "end", ends.
 func probeNotify(args []string) error {
 	conn, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
 	if err != nil {
@@ -27,6 +27,10 @@ func probeNotify(args []string) error {
 		switch a {
 		case "end":
 			return nil
+		case "dial":
+			if conn, err = net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET")); err != nil {
+				return err
+			}
 		case "wait":
 			time.Sleep(300 * time.Millisecond)
 		default:
@@ -162,6 +166,24 @@ func TestNotifyHoldsNobodyUp(t *testing.T) {
 	}
 	if got := m.read(100 * time.Millisecond); got != "nothing" {
 		t.Errorf("the manager heard %q", got)
+	}
+}
+
+// A start that comes too late is refused, and leaves the one before it to wait.
+func TestNotifyOfSecondStart(t *testing.T) {
+	t.Parallel()
+	m := newManager(t, managerPath(t))
+	b := notifier(t, m, "wait", "wait", "wait", "wait", "dial", "READY=1")
+	b.Create()
+	started := make(chan harness.Result, 1)
+	go func() { started <- b.RunCmd(b.Cmd("start", b.ID)) }()
+	b.WaitStatus(specs.StateRunning)
+	if res := b.RunCmd(b.Cmd("start", b.ID)); res.Code != 1 {
+		t.Errorf("second start: %+v", res)
+	}
+	m.wantReady(b.Pid())
+	if res := <-started; res.Code != 0 {
+		t.Errorf("start: %+v", res)
 	}
 }
 

@@ -79,6 +79,9 @@ func (m *Manager) Close() {
 // Start makes the unit, with pid in it unless it is a slice. A failed unit of the same name, left over by somebody, is cleared away; a slice
 // that is there already is taken. The connection is closed then; the next call makes a new one.
 func (m *Manager) Start(u Unit, pid int, props []Property) error {
+	// What else the command says to systemd, if anything, comes after the container's creation and its hooks. Until then nobody would read
+	// the signals about all units that come over a direct connection, and systemd would keep them for us.
+	defer m.Close()
 	err := m.start(u, pid, props)
 	switch {
 	case errorName(err) == "UnitExists" && u.IsSlice():
@@ -90,9 +93,6 @@ func (m *Manager) Start(u Unit, pid int, props []Property) error {
 			err = m.start(u, pid, slices.DeleteFunc(slices.Clone(props), func(p Property) bool { return p.Name == young }))
 		}
 	}
-	// What else the command says to systemd, if anything, comes after the container's creation and its hooks. Until then nobody would read
-	// the signals about all units that come over a direct connection, and systemd would keep them for us.
-	m.Close()
 	if err != nil {
 		return fmt.Errorf("linux.cgroupsPath: start systemd unit %s (%s): %w", u.Name, describe(props), err)
 	}
