@@ -15,12 +15,15 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
-// explainExec adds the likely reason to an execve that failed for a file that exists: a foreign architecture, a missing interpreter
-// or loader, a carriage return at the end of a #! line. It reads the program in the root file system, resolved there; what it
-// can't find out it leaves.
+// explainExec adds the likely reason to a process that could not be brought into the container, and to an execve that failed for a file that
+// exists: a foreign architecture, a missing interpreter or loader, a carriage return at the end of a #! line. It reads the program in the root
+// file system, resolved there; what it can't find out it leaves.
 func explainExec(err error, spec *specs.Spec, bundle string) error {
 	var step *launch.StepError
-	if !errors.As(err, &step) || step.Op.Call != plan.SysExecve || spec.Process == nil || len(spec.Process.Args) == 0 {
+	if errors.As(err, &step) && step.Op.Joins() && errors.Is(err, unix.EAGAIN) {
+		return fmt.Errorf("%w (perhaps for linux.resources.pids.limit, which has to leave room for two: the new process and, for a moment, its parent)", err)
+	}
+	if step == nil || step.Op.Call != plan.SysExecve || spec.Process == nil || len(spec.Process.Args) == 0 {
 		return err
 	}
 	if !errors.Is(err, unix.ENOEXEC) && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EACCES) {

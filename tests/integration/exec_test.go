@@ -295,6 +295,12 @@ func TestExecUnderTightLimits(t *testing.T) {
 		r.Memory = &specs.LinuxMemory{Limit: ptr(int64(2 << 20))}
 	})).Start()
 	wantLines(t, b.MustExec("echo", "fits"), "fits")
+
+	b = sleeper(t).Edit(resources(func(r *specs.LinuxResources) { r.Pids = &specs.LinuxPids{Limit: ptr(int64(2))} })).Start()
+	res := b.Exec("true")
+	if res.Code != 255 || !strings.Contains(res.Stderr, "linux.resources.pids.limit") {
+		t.Errorf("exec without room for its parent: %+v", res)
+	}
 }
 
 func TestExecUmaskAndRlimitsComeFromConfig(t *testing.T) {
