@@ -1,0 +1,94 @@
+package libcontainer
+
+import (
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/libcontainer/state"
+)
+
+// record writes down what is about to be made, before anything is: `delete --force` finds it however we end.
+func (c *creation) record() error {
+	rec, err := state.NewRecord(c.id)
+	if err != nil {
+		return err
+	}
+	c.rec = rec
+	spec := c.o.Spec
+	rec.Bundle, rec.Annotations, rec.OCIVersion = c.o.Bundle, spec.Annotations, specs.Version
+	rec.Rootless = !c.facts.Privileged
+	rec.Config.Rootfs = rootfsPath(spec, c.o.Bundle)
+	if spec.Linux != nil {
+		rec.SetNamespaces(spec.Linux.Namespaces)
+		rec.Config.Cgroups = &state.Cgroups{Path: spec.Linux.CgroupsPath}
+	}
+	rec.CgroupPaths = plannedPaths(c.places)
+	c.recordResctrl()
+	if err := recordHostMounts(rec, spec); err != nil {
+		return err
+	}
+	c.recordOps()
+	if err := c.dir.NewConfig(c.o.Config); err != nil {
+		return err
+	}
+	if err := c.dir.Save(rec); err != nil {
+		return err
+	}
+	return c.makeNotify()
+}
+
+// recordOps notes where in the plan the init waits and ends, for those who look at the progress page. With Run there is neither a
+// wait nor a page for others: once it is created, the container runs.
+func (c *creation) recordOps() {
+	if c.o.Run {
+		return
+	}
+	c.rec.WaitOp, c.rec.ExecOp = opIndex(c.plan, plan.SysAccept4), c.plan.OpCount()-1
+}
+
+func plannedPaths(places []cgroups.Place) map[string]string {
+	paths := make(map[string]string, len(places))
+	for _, p := range places {
+		if p.V2 {
+			paths[""] = p.Path()
+			continue
+		}
+		for _, name := range p.Tree.Controllers {
+			paths[name] = p.Path()
+		}
+	}
+	return paths
+}
+
+// opIndex is the index of the plan's first op that makes the given call, or -1.
+func opIndex(p *plan.Plan, call plan.Call) int {
+	n := 0
+	for i := range p.Steps {
+		for j := range p.Steps[i].Ops {
+			if p.Steps[i].Ops[j].Call == call {
+				return n
+			}
+			n++
+		}
+	}
+	return -1
+}
+
+// recordsLate says that the record of a successful create is written while the program starts already, which is killed if that fails. Until
+// then, the record that finds its processes is the one from before the init was started. Hooks look at the record, and go by the pid in it.
+func (c *creation) recordsLate() bool { return c.o.Run && c.o.Spec.Hooks == nil }
+
+// recordCreated writes down that create has succeeded.
+func (c *creation) recordCreated() error {
+	c.rec.Phase = state.Created
+	return c.recordInit()
+}
+
+// recordInit writes the init's pid down: hooks may ask for the container's state.
+func (c *creation) recordInit() error {
+	if err := c.rec.SetInit(c.proc.Pid()); err != nil {
+		return err
+	}
+	return c.dir.Save(c.rec)
+}
