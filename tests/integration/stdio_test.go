@@ -221,10 +221,12 @@ func TestConsoleSocket(t *testing.T) {
 		t.Errorf("the message says %q", name)
 	}
 	b.Must("start", b.ID)
+	// The terminal echoes what it is sent at once, in the middle of a line if there is one.
+	out := readUntil(t, master, "88:0\r\n")
 	if _, err := master.WriteString("hello\n"); err != nil {
 		t.Fatal(err)
 	}
-	out := readUntil(t, master, "got hello")
+	out += readUntil(t, master, "got hello\r\n")
 	contains(t, out, "/dev/pts/0\r\n", "33 91\r\n", "terminal\r\n", "88:0\r\n", "got hello\r\n")
 	// The shell has one more, until it has become sleep.
 	harness.Eventually(t, "three descriptors inside", func() bool {
