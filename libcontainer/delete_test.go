@@ -158,9 +158,9 @@ func TestPoststopHooks(t *testing.T) {
 	config := `{"ociVersion":"1.0.0","hooks":{"post\u0073top":[` + hook("exit 3") + `,` + hook("cat > "+out) + `,` +
 		hook(fmt.Sprintf("kill -0 %d; ls -d %s %s > %s.ls", s.init.Process.Pid, s.cgroupDir("freezer", ""), s.dir.Path(), out)) + `]}}`
 	s.must(s.dir.SaveConfig([]byte(config)))
-	go s.reap()
 	s.must(s.load().Kill(unix.SIGKILL, false))
-	s.becomes(Stopped)
+	s.reap()
+	s.is(Stopped)
 	s.must(s.rt.Delete("c", false))
 	s.nothingLeft()
 	got, err := os.ReadFile(out)
