@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestLimitsV1(t *testing.T) {
@@ -153,12 +152,8 @@ func TestDeviceFilter(t *testing.T) {
 	if set, err = Compile(parseResources(t, `{"devices":[{"allow":false}`+many.String()+`]}`), host); err != nil {
 		t.Fatal(err)
 	}
-	start := time.Now()
 	if err := cg.Apply(set); err != nil {
 		t.Fatal(err)
-	}
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("loading 500 rules took %s", took)
 	}
 }
 

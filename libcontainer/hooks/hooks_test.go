@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -227,6 +228,21 @@ func TestNothingIsLeft(t *testing.T) {
 		}
 		return len(entries)
 	}
+	// Signals come at any time: Go's scheduler sends them, too.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	over, thread := make(chan struct{}), unix.Gettid()
+	defer close(over)
+	go func() {
+		for {
+			select {
+			case <-over:
+				return
+			default:
+				_ = unix.Tgkill(os.Getpid(), thread, unix.SIGURG)
+			}
+		}
+	}()
 	one := 1
 	before := descriptors()
 	for _, h := range []specs.Hook{sh("exit 0"), sh("exit 1"), {Path: "/nonexistent"}, {Path: "/bin/sleep", Args: []string{"sleep", "9"}, Timeout: &one}} {

@@ -221,8 +221,14 @@ func (p *process) wait(options int) (unix.WaitStatus, error) {
 func (p *process) kill() {
 	_ = unix.Kill(-p.pid, unix.SIGKILL)
 	_ = unix.Kill(p.pid, unix.SIGKILL)
-	ts := unix.NsecToTimespec(dying.Nanoseconds())
-	_, _ = unix.Ppoll([]unix.PollFd{{Fd: int32(p.pidfd.Fd()), Events: unix.POLLIN}}, &ts, nil)
+	ended := []unix.PollFd{{Fd: int32(p.pidfd.Fd()), Events: unix.POLLIN}}
+	// A signal, as Go's scheduler sends them to its threads, ends a poll early.
+	for deadline := time.Now().Add(dying); ; {
+		ts := unix.NsecToTimespec(max(0, time.Until(deadline).Nanoseconds()))
+		if _, err := unix.Ppoll(ended, &ts, nil); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
 	_, _ = p.wait(unix.WNOHANG)
 }
 
