@@ -12,7 +12,10 @@ BENCH   ?=
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
-LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+LDFLAGS  = -s -w $(ENTRY) -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+# Where the program begins, on the machines that have it: a third less time before main (libcontainer/kernel/entry).
+ENTRY = $(if $(filter amd64 arm64,$(shell $(GO) env GOARCH)),-E ociruntime_start)
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PORTS       = arm64 arm riscv64 ppc64le s390x loong64 386

@@ -8,6 +8,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 )
 
 // Kind is the name of a list of hooks in config.json.
@@ -73,8 +75,9 @@ func (o Options) Exec(h *specs.Hook, stdio [3]*os.File) (pid int, err error) {
 	env := h.Env
 	if env == nil {
 		// Absent, not empty: as in runc, such a hook gets our own environment.
-		env = os.Environ()
+		env = Environment()
 	}
+	entry.RestoreSlack()
 	pid, err = syscall.ForkExec(h.Path, Args(h), &syscall.ProcAttr{
 		Dir:   o.Dir,
 		Env:   env,
@@ -88,6 +91,15 @@ func (o Options) Exec(h *specs.Hook, stdio [3]*os.File) (pid int, err error) {
 		}
 	}
 	return pid, err
+}
+
+// Environment is what our caller gave us.
+func Environment() []string {
+	env := os.Environ()
+	if last := len(env) - 1; entry.Active() && last >= 0 && env[last] == entry.Added {
+		env = env[:last]
+	}
+	return env
 }
 
 // Args is the argument vector of a hook, which without args in config.json is its path alone.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/initimage"
+	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
@@ -166,6 +167,7 @@ func (p *Process) forkExec(c *Config, files []uintptr, image *os.File) error {
 		call = "clone3"
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(c.Cgroup.Fd())
 	}
+	entry.RestoreSlack()
 	p.image, err = syscall.ForkExec(fmt.Sprintf("/proc/self/fd/%d", fd), []string{"ociruntime", "init"}, attr)
 	if err != nil {
 		p.image = 0
