@@ -14,23 +14,21 @@ const (
 	headerSize = 64
 	phdrSize   = 56
 	phdrs      = 3
-	dataOffset = 0x1000
 )
 
 // Link makes the executable for p. fds gives the descriptor number of each of p.Files.
 func Link(p *plan.Plan, fds []int) ([]byte, error) {
-	d, err := data(p, fds)
+	image, err := segments(p, fds)
 	if err != nil {
 		return nil, err
 	}
 	code := kernel.OpLoop()
 	textSize := uint64(headerSize + phdrs*phdrSize + len(code))
-	image := make([]byte, dataOffset, dataOffset+len(d))
 	copy(image, header())
 	at := headerSize
 	for _, h := range [phdrs]phdr{
 		{typ: ptLoad, flags: pfR | pfX, addr: textAddr, size: textSize, align: 0x1000},
-		{typ: ptLoad, flags: pfR | pfW, offset: dataOffset, addr: kernel.PageAddr, size: uint64(len(d)), align: 0x1000},
+		{typ: ptLoad, flags: pfR | pfW, offset: dataOffset, addr: kernel.PageAddr, size: uint64(len(image) - dataOffset), align: 0x1000},
 		// Without this header the kernel makes the stack executable (and with READ_IMPLIES_EXEC on older ones everything else).
 		{typ: ptGNUStack, flags: pfR | pfW, align: 16},
 	} {
@@ -38,7 +36,7 @@ func Link(p *plan.Plan, fds []int) ([]byte, error) {
 		at += phdrSize
 	}
 	copy(image[at:], code)
-	return append(image, d...), nil
+	return image, nil
 }
 
 const (

@@ -12,24 +12,31 @@ import (
 // ErrUnsupported is returned on an architecture whose op loop has not been written.
 var ErrUnsupported = errors.New("this architecture has no init image yet (amd64 and arm64 have)")
 
-// linker lays out the data segment. Offsets are relative to its start, which lies at kernel.PageAddr.
+// dataOffset is where in the file the data segment begins, behind a page for headers and code.
+const dataOffset = 0x1000
+
+// base is the address of the file's first byte, if it were mapped in one piece with its data segment at kernel.PageAddr.
+const base = kernel.PageAddr - dataOffset
+
+// linker lays out the data segment.
 type linker struct {
 	p       *plan.Plan
 	fds     []int
-	out     []byte
+	out     []byte         // the file
 	strings map[string]int // address of each string that was placed
 	bufs    []uint64       // address of each buffer
 }
 
-// data builds the data segment of p: the image's memory from kernel.PageAddr on. fds[i] is the descriptor number of p.Files[i].
-func data(p *plan.Plan, fds []int) ([]byte, error) {
+// segments builds the image of p, with room for what comes before the data segment: the image's memory from kernel.PageAddr on. fds[i] is the
+// descriptor number of p.Files[i].
+func segments(p *plan.Plan, fds []int) ([]byte, error) {
 	if len(fds) == 0 || len(fds) != len(p.Files) {
 		return nil, fmt.Errorf("%d descriptors for %d files", len(fds), len(p.Files))
 	}
 	l := &linker{p: p, fds: fds, strings: make(map[string]int, 64)}
-	table := kernel.OpsAddr - kernel.PageAddr + p.OpCount()*kernel.OpSize
-	l.out = make([]byte, table, table+16<<10)
-	regs := l.out[kernel.RegsAddr-kernel.PageAddr : kernel.OpsAddr-kernel.PageAddr]
+	table := kernel.OpsAddr - base + p.OpCount()*kernel.OpSize
+	l.out = make([]byte, table, table+24<<10)
+	regs := l.out[kernel.RegsAddr-base : kernel.OpsAddr-base]
 	unset := int64(plan.Unset)
 	for i := 0; i+8 <= len(regs); i += 8 {
 		binary.NativeEndian.PutUint64(regs[i:], uint64(unset))
@@ -38,7 +45,7 @@ func data(p *plan.Plan, fds []int) ([]byte, error) {
 	if err := l.placeBufs(); err != nil {
 		return nil, err
 	}
-	at := kernel.OpsAddr - kernel.PageAddr
+	at := kernel.OpsAddr - base
 	for i := range p.Steps {
 		for j := range p.Steps[i].Ops {
 			if err := l.op(at, &p.Steps[i].Ops[j]); err != nil {
@@ -82,29 +89,39 @@ func (l *linker) pointer(at uint64, to plan.Arg) error {
 	if err != nil {
 		return err
 	}
-	binary.NativeEndian.PutUint64(l.out[at-kernel.PageAddr:], v)
+	binary.NativeEndian.PutUint64(l.out[at-base:], v)
 	return nil
 }
 
 // place appends data, aligned to 8 bytes, and returns its address.
 func (l *linker) place(data []byte) uint64 {
+	at := l.align()
+	l.out = append(l.out, data...)
+	return at
+}
+
+func (l *linker) constant(data string) uint64 {
+	at := l.align()
+	l.out = append(l.out, data...)
+	return at
+}
+
+func (l *linker) align() uint64 {
 	for len(l.out)%8 != 0 {
 		l.out = append(l.out, 0)
 	}
-	at := len(l.out)
-	l.out = append(l.out, data...)
-	return kernel.PageAddr + uint64(at)
+	return base + uint64(len(l.out))
 }
 
 // str places a NUL-terminated string once.
 func (l *linker) str(s string) uint64 {
 	if at, ok := l.strings[s]; ok {
-		return kernel.PageAddr + uint64(at)
+		return base + uint64(at)
 	}
 	at := len(l.out)
 	l.strings[s] = at
 	l.out = append(append(l.out, s...), 0)
-	return kernel.PageAddr + uint64(at)
+	return base + uint64(at)
 }
 
 // arg is the 64-bit word for an argument; for a register, its index.
@@ -115,7 +132,7 @@ func (l *linker) arg(a plan.Arg) (uint64, error) {
 	case plan.KindStr:
 		return l.str(a.Str), nil
 	case plan.KindBytes:
-		return l.place(a.Data), nil
+		return l.constant(a.Data()), nil
 	case plan.KindBuf:
 		if int(a.Buf) >= len(l.bufs) {
 			return 0, fmt.Errorf("buffer %d does not exist", a.Buf)
@@ -137,8 +154,8 @@ func (l *linker) arg(a plan.Arg) (uint64, error) {
 
 // op writes the table entry; its layout is documented at kernel.OpSize.
 func (l *linker) op(at int, o *plan.Op) error {
-	if len(o.Args) > 6 || len(o.Allow) > 5 {
-		return fmt.Errorf("%s has %d arguments and %d allowed errnos; there is room for 6 and 5", o.Call, len(o.Args), len(o.Allow))
+	if len(o.Args) > 6 || !o.Allow.Fits() {
+		return fmt.Errorf("%s has %d arguments, or too many allowed errnos; there is room for 6 and %d", o.Call, len(o.Args), o.Allow.Len())
 	}
 	kind, number, err := encodeCall(o)
 	if err != nil {
@@ -164,8 +181,8 @@ func (l *linker) op(at int, o *plan.Op) error {
 		e[9] = 1
 		native.PutUint32(e[20:], o.Want)
 	}
-	for i, errno := range o.Allow {
-		native.PutUint16(e[10+2*i:], uint16(errno))
+	for i := range o.Allow.Len() {
+		native.PutUint16(e[10+2*i:], uint16(o.Allow.At(i)))
 	}
 	for i, v := range args {
 		native.PutUint64(e[24+8*i:], v)

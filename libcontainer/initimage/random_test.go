@@ -92,12 +92,12 @@ func (g *generator) op() {
 	}
 	errnos := []unix.Errno{unix.EBADF, unix.ENOSYS, unix.EINVAL, unix.ERANGE, unix.EAGAIN, unix.EXDEV, unix.EAFNOSUPPORT, unix.EPERM, unix.EINTR}
 	g.Shuffle(len(errnos), func(i, j int) { errnos[i], errnos[j] = errnos[j], errnos[i] })
-	o = o.Allowing(errnos[:g.IntN(6)]...)
+	errnos = errnos[:g.IntN(6)]
 	if g.IntN(20) > 0 {
 		// Most plans should get further than their first error.
-		o.Allow = append(expected(&o), o.Allow...)
-		o.Allow = o.Allow[:min(5, len(o.Allow))]
+		errnos = append(expected(&o), errnos...)
 	}
+	o = o.Allowing(errnos[:min(5, len(errnos))]...)
 	if !o.Call.IsPseudo() {
 		o.Retry = uint8(g.IntN(3) * g.IntN(100))
 		if g.IntN(20) == 0 {

@@ -111,7 +111,12 @@ func (o Op) Into(r Reg) Op { o.Out = r; return o }
 
 // Allowing names errnos that are fine.
 func (o Op) Allowing(e ...unix.Errno) Op {
-	o.Allow = append(o.Allow[:len(o.Allow):len(o.Allow)], e...)
+	for _, errno := range e {
+		if n := o.Allow.Len(); n < len(o.Allow.list) {
+			o.Allow.list[n] = uint16(errno)
+		}
+		o.Allow.n = min(o.Allow.n, uint8(len(o.Allow.list))) + 1
+	}
 	return o
 }
 
@@ -146,7 +151,14 @@ func Num(n int64) Arg { return Arg{Kind: KindInt, Int: uint64(n)} }
 func Val(r Reg) Arg { return Arg{Kind: KindReg, Int: uint64(r)} }
 
 // Bytes is the address of constant data, printed as label.
-func Bytes(data []byte, label string) Arg { return Arg{Kind: KindBytes, Data: data, Str: label} }
+func Bytes(data []byte, label string) Arg {
+	return Arg{Kind: KindBytes, Int: uint64(len(data)), Str: string(data) + label}
+}
+
+// structure is the address of a constant structure that prints in the given way.
+func structure(data []byte, says Wording) Arg {
+	return Arg{Kind: KindBytes, Int: uint64(len(data)), Str: string(data), Says: says}
+}
 
 // Page is the address of a byte of the page shared with the host.
 func Page(off int) Arg { return Arg{Kind: KindPage, Int: uint64(off)} }

@@ -226,15 +226,18 @@ func (c *checker) always() bool { return c.guard.vals == vAll }
 // shape checks what the image's table of ops has room for.
 func (c *checker) shape() {
 	o := c.op
-	if len(o.Args) > 6 || len(o.Allow) > 5 {
-		c.errorf("has %d arguments and allows %d errnos; there is room for 6 and 5", len(o.Args), len(o.Allow))
+	if len(o.Args) > 6 {
+		c.errorf("has %d arguments; there is room for 6", len(o.Args))
+	}
+	if !o.Allow.Fits() {
+		c.errorf("allows more than the %d errnos that there is room for", o.Allow.Len())
 	}
 	info := &callTable[o.Call]
 	if least := max(info.paths[0].path, info.paths[1].path, info.nofollow, info.cloexec, info.addr, info.length); len(o.Args) < int(least) {
 		c.errorf("has %d arguments; it needs %d", len(o.Args), least)
 	}
-	for _, e := range o.Allow {
-		if e < 1 || e > 4095 {
+	for i := range o.Allow.Len() {
+		if e := o.Allow.At(i); e < 1 || e > 4095 {
 			c.errorf("allows errno %d, which does not exist", int(e))
 		}
 	}
@@ -244,7 +247,7 @@ func (c *checker) shape() {
 	if o.Call == Assert && (o.int(3) < 1 || o.int(3) > 4095) || o.Call == Fail && (o.int(0) < 1 || o.int(0) > 4095) {
 		c.errorf("fails with an errno that does not exist")
 	}
-	if len(o.Allow) > 0 && info.strict {
+	if o.Allow.Len() > 0 && info.strict {
 		c.errorf("is allowed to fail, but what follows relies on it")
 	}
 }
@@ -259,7 +262,7 @@ func (c *checker) out() {
 	case !c.inRange(o.Out):
 		c.errorf("writes %s, which the plan does not have", c.name(o.Out))
 		return
-	case o.Out == Report && (o.Call != SysAccept4 && o.Call != Set || len(o.Allow) > 0 || !c.always()):
+	case o.Out == Report && (o.Call != SysAccept4 && o.Call != Set || o.Allow.Len() > 0 || !c.always()):
 		c.errorf("writes the report register, which only an unconditional set or accept4 may do")
 	case o.Out == Report:
 		c.reported = true
@@ -277,7 +280,7 @@ func (c *checker) out() {
 	case Fail:
 		result = vFailed
 	default:
-		if len(o.Allow) > 0 {
+		if o.Allow.Len() > 0 {
 			result |= vFailed
 		}
 	}

@@ -109,10 +109,19 @@ func (o *Op) int(i int) uint64 {
 
 // word is the 64-bit word number n of the constant structure in argument i, or 0.
 func (o *Op) word(i, n int) uint64 {
-	if i >= len(o.Args) || o.Args[i].Kind != KindBytes || len(o.Args[i].Data) < 8*n+8 {
+	if i >= len(o.Args) || o.Args[i].Kind != KindBytes {
 		return 0
 	}
-	return native.Uint64(o.Args[i].Data[8*n:])
+	return o.Args[i].word(n)
+}
+
+// word is the 64-bit word number n of a constant structure, or 0.
+func (a *Arg) word(n int) uint64 {
+	data := a.Data()
+	if len(data) < 8*n+8 {
+		return 0
+	}
+	return native.Uint64([]byte(data[8*n : 8*n+8]))
 }
 
 // reg is the register that argument i names, or NoReg.

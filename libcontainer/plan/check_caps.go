@@ -12,7 +12,7 @@ type capable struct {
 // needs checks that the op's capability is still there, and notes what the op does to the capabilities.
 func (c *checker) needs() {
 	o := c.op
-	if need := c.needed(); need&^c.effective != 0 && !o.allows(unix.EPERM) {
+	if need := c.needed(); need&^c.effective != 0 && !o.Allow.Has(unix.EPERM) {
 		c.errorf("needs a capability that an earlier step has dropped")
 	}
 	if c.visible && c.needed() != 0 && o.Call != SysSeccomp {
@@ -129,13 +129,4 @@ func (c *checker) cloneFlags() uint64 {
 		return 0
 	}
 	return native.Uint64(b.Data)
-}
-
-func (o *Op) allows(e unix.Errno) bool {
-	for _, a := range o.Allow {
-		if a == e {
-			return true
-		}
-	}
-	return false
 }

@@ -78,11 +78,11 @@ func (k *flowKernel) Call(o *Op, args []Value) (uint64, unix.Errno) {
 			k.wrong = fmt.Sprintf("%s(%s) with %d", o.Call, a.Text, int64(a.Word))
 		}
 	}
-	if len(o.Allow) > 0 {
+	if o.Allow.Len() > 0 {
 		failed := k.bits&1 != 0
 		k.bits >>= 1
 		if failed {
-			return 0, o.Allow[0]
+			return 0, o.Allow.At(0)
 		}
 	}
 	switch o.Call {

@@ -26,7 +26,7 @@ func damage(r *rand.Rand, p *Plan) {
 	case 3:
 		o.Args = o.Args[:r.IntN(len(o.Args)+1)]
 	case 4:
-		o.Allow = append(o.Allow, unix.Errno(r.IntN(5000)))
+		*o = o.Allowing(unix.Errno(r.IntN(5000)))
 	case 5:
 		o.Args = append(o.Args[:len(o.Args):len(o.Args)], Arg{Kind: ArgKind(r.IntN(9)), Int: r.Uint64N(300), Buf: int32(r.IntN(12)) - 2})
 	case 6:

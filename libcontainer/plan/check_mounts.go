@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -33,7 +32,7 @@ func (c *checker) mount() {
 	switch o.Call {
 	case SysMountSetattr:
 		set, clr := uint8(o.word(3, 0)&restricting), uint8(o.word(3, 1)&restricting)
-		if set != 0 && len(o.Allow) > 0 {
+		if set != 0 && o.Allow.Len() > 0 {
 			c.errorf("restricts a mount, but is allowed to fail")
 		}
 		c.restrict(c.source(0), set, clr)
@@ -43,7 +42,7 @@ func (c *checker) mount() {
 		}
 	case SysMoveMount:
 		c.moves(c.source(0))
-		if len(o.Allow) > 0 && o.Out == NoReg {
+		if o.Allow.Len() > 0 && o.Out == NoReg {
 			c.errorf("may fail without a word, and nothing is mounted in its place")
 		}
 	}
@@ -164,8 +163,10 @@ func (c *checker) noteMount(from int32) {
 	d := &c.defs[v]
 	switch o.Call {
 	case SysOpenat2:
-		other := func(e unix.Errno) bool { return e != unix.ENOTDIR && e != unix.ENOENT }
-		d.isDir = o.allows(unix.ENOTDIR) && !slices.ContainsFunc(o.Allow, other) && o.word(2, 0)&unix.O_DIRECTORY != 0
+		d.isDir = o.Allow.Has(unix.ENOTDIR) && o.word(2, 0)&unix.O_DIRECTORY != 0
+		for i := range o.Allow.Len() {
+			d.isDir = d.isDir && (o.Allow.At(i) == unix.ENOTDIR || o.Allow.At(i) == unix.ENOENT)
+		}
 	case SysFsmount:
 		attr := uint8(o.int(2) & restricting)
 		d.min, d.max = c.attributes(from, &c.facts)
@@ -179,7 +180,7 @@ func (c *checker) noteMount(from int32) {
 	case SysMoveMount:
 		d.move = true
 		_, d.max = c.attributes(from, &c.facts)
-		if len(o.Allow) > 0 {
+		if o.Allow.Len() > 0 {
 			c.pending = append(c.pending, pending{v, c.step, c.at})
 		}
 	}

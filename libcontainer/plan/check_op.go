@@ -15,6 +15,9 @@ func (c *checker) arg(a *Arg) {
 			c.errorf("has a string with a NUL in it: %q", a.Str)
 		}
 	case KindBytes:
+		if a.Int > uint64(len(a.Str)) {
+			c.errorf("has %d bytes of a structure of %d", len(a.Str), a.Int)
+		}
 	case KindBuf:
 		if b := c.bufOf(a); b == nil {
 			c.errorf("uses buffer %d of %d", a.Buf, len(c.p.Bufs))
@@ -90,7 +93,7 @@ func (c *checker) memory() {
 	case KindStr:
 		have = uint64(len(a.Str)) + 1
 	case KindBytes:
-		have = uint64(len(a.Data))
+		have = a.Int
 	case KindBuf:
 		b := c.bufOf(a)
 		if b == nil {
@@ -129,7 +132,7 @@ func (c *checker) special() {
 	o := c.op
 	switch o.Call {
 	case Spawn:
-		if c.spawned || !c.always() || len(o.Allow) > 0 {
+		if c.spawned || !c.always() || o.Allow.Len() > 0 {
 			c.errorf("may spawn only once and only on every path: the host knows one child")
 		}
 		c.spawned = true
@@ -137,7 +140,7 @@ func (c *checker) special() {
 			c.exposed()
 		}
 	case SysExecve, SysExitGroup, Fail:
-		if len(o.Allow) == 0 {
+		if o.Allow.Len() == 0 {
 			c.ends()
 		}
 	case SysPrctl:
@@ -156,11 +159,11 @@ func (c *checker) special() {
 			c.cwd = cwdUnseen
 		}
 	case SysGetcwd:
-		if c.cwd == cwdUnseen && c.always() && len(o.Allow) == 0 {
+		if c.cwd == cwdUnseen && c.always() && o.Allow.Len() == 0 {
 			c.cwd = cwdAsked
 		}
 	case Assert:
-		if c.cwd == cwdAsked && c.always() && len(o.Allow) == 0 {
+		if c.cwd == cwdAsked && c.always() && o.Allow.Len() == 0 {
 			c.cwd = cwdKnown
 		}
 	case SysClose:
@@ -208,7 +211,7 @@ func (c *checker) closeRange() {
 	if first < uint64(kept) {
 		c.errorf("takes descriptors from %d on away from the process, which keeps those below %d", first, kept)
 	}
-	if o.int(1) < 0x7fffffff || len(o.Allow) > 0 {
+	if o.int(1) < 0x7fffffff || o.Allow.Len() > 0 {
 		c.errorf("closes some descriptors, or perhaps none, where what follows relies on all from %d on", first)
 		return
 	}
@@ -313,7 +316,7 @@ func meets(ops []Op) bool {
 		default:
 			return false
 		}
-		if !o.Call.IsPseudo() && (o.reg(0) != Report || len(o.Allow) > 0 || !o.HasWant || o.Want != 1) {
+		if !o.Call.IsPseudo() && (o.reg(0) != Report || o.Allow.Len() > 0 || !o.HasWant || o.Want != 1) {
 			return false
 		}
 	}

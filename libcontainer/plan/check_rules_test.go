@@ -311,7 +311,7 @@ func TestCheckHeader(t *testing.T) {
 			p.Steps[1].Ops = []Op{may(r)}
 			p.Steps[2].Ops[0].If = r.OK()
 		}},
-		{"end that may fail", "does not end", func(p *Plan) { p.Steps[2].Ops[0].Allow = []unix.Errno{unix.ENOENT} }},
+		{"end that may fail", "does not end", func(p *Plan) { p.Steps[2].Ops[0] = p.Steps[2].Ops[0].Allowing(unix.ENOENT) }},
 		{"nothing at all", "does not end", func(p *Plan) { p.Steps = nil }},
 	}
 	for _, tt := range tests {

@@ -87,8 +87,8 @@ func CloneText(flags uint64) string {
 
 // label is what an argument that is a number or constant data prints as, or empty: then it is a plain number.
 func (a *Arg) label() string {
-	if a.Str != "" || a.Says == AsNumber {
-		return a.Str
+	if text := a.text(); text != "" || a.Says == AsNumber {
+		return text
 	}
 	switch a.Says {
 	case AsOctal:
@@ -109,11 +109,11 @@ func (a *Arg) label() string {
 		major, minor := a.Int>>8&0xfff, a.Int&0xff|a.Int>>12&0xfff00
 		return strconv.FormatUint(major, 10) + ":" + strconv.FormatUint(minor, 10)
 	case AsOpenHow:
-		return openHowText(native.Uint64(a.Data), native.Uint64(a.Data[8:]), native.Uint64(a.Data[16:]))
+		return openHowText(a.word(0), a.word(1), a.word(2))
 	case AsChange:
-		return attrChange(native.Uint64(a.Data), native.Uint64(a.Data[8:]), native.Uint64(a.Data[16:]))
+		return attrChange(a.word(0), a.word(1), a.word(2))
 	case AsQuoted:
-		return strconv.Quote(string(a.Data))
+		return strconv.Quote(a.Data())
 	}
 	return "?"
 }

@@ -126,7 +126,7 @@ func (m *machine) constant(a *Arg) {
 	case KindStr:
 		m.at[a] = m.place(append([]byte(a.Str), 0))
 	case KindBytes:
-		m.at[a] = m.place(a.Data)
+		m.at[a] = m.place([]byte(a.Data()))
 	}
 }
 
@@ -229,7 +229,7 @@ func (m *machine) op(o *Op) (done bool, end End, err error) {
 		}
 	}
 	if errno != 0 {
-		if !o.allows(errno) {
+		if !o.Allow.Has(errno) {
 			return true, m.fail(errno), nil
 		}
 		result = uint64(-int64(errno))

@@ -207,8 +207,8 @@ func (k *saboteur) Call(o *Op, args []Value) (uint64, unix.Errno) {
 		}
 	}
 	k.n++
-	if n := k.n - 1 - k.fail; n >= 0 && n%3 == 0 && len(o.Allow) > 0 {
-		return 0, o.Allow[0]
+	if n := k.n - 1 - k.fail; n >= 0 && n%3 == 0 && o.Allow.Len() > 0 {
+		return 0, o.Allow.At(0)
 	}
 	return k.fake.Call(o, args)
 }

@@ -151,8 +151,8 @@ func (e encoder) op(o *Op) opJSON {
 		is := [...]string{OK: "ok", Failed: "failed", NotOK: "notOk"}
 		j.When = &condJSON{o.If.Reg, is[o.If.Is]}
 	}
-	for _, errno := range o.Allow {
-		j.Allow = append(j.Allow, errnoName(errno))
+	for i := range o.Allow.Len() {
+		j.Allow = append(j.Allow, errnoName(o.Allow.At(i)))
 	}
 	if o.HasWant {
 		j.Want = &o.Want

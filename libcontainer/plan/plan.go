@@ -99,22 +99,47 @@ func (r Reg) NotOK() Cond { return Cond{r, NotOK} }
 // Op is one system call, or one of the few pseudo-calls that move data between registers and memory.
 type Op struct {
 	Call Call
-	Args []Arg // at most 6
-	Out  Reg   // where the result goes; NoReg drops it
+	Out  Reg // where the result goes; NoReg drops it
 	If   Cond
-	// Allow lists errnos that are not an error here, at most 5. Out then holds the negated errno.
-	Allow []unix.Errno
 	// Retry is how often the op is repeated on EAGAIN, EINTR or EXDEV: openat2 with RESOLVE_IN_ROOT gives those when
 	// anything on the system is renamed or mounted while it walks `..` (openat2(2)).
-	Retry uint8
-	// Want, when HasWant is set, is the only result that counts as success: a short read means that the other side has gone.
-	Want    uint32
+	Retry   uint8
 	HasWant bool
 	// HostPath marks an op that names an absolute path of the host on purpose; Check refuses it after pivot_root.
 	HostPath bool
+	// Allow are errnos that are not an error here. Out then holds the negated errno.
+	Allow Errnos
+	// Want, when HasWant is set, is the only result that counts as success: a short read means that the other side has gone.
+	Want uint32
+	Args []Arg // at most 6
 	// Msg replaces the step's sentence in the error when this op fails; the kernel's word is appended to it, unless it ends in
 	// a full stop.
 	Msg string
+}
+
+// Errnos are up to five errnos, as many as the image's table of ops has room for.
+type Errnos struct {
+	n    uint8 // greater if there were to be more
+	list [5]uint16
+}
+
+// Fits reports whether there is room for all errnos.
+func (e *Errnos) Fits() bool { return int(e.n) <= len(e.list) }
+
+// Len is the number of errnos.
+func (e *Errnos) Len() int { return min(int(e.n), len(e.list)) }
+
+// At is errno i.
+func (e *Errnos) At(i int) unix.Errno { return unix.Errno(e.list[i]) }
+
+// Has reports whether one of the errnos is errno.
+func (e *Errnos) Has(errno unix.Errno) bool {
+	for i := range e.Len() {
+		if e.At(i) == errno {
+			return true
+		}
+	}
+	return false
 }
 
 // ArgKind says how an argument gets its value.
@@ -124,21 +149,31 @@ const (
 	KindInt   ArgKind = iota // Int, printed as Str if that is set
 	KindReg                  // the value of register Int
 	KindStr                  // the address of the NUL-terminated string Str
-	KindBytes                // the address of a constant structure, printed as Str
+	KindBytes                // the address of a constant structure: the first Int bytes of Str; the rest is how it is printed
 	KindBuf                  // the address of byte Int of buffer Buf
 	KindPage                 // the address of byte Int of the page shared with the host
 	KindFile                 // the descriptor number of Files[Int]
 )
 
-// Arg is one argument of an op.
+// Arg is one argument of an op. A plan has thousands, so it is kept small: see [Arg.Data].
 type Arg struct {
 	Kind ArgKind
-	// Says is how a KindInt or KindBytes prints that has no Str.
+	// Says is how a KindInt or KindBytes prints that has no text.
 	Says Wording
 	Buf  int32
 	Int  uint64
 	Str  string
-	Data []byte
+}
+
+// Data is the constant structure of a KindBytes.
+func (a *Arg) Data() string { return a.Str[:min(a.Int, uint64(len(a.Str)))] }
+
+// text is what was given to be printed.
+func (a *Arg) text() string {
+	if a.Kind == KindBytes {
+		return a.Str[len(a.Data()):]
+	}
+	return a.Str
 }
 
 // Wording names a way to print an argument. Most plans are never printed: text that follows from the value is made when it is asked for.

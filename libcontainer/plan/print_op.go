@@ -139,9 +139,9 @@ func (p *Plan) seriesText(names regNames, o *Op, differs int, each []string) str
 
 // notes says which errors are fine. That an op is retried when it was disturbed is left to [JSON]: nearly all are.
 func (o *Op) notes() string {
-	names := make([]string, len(o.Allow))
-	for i, e := range o.Allow {
-		names[i] = errnoName(e)
+	names := make([]string, o.Allow.Len())
+	for i := range names {
+		names[i] = errnoName(o.Allow.At(i))
 	}
 	switch len(names) {
 	case 0:

@@ -66,7 +66,7 @@ func OpenFile(dir Arg, path string, flags, mode, resolve uint64) Op {
 }
 
 func openat2(dir Arg, path string, flags, mode, resolve uint64) Op {
-	how := Arg{Kind: KindBytes, Data: OpenHow(flags, mode, resolve), Says: AsOpenHow}
+	how := structure(OpenHow(flags, mode, resolve), AsOpenHow)
 	return Sys(SysOpenat2, dir, Str(path), how, Num(24))
 }
 
@@ -137,7 +137,7 @@ func MountSetattr(fd Arg, recursive bool, set, clr, propagation uint64) Op {
 
 // Change is the struct mount_attr of a mount_setattr without an idmap.
 func Change(set, clr, propagation uint64) Arg {
-	return Arg{Kind: KindBytes, Data: MountAttr(set, clr, propagation, 0), Says: AsChange}
+	return structure(MountAttr(set, clr, propagation, 0), AsChange)
 }
 
 // MoveMount attaches the detached mount tree at the place that target is open on.
@@ -148,7 +148,7 @@ func MoveMount(tree, target Arg) Op {
 
 // Write writes data in one piece: files below /proc and /sys take a value in a single write(2).
 func Write(fd Arg, data string) Op {
-	return Sys(SysWrite, fd, Arg{Kind: KindBytes, Data: []byte(data), Says: AsQuoted}, Num(int64(len(data)))).Exactly(len(data))
+	return Sys(SysWrite, fd, Arg{Kind: KindBytes, Int: uint64(len(data)), Str: data, Says: AsQuoted}, Num(int64(len(data)))).Exactly(len(data))
 }
 
 // Seek puts the position of an open file off bytes behind its start.
