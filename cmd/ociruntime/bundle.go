@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/libcontainer/rawfile"
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
@@ -61,7 +62,7 @@ func (b *bundleFlags) options(a *app, foreground bool) (*libcontainer.CreateOpti
 
 // loadBundle reads, decodes and checks config.json.
 func (a *app) loadBundle(bundle string, noPivot bool) (*specs.Spec, []byte, error) {
-	config, err := os.ReadFile(filepath.Join(bundle, specconv.ConfigName))
+	config, err := rawfile.Read(filepath.Join(bundle, specconv.ConfigName))
 	if errors.Is(err, fs.ErrNotExist) {
 		// Not with the kernel's words: engines take these for a missing command.
 		return nil, nil, fmt.Errorf("--bundle: there is no %s in %s", specconv.ConfigName, bundle)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
 )
 
 // globals are the flags in front of the command.
@@ -72,6 +73,6 @@ func hostEnvironment() environment {
 		euid:       os.Geteuid(),
 		runtimeDir: os.Getenv("XDG_RUNTIME_DIR"),
 		user:       os.Getenv("USER"),
-		inUserNS:   inUserNS,
+		inUserNS:   facts.InUserNS,
 	}
 }

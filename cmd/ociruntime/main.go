@@ -19,8 +19,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"time"
-
-	"github.com/ociruntime/ociruntime/libcontainer/kernel"
 )
 
 // name is the program's name in paths, messages and help.
@@ -38,7 +36,6 @@ const (
 const memoryLimit = 64 << 20
 
 func main() {
-	kernel.GrowStack()
 	// A command does one thing after the other. With a second thread that may run Go code, the runtime keeps waking one to look for work,
 	// and polls while we wait in a system call: 0.4 ms of 9. Package entry has seen to it, unless our caller's environment says otherwise.
 	runtime.GOMAXPROCS(1)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // environment is what the default root depends on.
@@ -53,14 +52,4 @@ func makeUsersRoot(dir string) error {
 		return fmt.Errorf("make the directory for containers in $XDG_RUNTIME_DIR: %w", err)
 	}
 	return nil
-}
-
-// inUserNS reports whether this process is in a user namespace other than the first: the first one maps every id to itself
-// (user_namespaces(7)).
-func inUserNS() bool {
-	data, err := os.ReadFile("/proc/self/uid_map")
-	if err != nil {
-		return false
-	}
-	return strings.Join(strings.Fields(string(data)), " ") != "0 0 4294967295"
 }

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/rawfile"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
@@ -95,35 +95,26 @@ func readAt(dir int, name string) (string, error) {
 	return readFD(fd)
 }
 
-// readFile reads a file outside of cgroups, without the poller and the stat of os.ReadFile.
+// readFile reads a file outside of cgroups.
 func readFile(path string) (string, error) {
-	fd, err := retryOpen(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
-	if err != nil {
-		return "", &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	defer unix.Close(fd)
-	text, err := readFD(fd)
-	if err != nil {
-		return "", &os.PathError{Op: "read", Path: path, Err: err}
-	}
-	return text, nil
+	text, err := rawfile.Read(path)
+	return string(text), err
 }
 
 // readFD reads all of a file from its beginning.
 func readFD(fd int) (string, error) {
-	buf := make([]byte, 4096)
-	n := 0
+	var text []byte
+	var buf [4096]byte
 	for {
-		m, err := unix.Pread(fd, buf[n:], int64(n))
+		n, err := unix.Pread(fd, buf[:], int64(len(text)))
 		switch {
 		case err == unix.EINTR:
 		case err != nil:
 			return "", err
-		case m == 0:
-			return string(buf[:n]), nil
-		}
-		if n += max(m, 0); n == len(buf) {
-			buf = append(buf, make([]byte, len(buf))...)
+		case n == 0:
+			return string(text), nil
+		default:
+			text = append(text, buf[:n]...)
 		}
 	}
 }

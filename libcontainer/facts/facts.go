@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/rawfile"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
@@ -96,12 +97,12 @@ func Gather(std [3]*os.File) (*Facts, error) {
 	if err := f.capabilities(); err != nil {
 		return nil, err
 	}
-	f.InUserNS = inUserNS()
+	f.InUserNS = InUserNS()
 	f.MakesDevices = f.Privileged && !f.InUserNS && f.Permitted>>unix.CAP_MKNOD&1 != 0
 	f.OwnsMounts = f.Privileged && (!f.InUserNS || ownsMounts())
 	f.Kcore = unix.Access("/proc/kcore", unix.F_OK) == nil
 	f.SELinux = unix.Access("/sys/fs/selinux/enforce", unix.F_OK) == nil
-	if b, err := os.ReadFile("/sys/module/apparmor/parameters/enabled"); err == nil {
+	if b, err := rawfile.Read("/sys/module/apparmor/parameters/enabled"); err == nil {
 		f.AppArmor = len(b) > 0 && b[0] == 'Y'
 	}
 	for i, file := range std {
@@ -132,9 +133,10 @@ func (f *Facts) capabilities() error {
 	return nil
 }
 
-// inUserNS looks for the map of the initial user namespace: all ids onto themselves.
-func inUserNS() bool {
-	b, err := os.ReadFile("/proc/self/uid_map")
+// InUserNS reports whether this process is in a user namespace other than the first, which maps all ids onto themselves
+// (user_namespaces(7)).
+func InUserNS() bool {
+	b, err := rawfile.Read("/proc/self/uid_map")
 	if err != nil {
 		return false
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/libcontainer/rawfile"
 )
 
 // Names in the container's directory.
@@ -96,7 +97,7 @@ func replace(temp, name string) error {
 
 // ReadFile reads a file of the directory.
 func (d *Dir) ReadFile(name string) ([]byte, error) {
-	data, err := readFile(d.file(name))
+	data, err := rawfile.Read(d.file(name))
 	if err != nil {
 		return nil, fmt.Errorf("read the container's %s: %w", name, err)
 	}
@@ -128,7 +129,7 @@ func (d *Dir) ProgressFile(create bool) (*os.File, error) {
 
 // Progress reads the index of the op that the init began last, and the errno with which it failed, or 0.
 func (d *Dir) Progress() (op int, errno unix.Errno, err error) {
-	b, err := readFile(d.file(progressFile))
+	b, err := rawfile.Read(d.file(progressFile))
 	if err == nil && len(b) < 8 {
 		err = io.ErrUnexpectedEOF
 	}

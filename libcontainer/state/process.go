@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/rawfile"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
@@ -24,7 +25,7 @@ type Process struct {
 // ReadProcess asks for a process, which gives ESRCH when it does not exist.
 func ReadProcess(pid int) (*Process, error) {
 	name := "/proc/" + strconv.Itoa(pid) + "/stat"
-	data, err := readFile(name)
+	data, err := rawfile.Read(name)
 	if errors.Is(err, unix.ENOENT) {
 		err = unix.ESRCH
 	}
@@ -107,7 +108,7 @@ func (r *Record) OpenInit() (*os.File, error) {
 }
 
 func bootID() (string, error) {
-	id, err := readFile("/proc/sys/kernel/random/boot_id")
+	id, err := rawfile.Read("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return "", fmt.Errorf("ask for this boot's id: %w", err)
 	}

@@ -7,33 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The files of this package are small and local, and read or written whole. An os.File would cost each of them a handful of further system
-// calls (Go's poller tries to take it) and an object with a finalizer.
-
-// readFile is os.ReadFile.
-func readFile(name string) ([]byte, error) {
-	fd, err := open(name, unix.O_RDONLY, 0)
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
-	}
-	defer unix.Close(fd)
-	data := make([]byte, 0, 4096)
-	for {
-		if len(data) == cap(data) {
-			data = append(data, 0)[:len(data)]
-		}
-		n, err := unix.Read(fd, data[len(data):cap(data)])
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case err != nil:
-			return nil, &fs.PathError{Op: "read", Path: name, Err: err}
-		case n == 0:
-			return data, nil
-		default:
-			data = data[:len(data)+n]
-		}
-	}
-}
+// The files of this package are small and local, and written whole, without an os.File for the reasons that package rawfile gives.
 
 // writeFile writes a file that only this user may read; flags say whether it may exist.
 func writeFile(name string, flags int, data []byte) error {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/systemd/dbus"
+	"github.com/ociruntime/ociruntime/libcontainer/rawfile"
 )
 
 // ErrNotRunning is the error where there is no systemd to talk to.
@@ -36,7 +37,7 @@ func User() bool {
 
 // hostUID is the user id by which systemd knows us, in the user namespace above this one.
 func hostUID() int {
-	text, _ := os.ReadFile("/proc/self/uid_map")
+	text, _ := rawfile.Read("/proc/self/uid_map")
 	own := os.Geteuid()
 	for line := range strings.Lines(string(text)) {
 		var inside, outside, length int

@@ -10,3 +10,5 @@ func Active() bool
 func RestoreSlack()
 
 func restoreLimit()
+
+func growStack()

@@ -9,3 +9,5 @@ func Active() bool { return false }
 func RestoreSlack() {}
 
 func restoreLimit() {}
+
+func growStack() {}
