@@ -24,7 +24,8 @@ type node struct {
 	controllers []string // as Hierarchy.Controllers; what a state file doesn't tell is not here
 	v2          bool
 	path        string
-	fd          int // O_PATH, -1 while not open
+	fd          int  // O_PATH, -1 while not open
+	ours        bool // just made, below a mount that was checked
 }
 
 // Disabled is an empty Cgroup: nothing is created, joined or limited.
@@ -134,7 +135,11 @@ func (n *node) open() (int, error) {
 	if n.fd >= 0 {
 		return n.fd, nil
 	}
-	fd, err := openDir(n.path)
+	open := openDir
+	if n.ours {
+		open = openOwnDir
+	}
+	fd, err := open(n.path)
 	if err == nil {
 		n.fd = fd
 	}

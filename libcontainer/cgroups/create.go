@@ -96,8 +96,8 @@ func (m *maker) place(p Place) error {
 				return err
 			}
 		}
-	} else if last.fd, err = openOwnDir(last.path); err != nil {
-		return err
+	} else {
+		last.ours = true
 	}
 	switch {
 	case p.V2:

@@ -21,11 +21,11 @@ func (c *Cgroup) Enter() (*Entrance, error) {
 	e := &Entrance{Tasks: make([]*os.File, 0, len(c.nodes))}
 	for i := range c.nodes {
 		n := &c.nodes[i]
-		dir, err := n.open()
-		if err != nil {
-			return nil, also(err, e.Close())
-		}
 		if n.v2 {
+			dir, err := n.open()
+			if err != nil {
+				return nil, also(err, e.Close())
+			}
 			fd, err := unix.FcntlInt(uintptr(dir), unix.F_DUPFD_CLOEXEC, 3)
 			if err != nil {
 				return nil, also(fmt.Errorf("duplicate %s: %w", n.path, err), e.Close())
@@ -33,14 +33,33 @@ func (c *Cgroup) Enter() (*Entrance, error) {
 			e.Dir = os.NewFile(uintptr(fd), n.path)
 			continue
 		}
-		fd, err := openAt(dir, "tasks", unix.O_WRONLY)
+		fd, err := n.openTasks()
 		if err != nil {
-			return nil, also(&FileError{Verb: "open", Path: n.file("tasks"), Err: err}, e.Close())
+			return nil, also(err, e.Close())
 		}
 		e.Names = append(e.Names, strings.Join(n.controllers, ","))
 		e.Tasks = append(e.Tasks, os.NewFile(uintptr(fd), n.file("tasks")))
 	}
 	return e, nil
+}
+
+// openTasks opens the file tasks, in a directory that we made by its path: opening the directory for nothing else costs as much again.
+func (n *node) openTasks() (fd int, err error) {
+	if n.ours && n.fd < 0 {
+		fd, err = retryOpen(func() (int, error) {
+			return unix.Open(n.file("tasks"), unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		})
+	} else {
+		var dir int
+		if dir, err = n.open(); err != nil {
+			return -1, err
+		}
+		fd, err = openAt(dir, "tasks", unix.O_WRONLY)
+	}
+	if err != nil {
+		return -1, &FileError{Verb: "open", Path: n.file("tasks"), Err: err}
+	}
+	return fd, nil
 }
 
 // Close closes the entrance's files.
