@@ -8,7 +8,7 @@
 //     then never been set up for a second processor: 80 page faults and a stop of the world, 0.2 ms of every command.
 //   - No file can be opened (RLIMIT_NOFILE is 3, so that the standard streams still can): the runtime would look for the CPU limit of our cgroup, to
 //     learn how many threads it may use, even when that is known (0.15 ms, more where there are many mounts).
-//   - The timer slack is 1 ms. The runtime's monitor asks to be woken each 20 µs while Go code runs, 75 µs with the ordinary slack, which
+//   - The timer slack is 4 ms. The runtime's monitor asks to be woken each 20 µs while Go code runs, 75 µs with the ordinary slack, which
 //     costs a tenth of a command's CPU time: an interrupt, and two switches of context in a virtual machine.
 //
 // Then the main goroutine gets a stack of 32 KiB at once. Go would double it from 2 KiB on each time that it is full, look up every function on it, and

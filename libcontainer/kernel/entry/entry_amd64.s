@@ -40,7 +40,7 @@ timer:
 	ORQ   $SLACK, flags<>(SB)
 	MOVQ  AX, slack<>(SB)
 	MOVL  $PR_SET_TIMERSLACK, DI
-	MOVL  $1000000, SI
+	MOVL  $4000000, SI
 	MOVL  $157, AX
 	SYSCALL
 
