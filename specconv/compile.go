@@ -270,6 +270,16 @@ func (c *compiler) tmp() plan.Reg {
 	return c.scratch[c.used-1]
 }
 
+// empty is a register for the current step that nothing has been written to: a new one while there are plenty, else a tmp that ops then unset.
+func (c *compiler) empty(ops *[]plan.Op) plan.Reg {
+	if c.Plan.Regs < plan.MaxRegs/2 {
+		return c.Reg()
+	}
+	r := c.tmp()
+	*ops = append(*ops, plan.SetReg(r, plan.Int(plan.Unset, "unset")))
+	return r
+}
+
 // kept is a descriptor that later steps need.
 type kept struct {
 	reg    plan.Reg

@@ -26,14 +26,14 @@ func (c *compiler) lookup(p *specs.Process) plan.Arg {
 			plan.FailWith(unix.EISDIR).When(dir.OK()).Says(quoted))
 		return plan.Str(name)
 	}
-	found, x, dir := c.Reg(), c.tmp(), c.tmp()
+	found := c.Reg()
 	var ops []plan.Op
 	for _, d := range strings.Split(searchPath(p.Env), ":") {
 		if d == "" {
 			d = "."
 		}
 		candidate := strings.TrimSuffix(d, "/") + "/" + name
-		ops = append(ops, unset(x, dir)...)
+		x, dir := c.empty(&ops), c.empty(&ops)
 		ops = append(ops,
 			access(candidate, unix.X_OK).Into(x).When(found.NotOK()).Allowing(unix.ENOENT, unix.ENOTDIR, unix.EACCES, unix.ELOOP, unix.ENAMETOOLONG),
 			isDirectory(candidate, dir).When(x.OK()),

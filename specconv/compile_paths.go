@@ -123,10 +123,11 @@ func (c *compiler) emptyDirectory() (m, spare plan.Reg) {
 // clone a tree that is not attached anywhere.
 func (c *compiler) mask(i int, null, empty, spare plan.Reg) {
 	p := c.lin.MaskedPaths[i]
-	first, next, tree, other, file, m := c.tmp(), c.tmp(), c.tmp(), c.tmp(), c.tmp(), c.tmp()
+	tree, m := c.tmp(), c.tmp()
 	at, name, ops := c.guard(p)
+	ops = slices.Grow(ops, 20)
 	directory := plan.OpenInRoot(at, name, unix.O_DIRECTORY).Allowing(unix.ENOENT, unix.ENOTDIR)
-	ops = append(ops, unset(first, next, other, file)...)
+	first, next, other, file := c.empty(&ops), c.empty(&ops), c.empty(&ops), c.empty(&ops)
 	if i > 0 {
 		ops = append(ops,
 			directory.Into(next).When(spare.NotOK()),
