@@ -213,7 +213,7 @@ func (c *checker) condition() bool {
 	}
 	c.guard = g
 	c.assume(&c.facts, g)
-	if c.fails(g, &facts{}) {
+	if c.defs[g.def].state()&g.vals == 0 {
 		c.errorf("has a condition that never holds: %s", condText(c.name(o.If.Reg), o.If.Is))
 		return false
 	}

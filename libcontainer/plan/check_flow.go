@@ -60,6 +60,19 @@ func (s *facts) add(f fact) {
 	}
 }
 
+// imply reports whether g is one of the facts, as nearly all are that anybody asks for.
+func (s *facts) imply(g fact) bool {
+	if g.vals == vAll {
+		return true
+	}
+	for i := range s.f[:s.n] {
+		if s.f[i].def == g.def {
+			return s.f[i].vals&^g.vals == 0
+		}
+	}
+	return false
+}
+
 func (s *facts) narrow(def int32, v vals) vals {
 	for _, f := range s.f[:s.n] {
 		if f.def == def {
@@ -103,7 +116,9 @@ func (c *checker) eval(v int32, fs *facts, fuel *int) vals {
 		return s
 	}
 	*fuel--
-	if d.guard.vals != vAll && *fuel > 0 {
+	if fs.imply(d.guard) {
+		s = d.result
+	} else if *fuel > 0 {
 		g := c.eval(d.guard.def, fs, fuel)
 		switch {
 		case g&^d.guard.vals == 0:
@@ -121,6 +136,9 @@ func (c *checker) eval(v int32, fs *facts, fuel *int) vals {
 
 // holds reports whether g is certain where fs are known.
 func (c *checker) holds(g fact, fs *facts) bool {
+	if fs.imply(g) {
+		return true
+	}
 	n := fuel
 	return c.eval(g.def, fs, &n)&^g.vals == 0
 }
