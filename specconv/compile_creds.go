@@ -2,6 +2,7 @@ package specconv
 
 import (
 	"fmt"
+	"math/bits"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -125,7 +126,7 @@ func (c *compiler) dropBounding(keep uint64) {
 	if c.ns.has(unix.CLONE_NEWUSER) {
 		have = uint64(1)<<(c.in.Facts.LastCap+1) - 1
 	}
-	var ops []plan.Op
+	ops := make([]plan.Op, 0, bits.OnesCount64(have&^keep))
 	for n := range 64 {
 		if have&^keep>>n&1 != 0 {
 			ops = append(ops, plan.Prctl(unix.PR_CAPBSET_DROP, "PR_CAPBSET_DROP", plan.Int(int64(n), capabilityName(n))))

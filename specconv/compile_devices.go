@@ -3,6 +3,7 @@ package specconv
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -140,6 +141,7 @@ func (c *compiler) lendDevices() []plan.Op {
 // nodes makes several devices of one directory in one step.
 func (c *compiler) nodes(dir string, list []device) {
 	at, ops := c.target(dir, true, false)
+	ops = slices.Grow(ops, 7*len(list)+1)
 	var names []string
 	for _, d := range list {
 		ops = append(ops, c.node(plan.Val(at), d)...)

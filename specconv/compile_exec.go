@@ -27,8 +27,9 @@ func (c *compiler) lookup(p *specs.Process) plan.Arg {
 		return plan.Str(name)
 	}
 	found := c.Reg()
-	var ops []plan.Op
-	for _, d := range strings.Split(searchPath(p.Env), ":") {
+	dirs := strings.Split(searchPath(p.Env), ":")
+	ops := make([]plan.Op, 0, 3*len(dirs)+1)
+	for _, d := range dirs {
 		if d == "" {
 			d = "."
 		}

@@ -17,6 +17,7 @@ type Builder struct {
 func NewBuilder() *Builder {
 	b := &Builder{Group: Namespaces}
 	b.Plan.Regs = 1
+	b.Plan.Steps = make([]Step, 0, 96) // what an ordinary container takes
 	b.Plan.Files = []File{{Name: "sync", From: "default"}}
 	return b
 }
