@@ -63,8 +63,8 @@ func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, err
 	}
 	c := &creation{rt: r, o: o, id: id, trace: newTrace(o.Trace)}
 	defer func() { c.network.Close() }()
-	if specconv.MakesNetwork(o.Spec) {
-		// Without privileges it fails, and the plan has the init try instead.
+	if specconv.MakesNetwork(o.Spec) && facts.IdleProcessor() {
+		// Without privileges it fails, and the plan has the init try instead, as it does where all processors are busy.
 		c.network, _ = kernel.MakeAhead(unix.CLONE_NEWNET, "net")
 	}
 	end := c.trace.Span("default", "compile the plan")
