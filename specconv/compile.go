@@ -270,7 +270,8 @@ func (c *compiler) tmp() plan.Reg {
 	return c.scratch[c.used-1]
 }
 
-// empty is a register for the current step that nothing has been written to: a new one while there are plenty, else a tmp that ops then unset.
+// empty is a register for the current step that nothing has been written to: a new one while there are plenty, else a tmp that ops then unset. A step
+// may ask for a few.
 func (c *compiler) empty(ops *[]plan.Op) plan.Reg {
 	if c.Plan.Regs < plan.MaxRegs/2 {
 		return c.Reg()
@@ -307,7 +308,7 @@ func (c *compiler) take(k kept) (plan.Reg, []plan.Op) {
 
 // unset makes registers look as if no op had written them.
 func unset(regs ...plan.Reg) []plan.Op {
-	ops := make([]plan.Op, 0, len(regs)+12)
+	ops := make([]plan.Op, 0, len(regs))
 	for _, r := range regs {
 		ops = append(ops, plan.SetReg(r, plan.Int(plan.Unset, "unset")))
 	}

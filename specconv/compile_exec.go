@@ -26,15 +26,15 @@ func (c *compiler) lookup(p *specs.Process) plan.Arg {
 			plan.FailWith(unix.EISDIR).When(dir.OK()).Says(quoted))
 		return plan.Str(name)
 	}
-	found := c.Reg()
+	found, x, dir := c.Reg(), c.tmp(), c.tmp()
 	dirs := strings.Split(searchPath(p.Env), ":")
-	ops := make([]plan.Op, 0, 3*len(dirs)+1)
+	ops := make([]plan.Op, 0, 5*len(dirs)+1)
 	for _, d := range dirs {
 		if d == "" {
 			d = "."
 		}
 		candidate := strings.TrimSuffix(d, "/") + "/" + name
-		x, dir := c.empty(&ops), c.empty(&ops)
+		ops = append(ops, unset(x, dir)...)
 		ops = append(ops,
 			access(candidate, unix.X_OK).Into(x).When(found.NotOK()).Allowing(unix.ENOENT, unix.ENOTDIR, unix.EACCES, unix.ELOOP, unix.ENAMETOOLONG),
 			isDirectory(candidate, dir).When(x.OK()),

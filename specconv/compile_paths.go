@@ -127,8 +127,9 @@ func (c *compiler) mask(i int, null, empty, spare plan.Reg) {
 	at, name, ops := c.guard(p)
 	ops = slices.Grow(ops, 20)
 	directory := plan.OpenInRoot(at, name, unix.O_DIRECTORY).Allowing(unix.ENOENT, unix.ENOTDIR)
-	first, next, other, file := c.empty(&ops), c.empty(&ops), c.empty(&ops), c.empty(&ops)
+	first, other, file := c.empty(&ops), c.empty(&ops), c.empty(&ops)
 	if i > 0 {
+		next := c.empty(&ops)
 		ops = append(ops,
 			directory.Into(next).When(spare.NotOK()),
 			plan.OpenTreeClone(plan.Val(empty), "", false).Into(tree).When(next.OK()),

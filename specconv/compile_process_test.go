@@ -154,3 +154,18 @@ func TestTightRlimit(t *testing.T) {
 	s.Process.Rlimits[0].Hard = 3
 	live(t, s, func(in *input) { in.Run = false }).inOrder("RLIMIT_CORE", "accept4(", "RLIMIT_NOFILE", "execve(")
 }
+
+// However long PATH is and however much is masked, there are registers for it: hosts with many processors have a masked path for each.
+func TestLongPath(t *testing.T) {
+	for _, masks := range []int{0, 40, 400} {
+		s := program(strings.Repeat("/missing:", 300)+"/b", "app")
+		for i := range masks {
+			s.Linux.MaskedPaths = append(s.Linux.MaskedPaths, "/proc/masked"+itoa(i))
+		}
+		l := live(t, s, nil, null(), looked("/missing/app", unix.ENOENT))
+		l.executed()
+		if l.program != "/b/app" {
+			t.Errorf("%d masks: executes %q", masks, l.program)
+		}
+	}
+}

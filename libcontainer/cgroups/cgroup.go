@@ -221,7 +221,7 @@ func (c *Cgroup) procs() *node {
 func (c *Cgroup) Sub(paths map[string]string) (*Cgroup, error) {
 	sub := &Cgroup{nodes: slices.Clone(c.nodes), none: c.none}
 	for i := range sub.nodes {
-		sub.nodes[i].fd = -1
+		sub.nodes[i].fd, sub.nodes[i].ours = -1, false
 	}
 	for name, p := range paths {
 		if slices.Contains(strings.Split(p, "/"), "..") {

@@ -77,13 +77,14 @@ func (o Options) Exec(h *specs.Hook, stdio [3]*os.File) (pid int, err error) {
 		// Absent, not empty: as in runc, such a hook gets our own environment.
 		env = Environment()
 	}
-	entry.RestoreSlack()
-	pid, err = syscall.ForkExec(h.Path, Args(h), &syscall.ProcAttr{
+	args, attr := Args(h), &syscall.ProcAttr{
 		Dir:   o.Dir,
 		Env:   env,
 		Files: []uintptr{stdio[0].Fd(), stdio[1].Fd(), stdio[2].Fd()},
 		Sys:   &syscall.SysProcAttr{Setpgid: true},
-	})
+	}
+	entry.RestoreSlack()
+	pid, err = syscall.ForkExec(h.Path, args, attr)
 	if err != nil && o.Dir != "" {
 		// ForkExec does not tell whether the program or the directory was at fault.
 		if derr := unix.Access(o.Dir, unix.X_OK); derr != nil {
@@ -93,7 +94,7 @@ func (o Options) Exec(h *specs.Hook, stdio [3]*os.File) (pid int, err error) {
 	return pid, err
 }
 
-// Environment is what our caller gave us.
+// Environment is what our caller gave us. Nothing here sets a variable, so that ours is the last one.
 func Environment() []string {
 	env := os.Environ()
 	if last := len(env) - 1; entry.Active() && last >= 0 && env[last] == entry.Added {

@@ -23,7 +23,7 @@ type linker struct {
 	p       *plan.Plan
 	fds     []int
 	out     []byte         // the file
-	strings map[string]int // address of each string that was placed
+	strings map[string]int // where in out each string is
 	bufs    []uint64       // address of each buffer
 }
 
@@ -63,9 +63,9 @@ func (l *linker) placeBufs() error {
 	for i := range l.p.Bufs {
 		b := &l.p.Bufs[i]
 		if b.Vec != nil {
-			l.bufs[i] = l.place(make([]byte, 8*(len(b.Vec)+1)))
+			l.bufs[i] = place(l, make([]byte, 8*(len(b.Vec)+1)))
 		} else {
-			l.bufs[i] = l.place(b.Data)
+			l.bufs[i] = place(l, b.Data)
 		}
 	}
 	for i := range l.p.Bufs {
@@ -94,23 +94,13 @@ func (l *linker) pointer(at uint64, to plan.Arg) error {
 }
 
 // place appends data, aligned to 8 bytes, and returns its address.
-func (l *linker) place(data []byte) uint64 {
-	at := l.align()
-	l.out = append(l.out, data...)
-	return at
-}
-
-func (l *linker) constant(data string) uint64 {
-	at := l.align()
-	l.out = append(l.out, data...)
-	return at
-}
-
-func (l *linker) align() uint64 {
+func place[T []byte | string](l *linker, data T) uint64 {
 	for len(l.out)%8 != 0 {
 		l.out = append(l.out, 0)
 	}
-	return base + uint64(len(l.out))
+	at := len(l.out)
+	l.out = append(l.out, data...)
+	return base + uint64(at)
 }
 
 // str places a NUL-terminated string once.
@@ -132,7 +122,7 @@ func (l *linker) arg(a plan.Arg) (uint64, error) {
 	case plan.KindStr:
 		return l.str(a.Str), nil
 	case plan.KindBytes:
-		return l.constant(a.Data()), nil
+		return place(l, a.Data()), nil
 	case plan.KindBuf:
 		if int(a.Buf) >= len(l.bufs) {
 			return 0, fmt.Errorf("buffer %d does not exist", a.Buf)

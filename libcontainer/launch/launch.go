@@ -167,8 +167,9 @@ func (p *Process) forkExec(c *Config, files []uintptr, image *os.File) error {
 		call = "clone3"
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(c.Cgroup.Fd())
 	}
+	path := fmt.Sprintf("/proc/self/fd/%d", fd)
 	entry.RestoreSlack()
-	p.image, err = syscall.ForkExec(fmt.Sprintf("/proc/self/fd/%d", fd), []string{"ociruntime", "init"}, attr)
+	p.image, err = syscall.ForkExec(path, []string{"ociruntime", "init"}, attr)
 	if err != nil {
 		p.image = 0
 		what := "start the init image"

@@ -114,7 +114,7 @@ func (o Op) Into(r Reg) Op { o.Out = r; return o }
 func (o Op) Allowing(e ...unix.Errno) Op {
 	for _, errno := range e {
 		if n := o.Allow.Len(); n < len(o.Allow.list) {
-			o.Allow.list[n] = uint16(errno)
+			o.Allow.list[n] = uint16(min(errno, 0xffff)) // Check refuses what is no errno
 		}
 		o.Allow.n = min(o.Allow.n, uint8(len(o.Allow.list))) + 1
 	}
@@ -164,7 +164,7 @@ func structure(data []byte, says Wording) Arg {
 // Page is the address of a byte of the page shared with the host.
 func Page(off int) Arg { return Arg{Kind: KindPage, Int: uint64(off)} }
 
-// Off is the address off bytes behind a.
+// Off is the address off bytes behind a, which is in a buffer or in the page.
 func (a Arg) Off(off int) Arg { a.Int += uint64(off); return a }
 
 // CWD is AT_FDCWD.

@@ -119,7 +119,7 @@ type Op struct {
 
 // Errnos are up to five errnos, as many as the image's table of ops has room for.
 type Errnos struct {
-	n    uint8 // greater if there were to be more
+	n    uint8 // 6 when more than five were asked for
 	list [5]uint16
 }
 

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	goruntime "runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,14 +81,8 @@ func testEnv(t *testing.T) (*env, *runtime) {
 	path := os.Getenv("RUNTIME")
 	if path == "" {
 		path = filepath.Join(t.TempDir(), "ociruntime")
-		flags := "-s -w"
-		if goruntime.GOARCH == "amd64" || goruntime.GOARCH == "arm64" {
-			flags += " -E ociruntime_start"
-		}
-		build := exec.Command("go", "build", "-trimpath", "-ldflags", flags, "-o", path, "github.com/ociruntime/ociruntime/cmd/ociruntime")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("go build: %v\n%s", err, out)
+		if err := harness.Build(path); err != nil {
+			t.Fatal(err)
 		}
 	}
 	r := &runtime{name: "ociruntime", path: path}

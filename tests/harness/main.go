@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	goruntime "runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -143,12 +144,21 @@ func findRuntime(work string) (string, error) {
 		return filepath.Abs(full)
 	}
 	bin := filepath.Join(work, "ociruntime")
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", bin, "github.com/ociruntime/ociruntime/cmd/ociruntime")
+	return bin, Build(bin)
+}
+
+// Build makes the runtime as `make build` does, but for its version.
+func Build(bin string) error {
+	flags := "-s -w"
+	if goruntime.GOARCH == "amd64" || goruntime.GOARCH == "arm64" {
+		flags += " -E ociruntime_start"
+	}
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", bin, "github.com/ociruntime/ociruntime/cmd/ociruntime")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
+		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	return bin, nil
+	return nil
 }
 
 // superviseTests starts this program again as the inner process, reaps

@@ -36,7 +36,7 @@ func TestFastStartLeavesNoTrace(t *testing.T) {
 		for _, kind := range hookKinds {
 			lines := strings.Split(strings.TrimSpace(readFile(t, outside+"."+kind)), "\n")
 			if len(lines) < 2 || lines[0] != "70000" || lines[1] != "345" {
-				t.Errorf("timer slack and limit of open files of a %s hook: %q", kind, lines)
+				t.Fatalf("timer slack and limit of open files of a %s hook: %q", kind, lines)
 			}
 			variables := slices.DeleteFunc(lines[2:], func(v string) bool {
 				return strings.HasPrefix(v, "PWD=") || strings.HasPrefix(v, "SHLVL=") || strings.HasPrefix(v, "_=")
