@@ -65,7 +65,7 @@ func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, err
 	defer func() { c.network.Close() }()
 	if specconv.MakesNetwork(o.Spec) && facts.IdleProcessor() {
 		// Without privileges it fails, and the plan has the init try instead, as it does where all processors are busy.
-		c.network, _ = kernel.MakeAhead(unix.CLONE_NEWNET, "net")
+		c.network, _ = kernel.MakeNetwork()
 	}
 	end := c.trace.Span("default", "compile the plan")
 	err := c.compile()

@@ -54,7 +54,8 @@ type Input struct {
 	Preserve     int
 	ListenFDs    int
 	Trace        bool
-	// NetworkMade says that the new network namespace, which belongs to the runtime's user namespace, has been made already: see MakesNetwork.
+	// NetworkMade says that the new network namespace, which belongs to the runtime's user namespace, has been made already, with its loopback device
+	// up: see MakesNetwork.
 	NetworkMade bool
 	// Warn is told what is left out of the plan without being an error; nil drops it.
 	Warn func(string)

@@ -58,7 +58,7 @@ func (c *compiler) enterNamespaces() error {
 	rest := c.ns.created &^ (unix.CLONE_NEWUSER | unix.CLONE_NEWTIME | unix.CLONE_NEWCGROUP)
 	if c.in.NetworkMade {
 		rest &^= unix.CLONE_NEWNET
-		c.Step("linux.namespaces", "enter the network namespace that was made meanwhile",
+		c.Step("linux.namespaces", "enter the network namespace that was made meanwhile, with its loopback device up",
 			plan.Setns(c.File(plan.File{Name: FileNetwork, From: "linux.namespaces"}), plan.As(unix.CLONE_NEWNET, plan.AsClone)))
 	}
 	c.oomScore()
@@ -217,7 +217,7 @@ func (c *compiler) identity() error {
 	if d := c.spec.Domainname; d != "" {
 		c.Step("domainname", "set the domain name to "+d, plan.Sys(plan.SysSetdomainname, plan.Str(d), plan.Num(int64(len(d)))))
 	}
-	if c.ns.created&unix.CLONE_NEWNET != 0 {
+	if c.ns.created&unix.CLONE_NEWNET != 0 && !c.in.NetworkMade {
 		c.loopback()
 	}
 	c.netDevices()

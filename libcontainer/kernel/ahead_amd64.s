@@ -1,10 +1,11 @@
 #include "textflag.h"
 
-// func cloneUnshare(flags uintptr, path *byte, result *int64) (pid int64)
-TEXT ·cloneUnshare(SB), NOSPLIT, $16-32
+// func cloneUnshare(flags uintptr, path, ifreq *byte, result *int64) (pid int64)
+TEXT ·cloneUnshare(SB), NOSPLIT, $16-40
 	MOVQ flags+0(FP), R12
 	MOVQ path+8(FP), R13
-	MOVQ result+16(FP), BX
+	MOVQ ifreq+16(FP), R9
+	MOVQ result+24(FP), BX
 
 	// Every signal is blocked, for the child inherits that: on our memory, but not one of Go's threads, it must never run a handler.
 	MOVQ $-1, AX
@@ -34,7 +35,7 @@ TEXT ·cloneUnshare(SB), NOSPLIT, $16-32
 	MOVL $8, R10
 	MOVL $14, AX
 	SYSCALL
-	MOVQ R12, pid+24(FP)
+	MOVQ R12, pid+32(FP)
 	RET
 
 child:
@@ -43,6 +44,31 @@ child:
 	SYSCALL
 	TESTQ AX, AX
 	JNE   done
+	TESTQ R9, R9
+	JEQ   open
+
+	MOVL  $2, DI       // AF_INET
+	MOVL  $0x80002, SI // SOCK_DGRAM|SOCK_CLOEXEC
+	XORL  DX, DX
+	MOVL  $41, AX      // socket
+	SYSCALL
+	TESTQ AX, AX
+	JLT   done
+	MOVQ  AX, R12
+	MOVQ  AX, DI
+	MOVL  $0x8914, SI  // SIOCSIFFLAGS
+	MOVQ  R9, DX
+	MOVL  $16, AX      // ioctl
+	SYSCALL
+	MOVQ  AX, R9
+	MOVQ  R12, DI
+	MOVL  $3, AX       // close
+	SYSCALL
+	MOVQ  R9, AX
+	TESTQ AX, AX
+	JNE   done
+
+open:
 	MOVQ  $-100, DI // AT_FDCWD
 	MOVQ  R13, SI
 	MOVL  $0x80000, DX // O_CLOEXEC

@@ -1,10 +1,11 @@
 #include "textflag.h"
 
-// func cloneUnshare(flags uintptr, path *byte, result *int64) (pid int64)
-TEXT ·cloneUnshare(SB), NOSPLIT, $16-32
+// func cloneUnshare(flags uintptr, path, ifreq *byte, result *int64) (pid int64)
+TEXT ·cloneUnshare(SB), NOSPLIT, $16-40
 	MOVD flags+0(FP), R19
 	MOVD path+8(FP), R20
-	MOVD result+16(FP), R21
+	MOVD ifreq+16(FP), R22
+	MOVD result+24(FP), R21
 
 	// Every signal is blocked, for the child inherits that: on our memory, but not one of Go's threads, it must never run a handler.
 	MOVD $-1, R0
@@ -33,7 +34,7 @@ TEXT ·cloneUnshare(SB), NOSPLIT, $16-32
 	MOVD $8, R3
 	MOVD $135, R8
 	SVC
-	MOVD R19, pid+24(FP)
+	MOVD R19, pid+32(FP)
 	RET
 
 child:
@@ -41,6 +42,27 @@ child:
 	MOVD $97, R8 // unshare
 	SVC
 	CBNZ R0, done
+	CBZ  R22, open
+
+	MOVD $2, R0       // AF_INET
+	MOVD $0x80002, R1 // SOCK_DGRAM|SOCK_CLOEXEC
+	MOVD ZR, R2
+	MOVD $198, R8     // socket
+	SVC
+	TBNZ $63, R0, done
+	MOVD R0, R19
+	MOVD $0x8914, R1  // SIOCSIFFLAGS
+	MOVD R22, R2
+	MOVD $29, R8      // ioctl
+	SVC
+	MOVD R0, R22
+	MOVD R19, R0
+	MOVD $57, R8      // close
+	SVC
+	MOVD R22, R0
+	CBNZ R0, done
+
+open:
 	MOVD $-100, R0 // AT_FDCWD
 	MOVD R20, R1
 	MOVD $0x80000, R2 // O_CLOEXEC

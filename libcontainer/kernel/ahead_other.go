@@ -7,8 +7,8 @@ import "golang.org/x/sys/unix"
 // Ahead would be a namespace that is being made in the background.
 type Ahead struct{}
 
-// MakeAhead says ENOSYS.
-func MakeAhead(uintptr, string) (*Ahead, error) { return nil, unix.ENOSYS }
+// MakeNetwork says ENOSYS.
+func MakeNetwork() (*Ahead, error) { return nil, unix.ENOSYS }
 
 // Take says ENOSYS.
 func (*Ahead) Take() (int, error) { return -1, unix.ENOSYS }
