@@ -36,11 +36,7 @@ func makeRootfs(dir string) error {
 			return err
 		}
 	}
-	data, err := os.ReadFile(bin)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "bin/busybox"), data, 0o755); err != nil {
+	if err := harness.CopyFile(bin, filepath.Join(dir, "bin/busybox"), 0o755); err != nil {
 		return err
 	}
 	for _, applet := range []string{"sh", "true", "sleep"} {

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -153,6 +154,9 @@ func (l *runtimeList) Set(text string) error {
 }
 
 func (l *runtimeList) add(name, path string) error {
+	if slices.ContainsFunc(*l, func(r *runtime) bool { return r.name == name }) {
+		return fmt.Errorf("two runtimes are called %s", name)
+	}
 	full, err := exec.LookPath(path)
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	goruntime "runtime"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ociruntime/ociruntime/tests/harness"
 )
 
 func lockThread() { goruntime.LockOSThread() }
@@ -57,18 +58,9 @@ func (r *runtime) install(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	from, err := os.Open(r.path)
-	if err != nil {
-		return err
-	}
-	defer from.Close()
+	from := r.path
 	r.path = filepath.Join(dir, r.name)
-	to, err := os.OpenFile(r.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(to, from)
-	return errors.Join(err, to.Close())
+	return harness.CopyFile(from, r.path, 0o755)
 }
 
 func (e *env) rootfs() string { return filepath.Join(e.dir, "rootfs") }

@@ -178,7 +178,7 @@ func (b *Bundle) InstallProbe(name string) *Bundle {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if err := copyFile(self, filepath.Join(b.Rootfs, "probe"), 0o755); err != nil {
+	if err := CopyFile(self, filepath.Join(b.Rootfs, "probe"), 0o755); err != nil {
 		b.t.Fatal(err)
 	}
 	b.Spec.Process.Env = append(b.Spec.Process.Env, probeEnv+"="+name)

@@ -73,7 +73,7 @@ func busyboxCopy(t T, bin string) string {
 	if _, err := os.Stat(name); err == nil {
 		return name
 	}
-	if err := copyFile(bin, name, 0o755); err != nil {
+	if err := CopyFile(bin, name, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return name
@@ -98,7 +98,7 @@ func chown(t T, dir string, id int) {
 			}
 			copies[stat.Ino] = name
 			fresh := name + ".copy"
-			if err := copyFile(name, fresh, os.FileMode(stat.Mode&0o777)); err != nil {
+			if err := CopyFile(name, fresh, os.FileMode(stat.Mode&0o777)); err != nil {
 				return err
 			}
 			if err := os.Rename(fresh, name); err != nil {
@@ -218,7 +218,8 @@ func notWhileForking(write func() error) error {
 	return write()
 }
 
-func copyFile(from, to string, mode os.FileMode) error {
+// CopyFile copies a program that is then executed.
+func CopyFile(from, to string, mode os.FileMode) error {
 	return notWhileForking(func() error { return copyData(from, to, mode) })
 }
 
