@@ -278,7 +278,7 @@ func (c *compiler) empty(ops *[]plan.Op) plan.Reg {
 		return c.Reg()
 	}
 	r := c.tmp()
-	*ops = append(*ops, plan.SetReg(r, plan.Int(plan.Unset, "unset")))
+	*ops = append(*ops, unset(r)...)
 	return r
 }
 

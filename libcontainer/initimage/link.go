@@ -145,7 +145,7 @@ func (l *linker) arg(a plan.Arg) (uint64, error) {
 // op writes the table entry; its layout is documented at kernel.OpSize.
 func (l *linker) op(at int, o *plan.Op) error {
 	if len(o.Args) > 6 || !o.Allow.Fits() {
-		return fmt.Errorf("%s has %d arguments, or too many allowed errnos; there is room for 6 and %d", o.Call, len(o.Args), o.Allow.Len())
+		return fmt.Errorf("%s has %d arguments, or too many allowed errnos; there is room for 6 and %d", o.Call, len(o.Args), plan.MaxErrnos)
 	}
 	kind, number, err := encodeCall(o)
 	if err != nil {

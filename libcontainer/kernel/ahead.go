@@ -3,7 +3,6 @@
 package kernel
 
 import (
-	"encoding/binary"
 	"errors"
 
 	"golang.org/x/sys/unix"
@@ -12,15 +11,15 @@ import (
 // cloneUnshare starts a process on our memory and descriptors that calls unshare(flags), brings up the network device in ifreq unless that is nil,
 // opens the file path (NUL-terminated), leaves the descriptor or a negated errno in result, and ends. It touches no stack and gets no
 // signals. The return value is its pid or a negated errno.
-func cloneUnshare(flags uintptr, path, ifreq *byte, result *int64) (pid int64)
+func cloneUnshare(flags uintptr, path *byte, ifreq *unix.Ifreq, result *int64) (pid int64)
 
 // Ahead is a namespace that is being made while the caller does something else: the kernel takes as long for a network namespace as
 // the rest of a container's creation needs on our side.
 type Ahead struct {
 	pid    int
 	path   []byte
-	ifreq  [40]byte // struct ifreq: the name in 16 bytes, then the flags
-	result int64    // a descriptor or a negated errno, once the process has ended
+	ifreq  *unix.Ifreq
+	result int64 // a descriptor or a negated errno, once the process has ended
 }
 
 // MakeNetwork begins to make a network namespace with its loopback device up. Close has to be called in any case.
@@ -29,13 +28,14 @@ func MakeNetwork() (*Ahead, error) { return makeAhead(unix.CLONE_NEWNET, "net", 
 // makeAhead begins to make a namespace; file is the one that stands for it in /proc/self/ns.
 func makeAhead(flag uintptr, file, device string) (*Ahead, error) {
 	a := &Ahead{path: append([]byte("/proc/self/ns/"+file), 0), result: -int64(unix.EINTR)}
-	var ifreq *byte
 	if device != "" {
-		ifreq = &a.ifreq[0]
-		copy(a.ifreq[:unix.IFNAMSIZ-1], device)
-		binary.NativeEndian.PutUint16(a.ifreq[unix.IFNAMSIZ:], unix.IFF_UP)
+		var err error
+		if a.ifreq, err = unix.NewIfreq(device); err != nil {
+			return nil, err
+		}
+		a.ifreq.SetUint16(unix.IFF_UP)
 	}
-	pid := cloneUnshare(flag, &a.path[0], ifreq, &a.result)
+	pid := cloneUnshare(flag, &a.path[0], a.ifreq, &a.result)
 	if pid < 0 {
 		return nil, unix.Errno(-pid)
 	}

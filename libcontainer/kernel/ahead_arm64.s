@@ -1,6 +1,6 @@
 #include "textflag.h"
 
-// func cloneUnshare(flags uintptr, path, ifreq *byte, result *int64) (pid int64)
+// func cloneUnshare(flags uintptr, path *byte, ifreq *unix.Ifreq, result *int64) (pid int64)
 TEXT ·cloneUnshare(SB), NOSPLIT, $16-40
 	MOVD flags+0(FP), R19
 	MOVD path+8(FP), R20

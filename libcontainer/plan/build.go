@@ -113,10 +113,10 @@ func (o Op) Into(r Reg) Op { o.Out = r; return o }
 // Allowing names errnos that are fine.
 func (o Op) Allowing(e ...unix.Errno) Op {
 	for _, errno := range e {
-		if n := o.Allow.Len(); n < len(o.Allow.list) {
+		if n := o.Allow.Len(); n < MaxErrnos {
 			o.Allow.list[n] = uint16(min(errno, 0xffff)) // Check refuses what is no errno
 		}
-		o.Allow.n = min(o.Allow.n, uint8(len(o.Allow.list))) + 1
+		o.Allow.n = min(o.Allow.n, MaxErrnos) + 1
 	}
 	return o
 }

@@ -230,7 +230,7 @@ func (c *checker) shape() {
 		c.errorf("has %d arguments; there is room for 6", len(o.Args))
 	}
 	if !o.Allow.Fits() {
-		c.errorf("allows more than the %d errnos that there is room for", o.Allow.Len())
+		c.errorf("allows more than the %d errnos that there is room for", MaxErrnos)
 	}
 	info := &callTable[o.Call]
 	if least := max(info.paths[0].path, info.paths[1].path, info.nofollow, info.cloexec, info.addr, info.length); len(o.Args) < int(least) {

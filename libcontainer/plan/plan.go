@@ -117,17 +117,20 @@ type Op struct {
 	Msg string
 }
 
-// Errnos are up to five errnos, as many as the image's table of ops has room for.
+// MaxErrnos is the number of errnos that the image's table of ops has room for.
+const MaxErrnos = 5
+
+// Errnos are up to MaxErrnos errnos.
 type Errnos struct {
-	n    uint8 // 6 when more than five were asked for
-	list [5]uint16
+	n    uint8 // MaxErrnos+1 when more were asked for
+	list [MaxErrnos]uint16
 }
 
 // Fits reports whether there is room for all errnos.
-func (e *Errnos) Fits() bool { return int(e.n) <= len(e.list) }
+func (e *Errnos) Fits() bool { return e.n <= MaxErrnos }
 
 // Len is the number of errnos.
-func (e *Errnos) Len() int { return min(int(e.n), len(e.list)) }
+func (e *Errnos) Len() int { return min(int(e.n), MaxErrnos) }
 
 // At is errno i.
 func (e *Errnos) At(i int) unix.Errno { return unix.Errno(e.list[i]) }

@@ -1,6 +1,6 @@
 // Package rawfile reads small files with nothing but the system calls that it takes. An os.File costs each of them half a dozen more (Go's poller
 // tries to take it, and is set up for that), an object with a finalizer, and a buffer that nobody uses again: 10 µs, of which
-// a command has a dozen. Only reading a whole file by its name or from a descriptor comes in.
+// a command has a dozen. Only reading a whole file by its name comes in.
 package rawfile
 
 import (
@@ -19,15 +19,15 @@ func Read(name string) ([]byte, error) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
 	defer unix.Close(fd)
-	data, err := All(fd)
+	data, err := all(fd)
 	if err != nil {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
 	}
 	return data, nil
 }
 
-// All is what there is from the descriptor's position on.
-func All(fd int) ([]byte, error) {
+// all is what there is from the descriptor's position on.
+func all(fd int) ([]byte, error) {
 	var data []byte
 	var buf [4096]byte // on the stack, whose pages are there already
 	for {

@@ -11,3 +11,10 @@
 DATA added<>+0(SB)/8, $"GOMAXPRO"
 DATA added<>+8(SB)/8, $"CS=01\x00\x00\x00"
 GLOBL added<>(SB), RODATA, $16
+
+// What the caller had. Before the runtime has begun there is no other place for it.
+GLOBL limit<>(SB), NOPTR, $16 // struct rlimit: the soft and the hard limit of open files
+GLOBL slack<>(SB), NOPTR, $8
+GLOBL flags<>(SB), NOPTR, $8  // which of the two are known
+
+GLOBL lowered<>(SB), NOPTR, $16

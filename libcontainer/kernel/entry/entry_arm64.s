@@ -1,13 +1,6 @@
 #include "textflag.h"
 #include "entry.h"
 
-// What the caller had. Before the runtime has begun there is no other place for it.
-GLOBL limit<>(SB), NOPTR, $16 // struct rlimit: the soft and the hard limit of open files
-GLOBL slack<>(SB), NOPTR, $8
-GLOBL flags<>(SB), NOPTR, $8  // which of the two are known
-
-GLOBL lowered<>(SB), NOPTR, $16
-
 // The kernel leaves argc, argv, 0, envp, 0 and the auxiliary vector at RSP, one word each.
 TEXT ociruntime_start(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	MOVD $ACTIVE, R19
@@ -102,9 +95,4 @@ TEXT ·RestoreSlack(SB), NOSPLIT, $0
 	SVC
 
 done:
-	RET
-
-// func growStack()
-// The assembler puts the check for room in front of a frame this large; nothing of it is touched.
-TEXT ·growStack(SB), 0, $24576-0
 	RET
