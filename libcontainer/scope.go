@@ -102,7 +102,7 @@ func (s *scope) release() {
 	if s == nil || s.placeholder == nil {
 		return
 	}
-	s.placeholder.Kill()
+	_ = s.placeholder.Kill() // without us it ends as well
 	s.placeholder.Close()
 	s.placeholder = nil
 }

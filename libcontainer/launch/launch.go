@@ -42,13 +42,12 @@ type Config struct {
 
 // Process is a started init. Its methods are for one goroutine.
 type Process struct {
-	plan   *plan.Plan
-	sock   *os.File
-	page   []byte
-	image  int  // pid of the image as it was started
-	child  int  // pid of the process that it spawned, 0 until known
-	reaped bool // image has been waited for
-	pidAt  int  // where the page has the pid of the child that the image spawns, 0 if it does not
+	plan    *plan.Plan
+	sock    *os.File
+	page    []byte
+	image   child // as it was started
+	spawned child // what it has spawned; the pid is 0 until it is known
+	pidAt   int   // where the page has the pid of the child that the image spawns, 0 if it does not
 }
 
 // Start links the plan, starts the image and returns while it runs.
@@ -169,28 +168,31 @@ func (p *Process) forkExec(c *Config, files []uintptr, image *os.File) error {
 	}
 	path := fmt.Sprintf("/proc/self/fd/%d", fd)
 	entry.RestoreSlack()
-	p.image, err = syscall.ForkExec(path, []string{"ociruntime", "init"}, attr)
+	pid, err := syscall.ForkExec(path, []string{"ociruntime", "init"}, attr)
 	if err != nil {
-		p.image = 0
 		what := "start the init image"
 		if c.Plan.Clone != 0 {
 			what += " in new namespaces (" + plan.CloneText(c.Plan.Clone) + ")"
 		}
 		return fmt.Errorf("%s: %w", what, refusal.Explain(call, err))
 	}
+	p.image.pid = pid
 	return nil
 }
 
 // Pid is the init's process id as the host sees it: the image itself, or, once it has spawned one, its child in the container's pid
 // namespace.
-func (p *Process) Pid() int {
-	if p.child == 0 && p.pidAt != 0 && p.page != nil {
-		p.child = int(binary.NativeEndian.Uint32(p.page[p.pidAt:]))
+func (p *Process) Pid() int { return p.program().pid }
+
+// program is the process that becomes the user's program, as far as it is known.
+func (p *Process) program() *child {
+	if p.spawned.pid == 0 && p.pidAt != 0 && p.page != nil {
+		p.spawned.pid = int(binary.NativeEndian.Uint32(p.page[p.pidAt:]))
 	}
-	if p.child != 0 {
-		return p.child
+	if p.spawned.pid != 0 {
+		return &p.spawned
 	}
-	return p.image
+	return &p.image
 }
 
 // SetHome gives the init the environment entry that it could not know when it was linked, "HOME=…".

@@ -67,7 +67,7 @@ func TestPlanEndsInTheProgram(t *testing.T) {
 	if len(met) != 1 || met[0] != "greet" {
 		t.Errorf("host steps: %v", met)
 	}
-	if _, err := wait(p.Pid(), 0); err != nil {
+	if _, err := p.Wait(); err != nil {
 		t.Error(err)
 	}
 }
@@ -113,8 +113,8 @@ func TestSpawnedChildIsOurs(t *testing.T) {
 	b.Host("look", "hooks", "look")
 	p, r := start(t, program(b, "/bin/echo", "child"), nil)
 	err := p.Serve(func(*plan.Step, []*os.File) error {
-		if p.Pid() == 0 || p.Pid() == p.image {
-			t.Errorf("pid %d, image %d", p.Pid(), p.image)
+		if p.Pid() == 0 || p.Pid() == p.image.pid {
+			t.Errorf("pid %d, image %d", p.Pid(), p.image.pid)
 		}
 		return nil
 	})
@@ -124,7 +124,7 @@ func TestSpawnedChildIsOurs(t *testing.T) {
 	if got := output(t, r); got != "child\n" {
 		t.Errorf("the program wrote %q", got)
 	}
-	if s, err := wait(p.Pid(), 0); err != nil || s.ExitStatus() != 0 {
+	if s, err := p.Wait(); err != nil || s.ExitStatus() != 0 {
 		t.Errorf("wait: %v %v", s, err)
 	}
 }
@@ -138,6 +138,41 @@ func TestKilledInitIsNamed(t *testing.T) {
 	var k *KilledError
 	if !errors.As(err, &k) || !k.Killed(unix.SIGKILL) || !strings.Contains(err.Error(), "SIGKILL") {
 		t.Errorf("error: %v", err)
+	}
+}
+
+// An init that waits for an answer does not end by itself when the host fails.
+func TestUnansweredInitIsKilled(t *testing.T) {
+	for _, spawns := range []bool{false, true} {
+		b := plan.NewBuilder()
+		b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
+		if spawns {
+			b.Step("linux.namespaces", "spawn", b.SpawnChild(0, nil))
+		}
+		b.Host("first", "hooks", "lose the socket")
+		b.Step("default", "close descriptors on exec", plan.CloseOnExecFrom(3))
+		b.Host("second", "hooks", "never come to this")
+		p, _ := start(t, program(b, "/bin/true"), nil)
+		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sock := p.sock
+		err = p.Serve(func(s *plan.Step, _ []*os.File) error {
+			if s.Do != "first" {
+				t.Errorf("host step %q", s.Do)
+			}
+			p.sock = null
+			return nil
+		})
+		if !errors.Is(err, unix.ENOTSOCK) {
+			t.Errorf("error: %v", err)
+		}
+		p.sock = sock
+		null.Close()
+		if !p.image.reaped || spawns && !p.spawned.reaped {
+			t.Errorf("processes left: %+v, %+v", p.image, p.spawned)
+		}
 	}
 }
 

@@ -12,19 +12,20 @@ import (
 )
 
 // Serve meets the init at each rendezvous in turn and calls do for every host step there. It returns nil when the user's program has
-// been executed or, for a plan that waits for `start`, when the last rendezvous is over. On any error the init is dead
-// and reaped when Serve returns.
+// been executed or, for a plan that waits for `start`, when the last rendezvous is over. On any error, of the init's or of ours, the init is
+// dead and reaped when Serve returns.
 //
 // files are the descriptors that the init brought to the rendezvous; Serve closes them.
 func (p *Process) Serve(do func(s *plan.Step, files []*os.File) error) error {
 	err := p.serve(do)
 	if err == nil && p.pidAt != 0 {
-		err = p.reapImage()
+		// The image that spawned the init left as soon as its child existed.
+		err = p.image.wait(0)
 	}
 	if err != nil {
-		p.Kill()
+		return errors.Join(err, p.Kill())
 	}
-	return err
+	return nil
 }
 
 func (p *Process) serve(do func(*plan.Step, []*os.File) error) error {
@@ -33,7 +34,7 @@ func (p *Process) serve(do func(*plan.Step, []*os.File) error) error {
 			return err
 		}
 		if _, err := p.sock.Write([]byte{0}); err != nil {
-			return p.gone()
+			return p.lost("answer", err)
 		}
 	}
 	if p.plan.Waits {
@@ -66,7 +67,9 @@ func (p *Process) meet(group []*plan.Step, do func(*plan.Step, []*os.File) error
 		defer f.Close()
 	}
 	switch {
-	case err != nil || n == 0:
+	case err != nil:
+		return p.lost("hear from", err)
+	case n == 0:
 		return p.gone()
 	case n == len(b):
 		return p.stepError(ReadProgress(b[:]))
@@ -164,6 +167,15 @@ func read(f *os.File, b []byte) (int, error) {
 	return n, err
 }
 
+// lost explains a failure to talk to the init. The socket itself says when the init is gone; whatever else fails is the host's affair, and
+// the init may be waiting still.
+func (p *Process) lost(what string, err error) error {
+	if errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) {
+		return p.gone()
+	}
+	return fmt.Errorf("%s the container's init: %w", what, err)
+}
+
 // gone explains an init that went away without a report.
 func (p *Process) gone() error {
 	op, errno := p.Progress()
@@ -172,12 +184,11 @@ func (p *Process) gone() error {
 	}
 	e := &KilledError{}
 	e.Step, _ = p.plan.At(op)
-	pid := p.Pid()
-	if pid == p.image {
-		p.reaped = true
-	}
-	e.Status, _ = wait(pid, 0)
-	return e
+	// The socket is closed a moment before the process can be waited for. One that lives on without it is of no use.
+	c := p.program()
+	err := c.kill()
+	e.Status = c.status
+	return errors.Join(e, err)
 }
 
 // KilledError says that the init ended without reporting an error: somebody or the kernel killed it.

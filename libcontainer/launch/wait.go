@@ -3,52 +3,74 @@ package launch
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// wait is wait4(2) for one of our children, past interruptions.
-func wait(pid int, options int) (unix.WaitStatus, error) {
-	for {
-		var s unix.WaitStatus
-		_, err := unix.Wait4(pid, &s, options, nil)
-		if !errors.Is(err, unix.EINTR) {
-			return s, err
-		}
-	}
+// deathTimeout is how long a process may take to die of SIGKILL. One in a frozen cgroup v1, or in an uninterruptible wait, dies later
+// or never.
+const deathTimeout = 10 * time.Second
+
+// child is a process that we have started. Until it is reaped here, its pid can't be anybody else's.
+type child struct {
+	pid    int
+	reaped bool
+	status unix.WaitStatus // once reaped
 }
 
-// reapImage collects the image that spawned the init: it left as soon as its child existed.
-func (p *Process) reapImage() error {
-	if p.reaped || p.image == 0 {
-		return nil
-	}
-	p.reaped = true
-	if _, err := wait(p.image, 0); err != nil {
-		return fmt.Errorf("wait for the first process of the init: %w", err)
+// wait reaps the process. With WNOHANG one that still runs stays unreaped.
+func (c *child) wait(options int) error {
+	for !c.reaped && c.pid > 0 {
+		pid, err := unix.Wait4(c.pid, &c.status, options, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return fmt.Errorf("wait for process %d: %w", c.pid, err)
+		case pid == 0:
+			return nil
+		default:
+			c.reaped = true
+		}
 	}
 	return nil
 }
 
-// Kill ends and reaps every process of the launch. They are our unreaped children, so that their pids can't be anyone else's.
-func (p *Process) Kill() {
-	if p.image > 0 && !p.reaped {
-		_ = unix.Kill(p.image, unix.SIGKILL)
-		_ = p.reapImage()
+// kill ends and reaps the process. The status of one that has ended already stays what it was.
+func (c *child) kill() error {
+	if c.reaped || c.pid <= 0 {
+		return nil
 	}
-	// Only now is the spawned child's pid final: the kernel has written it, or never will.
-	if pid := p.Pid(); pid != p.image {
-		_ = unix.Kill(pid, unix.SIGKILL)
-		_, _ = wait(pid, 0)
+	if err := unix.Kill(c.pid, unix.SIGKILL); err != nil {
+		return fmt.Errorf("kill process %d: %w", c.pid, err)
 	}
+	deadline := time.Now().Add(deathTimeout)
+	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
+		if err := c.wait(unix.WNOHANG); err != nil || c.reaped {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("process %d was sent SIGKILL and has not ended (is its cgroup frozen?)", c.pid)
+		}
+		time.Sleep(pause)
+	}
+}
+
+// Kill ends and reaps every process of the launch.
+func (p *Process) Kill() error {
+	// Only when the image is gone is the spawned child's pid final: the kernel has written it by then, or never will.
+	err := p.image.kill()
+	if c := p.program(); c != &p.image {
+		err = errors.Join(err, c.kill())
+	}
+	return err
 }
 
 // Wait waits for the user's program, once Serve has returned.
 func (p *Process) Wait() (unix.WaitStatus, error) {
-	if p.Pid() == p.image {
-		p.reaped = true
-	}
-	return wait(p.Pid(), 0)
+	c := p.program()
+	err := c.wait(0)
+	return c.status, err
 }
 
 // Close releases the host's side; the init goes on.
