@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ociruntime/ociruntime/libcontainer/cgroups/systemd/dbus"
+	godbus "github.com/godbus/dbus/v5"
 )
 
 // AnnotationPrefix begins annotations that set any property of the unit. The rest of the key is the property's name, the value is
@@ -26,7 +26,7 @@ func FromAnnotations(annotations map[string]string) ([]Property, error) {
 		if len(name) < 3 || strings.ContainsFunc(name, func(r rune) bool { return r|0x20 < 'a' || r|0x20 > 'z' }) {
 			return nil, fmt.Errorf("%s: %q is not the name of a systemd property", place, name)
 		}
-		value, err := dbus.ParseVariant(annotations[key])
+		value, err := godbus.ParseVariant(annotations[key], godbus.Signature{})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %q is not a value in GVariant text format: %w", place, annotations[key], err)
 		}
@@ -40,7 +40,7 @@ func FromAnnotations(annotations map[string]string) ([]Property, error) {
 
 // toMicroseconds renames a property in seconds, "TimeoutStopSec", to what it is called on D-Bus. The letter in front tells it from
 // the "USec" of a name that is right already.
-func toMicroseconds(name string, value dbus.Variant) (string, dbus.Variant, error) {
+func toMicroseconds(name string, value godbus.Variant) (string, godbus.Variant, error) {
 	stem, ok := strings.CutSuffix(name, "Sec")
 	if !ok || stem == "" || stem[len(stem)-1] < 'a' || stem[len(stem)-1] > 'z' {
 		return name, value, nil
@@ -62,7 +62,7 @@ func toMicroseconds(name string, value dbus.Variant) (string, dbus.Variant, erro
 	case uint64:
 		us = v * second
 	default:
-		return "", dbus.Variant{}, fmt.Errorf("%s is not a number of seconds", value)
+		return "", godbus.Variant{}, fmt.Errorf("%s is not a number of seconds", value)
 	}
-	return stem + "USec", dbus.MakeVariant(us), nil
+	return stem + "USec", godbus.MakeVariant(us), nil
 }

@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,14 +10,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ociruntime/ociruntime/libcontainer/cgroups/systemd/dbus"
+	"github.com/coreos/go-systemd/v22/dbus"
+	godbus "github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
 )
 
-const (
-	service          = "org.freedesktop.systemd1"
-	managerPath      = "/org/freedesktop/systemd1"
-	managerInterface = "org.freedesktop.systemd1.Manager"
-)
+const service = "org.freedesktop.systemd1"
 
 // jobTimeout is how long systemd may take for one thing.
 const jobTimeout = 30 * time.Second
@@ -28,7 +27,7 @@ func (m *Manager) addresses() (direct, bus string) {
 		if bus == "" {
 			bus = "unix:path=/run/dbus/system_bus_socket"
 		}
-		return "/run/systemd/private", bus
+		return "unix:path=/run/systemd/private", bus
 	}
 	dir := os.Getenv("XDG_RUNTIME_DIR")
 	if dir == "" {
@@ -36,18 +35,23 @@ func (m *Manager) addresses() (direct, bus string) {
 	}
 	bus = os.Getenv("DBUS_SESSION_BUS_ADDRESS")
 	if bus == "" {
-		bus = "unix:path=" + dbus.EscapeAddress(filepath.Join(dir, "bus"))
+		bus = unixAddress(filepath.Join(dir, "bus"))
 	}
-	return filepath.Join(dir, "systemd/private"), bus
+	return unixAddress(filepath.Join(dir, "systemd/private")), bus
 }
 
-func (m *Manager) dial() error {
+func unixAddress(path string) string {
+	return "unix:path=" + godbus.EscapeBusAddressValue(path)
+}
+
+// connect connects to systemd directly, else over the bus.
+func (m *Manager) connect() error {
 	direct, bus := m.addresses()
-	var err, busErr error
-	if m.conn, err = connect("unix:path="+dbus.EscapeAddress(direct), true); err != nil {
-		m.conn, busErr = connect(bus, false)
+	err := m.connectTo(direct, false)
+	if err == nil {
+		return nil
 	}
-	if busErr != nil {
+	if busErr := m.connectTo(bus, true); busErr != nil {
 		whose := "systemd"
 		if m.user {
 			whose = "the user's systemd (is there a login session, and XDG_RUNTIME_DIR set?)"
@@ -57,148 +61,101 @@ func (m *Manager) dial() error {
 	return nil
 }
 
-func connect(addresses string, direct bool) (*dbus.Conn, error) {
-	c, err := dbus.Dial(addresses, hostUID(), time.Now().Add(jobTimeout))
-	if err != nil || direct {
+func (m *Manager) connectTo(address string, bus bool) error {
+	conn, err := dbus.NewConnection(func() (*godbus.Conn, error) {
+		c, err := dial(address, bus)
+		if err == nil {
+			m.gone = c.Context().Done() // of the second call: the connection that signals come over
+		}
 		return c, err
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", strings.TrimPrefix(address, "unix:path="), err)
 	}
-	if err := listen(c); err != nil {
-		c.Close()
+	m.conn = conn
+	return nil
+}
+
+// dial connects to one address and says who we are. go-systemd would do the same but for the user
+// id: in a user namespace, systemd knows us by the one outside.
+func dial(address string, bus bool) (*godbus.Conn, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer time.AfterFunc(jobTimeout, cancel).Stop()
+	conn, err := godbus.Dial(address, godbus.WithContext(ctx))
+	// The queue of those who want to connect is full, and the kernel does not say when it is not.
+	for errors.Is(err, unix.EAGAIN) && ctx.Err() == nil {
+		time.Sleep(5 * time.Millisecond)
+		conn, err = godbus.Dial(address, godbus.WithContext(ctx))
+	}
+	if err != nil {
 		return nil, err
 	}
-	return c, nil
-}
-
-// listen lets us hear of the ends of jobs: on a bus, systemd sends its signals only if somebody asks, and the bus only to those who
-// want that one. On a direct connection they all come.
-func listen(c *dbus.Conn) error {
-	if err := c.Hello(); err != nil {
-		return err
+	err = conn.Auth([]godbus.Auth{godbus.AuthExternal(strconv.Itoa(hostUID()))})
+	if err == nil && bus {
+		err = conn.Hello()
 	}
-	const rule = "type='signal',sender='" + service + "',path='" + managerPath + "',interface='" + managerInterface + "',member='JobRemoved'"
-	_, err := c.Call(&dbus.Call{
-		Destination: "org.freedesktop.DBus", Path: "/org/freedesktop/DBus", Interface: "org.freedesktop.DBus", Member: "AddMatch",
-		Signature: "s", Body: []any{rule},
-	})
-	if err == nil {
-		_, err = c.Call(method("Subscribe", ""))
+	if err != nil {
+		err = inTime(ctx, err)
+		_ = conn.Close()
+		return nil, err
 	}
-	return err
+	return conn, nil
 }
 
-// method is a call of systemd's manager.
-func method(name string, sig dbus.Signature, body ...any) *dbus.Call {
-	return &dbus.Call{Destination: service, Path: managerPath, Interface: managerInterface, Member: name, Signature: sig, Body: body}
-}
-
-// do does something over the connection, once more after one that systemd has closed, as it does when it executes itself anew.
-func (m *Manager) do(what func(c *dbus.Conn) error) error {
+// do does something over the connection, once more after one that systemd has closed, as it does
+// when it executes itself anew. again says that it is the second time.
+func (m *Manager) do(what func(ctx context.Context, again bool) error) error {
 	if m.conn != nil {
-		m.conn.SetDeadline(time.Now().Add(jobTimeout))
-		err := what(m.conn)
-		if !errors.Is(err, dbus.ErrClosed) {
-			return inTime(err)
+		err := m.once(what, false)
+		if err == nil || m.conn.Connected() || errors.Is(err, context.DeadlineExceeded) {
+			return err
 		}
 		m.Close()
+		if err := m.connect(); err != nil {
+			return err
+		}
+		return m.once(what, true)
 	}
-	if err := m.dial(); err != nil {
+	if err := m.connect(); err != nil {
 		return err
 	}
-	m.conn.SetDeadline(time.Now().Add(jobTimeout))
-	return inTime(what(m.conn))
+	return m.once(what, false)
 }
 
-func inTime(err error) error {
-	if errors.Is(err, dbus.ErrTimeout) {
-		return fmt.Errorf("%w from systemd within %v", err, jobTimeout)
+func (m *Manager) once(what func(ctx context.Context, again bool) error, again bool) error {
+	ctx, cancel := context.WithTimeout(context.Background(), jobTimeout)
+	defer cancel()
+	// Not every call of the library takes a context: that the connection is closed ends all.
+	defer context.AfterFunc(ctx, m.conn.Close)()
+	return inTime(ctx, what(ctx, again))
+}
+
+// inTime words an error after ctx has ended.
+func inTime(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("no answer from systemd within %v: %w", jobTimeout, context.DeadlineExceeded)
 	}
 	return err
 }
 
-// call calls a method whose answer says nothing.
-func (m *Manager) call(name string, sig dbus.Signature, body ...any) error {
-	return m.do(func(c *dbus.Conn) error {
-		_, err := c.Call(method(name, sig, body...))
-		return err
-	})
-}
-
-// job calls a method that starts a job, and waits for the end of the job.
-func (m *Manager) job(name string, sig dbus.Signature, body ...any) error {
-	return m.do(func(c *dbus.Conn) error {
-		answer, err := c.Call(method(name, sig, body...))
-		if err != nil {
-			return err
-		}
-		job, ok := argument[dbus.ObjectPath](answer, 0)
-		if !ok {
-			return fmt.Errorf("systemd's answer to %s names no job", name)
-		}
-		for {
-			ended, err := c.Receive(func(s *dbus.Message) bool {
-				// On a bus, whoever likes may send us this, but only under his own name there, which begins with a colon.
-				foreign := strings.HasPrefix(s.Sender, ":") && s.Sender != answer.Sender
-				return s.IsSignal(managerPath, managerInterface, "JobRemoved") && !foreign
-			})
-			if err != nil {
-				return err
-			}
-			if which, _ := argument[dbus.ObjectPath](ended, 1); which != job {
-				continue
-			}
-			if result, _ := argument[string](ended, 3); result != "done" {
-				return fmt.Errorf("the job ended with %q", result)
-			}
-			return nil
-		}
-	})
-}
-
-// argument is the i-th value of a message, if it is of the type it should be.
-func argument[T any](m *dbus.Message, i int) (value T, ok bool) {
-	if i < len(m.Body) {
-		value, ok = m.Body[i].(T)
-	}
-	return value, ok
-}
-
-// property asks for a property of type s.
-func (m *Manager) property(path dbus.ObjectPath, iface, name string) (value string, err error) {
-	err = m.do(func(c *dbus.Conn) error {
-		answer, err := c.Call(&dbus.Call{
-			Destination: service, Path: path, Interface: "org.freedesktop.DBus.Properties", Member: "Get", Signature: "ss", Body: []any{iface, name},
-		})
-		if err != nil {
-			return err
-		}
-		v, _ := argument[dbus.Variant](answer, 0)
-		var ok bool
-		if value, ok = v.Value().(string); !ok {
-			return fmt.Errorf("systemd's answer for %s is no text", name)
+// wait waits for the end of a job whose result comes over done.
+func (m *Manager) wait(ctx context.Context, done <-chan string) error {
+	select {
+	case result := <-done:
+		if result != "done" {
+			return fmt.Errorf("the job ended with %q", result)
 		}
 		return nil
-	})
-	return value, err
-}
-
-// unitPath is the object of a unit: in its name, all but letters and digits are replaced.
-func unitPath(unit string) dbus.ObjectPath {
-	const hex = "0123456789abcdef"
-	var b strings.Builder
-	b.WriteString(managerPath + "/unit/")
-	for i, c := range []byte(unit) {
-		if c|0x20 >= 'a' && c|0x20 <= 'z' || i > 0 && c >= '0' && c <= '9' {
-			b.WriteByte(c)
-			continue
-		}
-		b.Write([]byte{'_', hex[c>>4], hex[c&15]})
+	case <-m.gone:
+		return godbus.ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return dbus.ObjectPath(b.String())
 }
 
 // errorName is the name of the error that systemd has answered with.
 func errorName(err error) string {
-	var e *dbus.Error
+	var e godbus.Error
 	if errors.As(err, &e) {
 		return strings.TrimPrefix(e.Name, service+".")
 	}

@@ -3,7 +3,7 @@
 //	unit, err := systemd.Parse(cgroupsPath, id, systemd.User())      // pure; "slice:prefix:name"
 //	props, late, err := systemd.Limits(set)                          // pure; what systemd has a property for, for explain too
 //	own, err := systemd.FromAnnotations(spec.Annotations)            // pure; org.systemd.property.*
-//	m, err := systemd.Connect(systemd.User())                        // one connection at a time
+//	m, err := systemd.Connect(systemd.User())                        // over D-Bus, by go-systemd
 //	root, err := m.Root()
 //	dir := unit.Path(root)                                           // the cgroup, for cgroups.Config.Path
 //	err = m.Start(unit, pid, slices.Concat(own, props))              // returns when systemd has made the cgroup and moved pid into it

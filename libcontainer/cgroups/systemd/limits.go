@@ -7,14 +7,15 @@ import (
 	"strconv"
 	"strings"
 
+	godbus "github.com/godbus/dbus/v5"
+
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
-	"github.com/ociruntime/ociruntime/libcontainer/cgroups/systemd/dbus"
 )
 
 // Property is one property of a unit (org.freedesktop.systemd1(5)).
 type Property struct {
 	Name  string
-	Value dbus.Variant
+	Value godbus.Variant
 	From  string // place in config.json
 }
 
@@ -34,10 +35,8 @@ func (p Property) Setting() string {
 		if p.Name == "AllowedCPUs" || p.Name == "AllowedMemoryNodes" {
 			value = cpuList(v)
 		}
-	case []any:
-		if p.Name == "DeviceAllow" && p.Value.Signature() == deviceSignature {
-			value = deviceList(v)
-		}
+	case []deviceRule:
+		value = deviceList(v)
 	}
 	return p.Name + " = " + value
 }
@@ -82,13 +81,13 @@ func Limits(set *cgroups.Settings) (props, late []Property, err error) {
 type limits struct {
 	props         []Property
 	quota, period *cgroups.Write
-	allow         []any  // of DeviceAllow: structs of a device and the access to it
+	allow         []deviceRule
 	lost          string // the place of a device rule that systemd has no words for
 }
 
 // put sets a property; a later line of config.json ("unified") takes the place of an earlier one.
 func (l *limits) put(name string, value any, from string) {
-	l.set(Property{name, dbus.MakeVariant(value), from})
+	l.set(Property{name, godbus.MakeVariant(value), from})
 }
 
 func (l *limits) set(p Property) {
@@ -345,8 +344,8 @@ func (l *limits) device(w *cgroups.Write) {
 	default:
 		device = "/dev/" + kind + "/" + major + ":" + minor
 	}
-	l.allow = append(l.allow, dbus.Struct{device, fields[2]})
-	l.set(Property{"DeviceAllow", dbus.Typed(deviceSignature, slices.Clone(l.allow)), w.From})
+	l.allow = append(l.allow, deviceRule{device, fields[2]})
+	l.put("DeviceAllow", slices.Clone(l.allow), w.From)
 }
 
 func (l *limits) lose(w *cgroups.Write) {
@@ -355,14 +354,14 @@ func (l *limits) lose(w *cgroups.Write) {
 	}
 }
 
-const deviceSignature = "a(ss)"
+// deviceRule is an element of DeviceAllow, of type a(ss).
+type deviceRule struct{ Device, Access string }
 
 // deviceList is "/dev/char/1:3 rwm, char-136 rwm".
-func deviceList(list []any) string {
+func deviceList(list []deviceRule) string {
 	parts := make([]string, len(list))
-	for i, entry := range list {
-		e := entry.(dbus.Struct)
-		parts[i] = e[0].(string) + " " + e[1].(string)
+	for i, rule := range list {
+		parts[i] = rule.Device + " " + rule.Access
 	}
 	return strings.Join(parts, ", ")
 }

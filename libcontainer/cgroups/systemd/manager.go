@@ -1,15 +1,18 @@
 package systemd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/coreos/go-systemd/v22/dbus"
+	godbus "github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
 
-	"github.com/ociruntime/ociruntime/libcontainer/cgroups/systemd/dbus"
 	"github.com/ociruntime/ociruntime/libcontainer/rawfile"
 )
 
@@ -20,6 +23,7 @@ var ErrNotRunning = errors.New("systemd not running on this host, cannot use sys
 type Manager struct {
 	user bool
 	conn *dbus.Conn
+	gone <-chan struct{} // closed when the connection is
 }
 
 // User says whether a user's own systemd is to be asked, not the system's: for everybody but root, and for the root of a user
@@ -54,19 +58,25 @@ func Connect(user bool) (*Manager, error) {
 		return nil, ErrNotRunning
 	}
 	m := &Manager{user: user}
-	if err := m.dial(); err != nil {
+	if err := m.connect(); err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
 // Root asks for the manager's own cgroup, below which its units are: "" or a path that begins with "/".
-func (m *Manager) Root() (string, error) {
-	text, err := m.property(managerPath, managerInterface, "ControlGroup")
+func (m *Manager) Root() (root string, err error) {
+	err = m.do(func(context.Context, bool) error {
+		text, err := m.conn.GetManagerProperty("ControlGroup")
+		if err == nil {
+			root, err = strconv.Unquote(text)
+		}
+		return err
+	})
 	if err != nil {
 		return "", fmt.Errorf("ask systemd for its cgroup: %w", err)
 	}
-	return text, nil
+	return root, nil
 }
 
 // Close ends the connection.
@@ -101,7 +111,23 @@ func (m *Manager) Start(u Unit, pid int, props []Property) error {
 }
 
 func (m *Manager) start(u Unit, pid int, props []Property) error {
-	return m.job("StartTransientUnit", "ssa(sv)a(sa(sv))", u.Name, "replace", m.properties(u, pid, props), []any{})
+	return m.do(func(ctx context.Context, again bool) error {
+		done := make(chan string, 1)
+		_, err := m.conn.StartTransientUnitContext(ctx, u.Name, "replace", unitProperties(u, pid, props), done)
+		if again && errorName(err) == "UnitExists" && m.holds(ctx, u, pid) {
+			return nil // the first call had worked; only its answer was lost with the connection
+		}
+		if err != nil {
+			return err
+		}
+		return m.wait(ctx, done)
+	})
+}
+
+// holds says whether the process is in the unit.
+func (m *Manager) holds(ctx context.Context, u Unit, pid int) bool {
+	name, err := m.conn.GetUnitNameByPID(ctx, uint32(pid))
+	return err == nil && pid != 0 && name == u.Name
 }
 
 // tooNew finds the property of a limit that this systemd is too old for, if that is what err is about. The control file has the limit
@@ -130,34 +156,34 @@ func describe(props []Property) string {
 	return strings.Join(names, " ")
 }
 
-// properties are those that every unit gets, and then the given ones, which win: the values of an a(sv).
-func (m *Manager) properties(u Unit, pid int, props []Property) []any {
-	all := []Property{
-		{Name: "Description", Value: dbus.MakeVariant("container " + strings.TrimSuffix(u.Name, scopeSuffix))},
-		{Name: "CPUAccounting", Value: dbus.MakeVariant(true)},
-		{Name: "MemoryAccounting", Value: dbus.MakeVariant(true)},
-		{Name: "IOAccounting", Value: dbus.MakeVariant(true)},
-		{Name: "TasksAccounting", Value: dbus.MakeVariant(true)},
+// unitProperties are those that every unit gets, and then the given ones, which win.
+func unitProperties(u Unit, pid int, props []Property) []dbus.Property {
+	all := []dbus.Property{
+		dbus.PropDescription("container " + strings.TrimSuffix(u.Name, scopeSuffix)),
+		property("CPUAccounting", true),
+		property("MemoryAccounting", true),
+		property("IOAccounting", true),
+		property("TasksAccounting", true),
 		// Containers outlive the shutdown of ordinary services only if nothing orders them.
-		{Name: "DefaultDependencies", Value: dbus.MakeVariant(false)},
+		property("DefaultDependencies", false),
 	}
 	if u.IsSlice() {
-		all = append(all, Property{Name: "Wants", Value: dbus.MakeVariant([]string{u.Slice})})
+		all = append(all, dbus.PropWants(u.Slice))
 	} else {
-		all = append(all,
-			Property{Name: "Slice", Value: dbus.MakeVariant(u.Slice)},
-			Property{Name: "Delegate", Value: dbus.MakeVariant(true)},
-			Property{Name: "PIDs", Value: dbus.Typed("au", pids(pid))})
+		all = append(all, dbus.PropSlice(u.Slice), property("Delegate", true), dbus.PropPids(uint32(pid)))
 	}
-	return plain(append(all, props...))
+	return append(all, plain(props)...)
 }
 
-func pids(pid int) []any { return []any{uint32(pid)} }
+func property(name string, value any) dbus.Property {
+	return dbus.Property{Name: name, Value: godbus.MakeVariant(value)}
+}
 
-func plain(props []Property) []any {
-	list := make([]any, len(props))
+// plain are the properties without their places in config.json.
+func plain(props []Property) []dbus.Property {
+	list := make([]dbus.Property, len(props))
 	for i, p := range props {
-		list[i] = dbus.Struct{p.Name, p.Value}
+		list[i] = dbus.Property{Name: p.Name, Value: p.Value}
 	}
 	return list
 }
@@ -170,25 +196,37 @@ func (m *Manager) Set(unit string, props []Property) error {
 		return nil
 	}
 	const runtime = true // until the unit ends
-	if err := m.call("SetUnitProperties", "sba(sv)", unit, runtime, plain(props)); err != nil {
+	err := m.do(func(ctx context.Context, _ bool) error {
+		return m.conn.SetUnitPropertiesContext(ctx, unit, runtime, plain(props)...)
+	})
+	if err != nil {
 		return fmt.Errorf("set properties of systemd unit %s (%s): %w", unit, describe(props), err)
 	}
 	return nil
 }
 
 // OutOfMemory says that a scope has ended because the kernel has killed a process of its for want of memory (since systemd 253).
-func (m *Manager) OutOfMemory(unit string) (bool, error) {
-	result, err := m.property(unitPath(unit), service+".Scope", "Result")
+func (m *Manager) OutOfMemory(unit string) (oom bool, err error) {
+	err = m.do(func(ctx context.Context, _ bool) error {
+		result, err := m.conn.GetUnitTypePropertyContext(ctx, unit, "Scope", "Result")
+		if err == nil {
+			oom = result.Value.Value() == "oom-kill"
+		}
+		return err
+	})
 	if err != nil {
 		return false, fmt.Errorf("ask systemd how unit %s has ended: %w", unit, err)
 	}
-	return result == "oom-kill", nil
+	return oom, nil
 }
 
 // Attach moves a process of the caller's into the unit's cgroup, also where the caller has no right to.
 func (m *Manager) Attach(unit string, pid int) error {
 	const subgroup = ""
-	if err := m.call("AttachProcessesToUnit", "ssau", unit, subgroup, pids(pid)); err != nil {
+	err := m.do(func(ctx context.Context, _ bool) error {
+		return m.conn.AttachProcessesToUnit(ctx, unit, subgroup, []uint32{uint32(pid)})
+	})
+	if err != nil {
 		return fmt.Errorf("have systemd move process %d into unit %s: %w", pid, unit, err)
 	}
 	return nil
@@ -196,7 +234,13 @@ func (m *Manager) Attach(unit string, pid int) error {
 
 // Stop ends a unit and makes systemd forget it. One that is gone is fine.
 func (m *Manager) Stop(unit string) error {
-	err := m.job("StopUnit", "ss", unit, "replace")
+	err := m.do(func(ctx context.Context, _ bool) error {
+		done := make(chan string, 1)
+		if _, err := m.conn.StopUnitContext(ctx, unit, "replace", done); err != nil {
+			return err
+		}
+		return m.wait(ctx, done)
+	})
 	if err != nil && errorName(err) != "NoSuchUnit" {
 		return fmt.Errorf("stop systemd unit %s: %w", unit, err)
 	}
@@ -204,7 +248,7 @@ func (m *Manager) Stop(unit string) error {
 }
 
 func (m *Manager) reset(unit string) error {
-	err := m.call("ResetFailedUnit", "s", unit)
+	err := m.do(func(ctx context.Context, _ bool) error { return m.conn.ResetFailedUnitContext(ctx, unit) })
 	if err != nil && errorName(err) != "NoSuchUnit" {
 		return fmt.Errorf("reset systemd unit %s: %w", unit, err)
 	}
