@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 )
 
 // resources checks limits. Zero means "unset" wherever it would be senseless
@@ -42,8 +44,8 @@ func (c *checker) resources(place string, r *specs.LinuxResources) {
 		}
 	}
 	for _, file := range orderedKeys(r.Unified) {
-		if file == "" || file == "." || file == ".." || strings.ContainsAny(file, "/\n\x00") {
-			c.bad(memberPath(place+".unified", file), "must be the name of a file in the cgroup's directory")
+		if err := cgroups.CheckUnified(file); err != nil {
+			c.bad(memberPath(place+".unified", file), "%v", err)
 		}
 	}
 }

@@ -117,6 +117,13 @@ func TestCheckOtherResources(t *testing.T) {
 		{"rdma", rdma("mlx", specs.LinuxRdma{}), "linux.resources.rdma.mlx: must have hcaHandles or hcaObjects"},
 		{"rdma device", rdma("a b", specs.LinuxRdma{HcaObjects: new(uint32(0))}), `linux.resources.rdma["a b"]: not the name of an RDMA device: "a b"`},
 		{"unified", unified("memory.max"), ""},
+		{"unified core limits", func(s *specs.Spec) {
+			s.Linux.Resources.Unified = map[string]string{"cgroup.max.depth": "3", "cgroup.max.descendants": "9", "cgroup.pressure": "0"}
+		}, ""},
+		{"unified core files", func(s *specs.Spec) {
+			s.Linux.Resources.Unified = map[string]string{"cgroup.procs": "1", "cgroup.nonsense": "1"}
+		}, `linux.resources.unified["cgroup.nonsense"]: is not a limit: of cgroup.* only max.depth, max.descendants and pressure can be set; ` +
+			`linux.resources.unified["cgroup.procs"]: is not a limit: of cgroup.* only max.depth, max.descendants and pressure can be set`},
 		{"unified elsewhere", unified("../x"), `linux.resources.unified["../x"]: must be the name of a file in the cgroup's directory`},
 		{"unified up", unified(".."), `linux.resources.unified[".."]: must be the name of a file in the cgroup's directory`},
 		{"cgroupsPath", func(s *specs.Spec) { s.Linux.CgroupsPath = "/a\nb" }, `linux.cgroupsPath: must not have a line break or a zero byte: "/a\nb"`},

@@ -1,6 +1,7 @@
 package cgroups
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -159,8 +160,8 @@ func (c *compiler) unified(res *specs.LinuxResources) error {
 	slices.Sort(keys)
 	for _, key := range keys {
 		from := place + "[" + strconv.Quote(key) + "]"
-		if key == "" || key == "." || key == ".." || strings.ContainsAny(key, "/\x00") {
-			return fmt.Errorf("%s: %q is not the name of a cgroup file", place, key)
+		if err := CheckUnified(key); err != nil {
+			return fmt.Errorf("%s: %w", from, err)
 		}
 		controller, _, _ := strings.Cut(key, ".")
 		switch {
@@ -178,6 +179,21 @@ func (c *compiler) unified(res *specs.LinuxResources) error {
 			}
 			c.put(w)
 		}
+	}
+	return nil
+}
+
+// CheckUnified says what is wrong with a name in linux.resources.unified: it must name a file of a
+// controller. Of the core files cgroup.* only limits are allowed: cgroup.procs would move a process
+// of the host into the container's cgroup, where delete kills it, and the others change what the
+// runtime itself relies on (cgroup.freeze, cgroup.kill, cgroup.type, cgroup.subtree_control).
+func CheckUnified(file string) error {
+	switch {
+	case file == "" || file == "." || file == ".." || strings.ContainsAny(file, "/\n\x00"):
+		return errors.New("must be the name of a file in the cgroup's directory")
+	case file == "cgroup.max.depth" || file == "cgroup.max.descendants" || file == "cgroup.pressure":
+	case file == "cgroup" || strings.HasPrefix(file, "cgroup."):
+		return errors.New("is not a limit: of cgroup.* only max.depth, max.descendants and pressure can be set")
 	}
 	return nil
 }

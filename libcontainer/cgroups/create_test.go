@@ -39,7 +39,7 @@ func TestCreateErrors(t *testing.T) {
 	}{
 		{"no such CPU", `{"cpu":{"cpus":"4000"}}`, "linux.resources.cpu.cpus: write 4000 to ", host},
 		{"no such page size", `{"hugepageLimits":[{"pageSize":"3MB","limit":0}]}`, "not offered by this kernel: it has no huge pages of 3MB", v2},
-		{"no such file", `{"unified":{"cgroup.nonsense":"1"}}`, `linux.resources.unified["cgroup.nonsense"]: open `, v2},
+		{"no such file", `{"unified":{"hugetlb.nonsense":"1"}}`, `linux.resources.unified["hugetlb.nonsense"]: open `, v2},
 		{"bad value", `{"unified":{"cgroup.max.depth":"deep"}}`, `linux.resources.unified["cgroup.max.depth"]: write deep to `, v2},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

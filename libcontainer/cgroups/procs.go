@@ -21,14 +21,12 @@ func (c *Cgroup) Pids() ([]int, error) {
 }
 
 func (n *node) pids() ([]int, error) {
-	dir, err := n.open()
-	if err != nil {
-		if gone(err) {
-			return nil, nil
-		}
-		return nil, err
-	}
-	pids, err := treePids(dir, n.path)
+	var pids []int
+	err := walker{enter: func(dir int) error {
+		list, err := dirPids(dir)
+		pids = append(pids, list...)
+		return err
+	}}.walk(n)
 	if err != nil {
 		return nil, err
 	}
@@ -36,28 +34,30 @@ func (n *node) pids() ([]int, error) {
 	return slices.Compact(pids), nil
 }
 
-func treePids(dir int, path string) ([]int, error) {
-	pids, err := dirPids(dir)
-	if err != nil {
-		if gone(err) {
-			return nil, nil
-		}
-		return nil, fmt.Errorf("list the processes of %s: %w", path, err)
-	}
-	err = children(dir, path, func(child int, name string) error {
-		more, err := treePids(child, path+"/"+name)
-		pids = append(pids, more...)
+// populated says whether a process is in the cgroup or below it, also one that this pid namespace
+// can't see: it has the number 0.
+func (n *node) populated() (bool, error) {
+	found := false
+	err := walker{enter: func(dir int) error {
+		text, _, err := members(dir)
+		found = found || text != ""
 		return err
-	})
-	return pids, err
+	}}.walk(n)
+	return found, err
+}
+
+// members lists a cgroup's own processes, or its threads: in a threaded cgroup only these can be
+// listed.
+func members(dir int) (text string, threads bool, err error) {
+	text, err = readAt(dir, "cgroup.procs")
+	if threads = errors.Is(err, unix.EOPNOTSUPP); threads {
+		text, err = readAt(dir, "cgroup.threads")
+	}
+	return text, threads, err
 }
 
 func dirPids(dir int) ([]int, error) {
-	text, err := readAt(dir, "cgroup.procs")
-	if errors.Is(err, unix.EOPNOTSUPP) {
-		// In a threaded cgroup only threads can be listed; a thread's id stands for its process in kill(2).
-		text, err = readAt(dir, "cgroup.threads")
-	}
+	text, threads, err := members(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +67,9 @@ func dirPids(dir int) ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
+		if pid > 0 && threads {
+			pid = processOf(pid)
+		}
 		if pid > 0 { // 0 is a process that this pid namespace can't see
 			pids = append(pids, pid)
 		}
@@ -74,59 +77,14 @@ func dirPids(dir int) ([]int, error) {
 	return pids, nil
 }
 
-// children calls f for each cgroup directly below dir. One that disappears meanwhile is skipped.
-func children(dir int, path string, f func(child int, name string) error) error {
-	var st unix.Stat_t
-	if err := unix.Fstat(dir, &st); err != nil {
-		return fmt.Errorf("stat %s: %w", path, err)
-	}
-	if st.Nlink == 2 { // kernfs counts a directory's subdirectories here, and most cgroups have none
-		return nil
-	}
-	names, err := subdirs(dir)
-	if err != nil {
-		return fmt.Errorf("list %s: %w", path, err)
-	}
-	for _, name := range names {
-		child, err := openAt(dir, name, unix.O_PATH|unix.O_DIRECTORY)
-		if gone(err) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("open %s/%s: %w", path, name, err)
-		}
-		err = f(child, name)
-		unix.Close(child)
-		if err != nil {
-			return err
+// processOf is the process of a thread, 0 when it has ended.
+func processOf(tid int) int {
+	text, _ := readFile(fmt.Sprintf("/proc/%d/status", tid))
+	for line := range strings.Lines(text) {
+		if pid, ok := strings.CutPrefix(line, "Tgid:"); ok {
+			n, _ := strconv.Atoi(strings.TrimSpace(pid))
+			return n
 		}
 	}
-	return nil
-}
-
-func subdirs(dir int) ([]string, error) {
-	fd, err := openAt(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY)
-	if err != nil {
-		if gone(err) {
-			return nil, nil
-		}
-		return nil, err
-	}
-	defer unix.Close(fd)
-	var names []string
-	buf := make([]byte, 8192)
-	for {
-		n, err := unix.ReadDirent(fd, buf)
-		if err != nil {
-			return nil, err
-		}
-		if n == 0 {
-			break
-		}
-		_, _, names = unix.ParseDirent(buf[:n], -1, names)
-	}
-	return slices.DeleteFunc(names, func(name string) bool {
-		var st unix.Stat_t
-		return unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR
-	}), nil
+	return 0
 }

@@ -88,30 +88,20 @@ func rmdir(dir string) error {
 	return &FileError{Verb: "remove cgroup", Path: dir, Err: err}
 }
 
-// removeBelow removes the cgroups inside, leaves first.
+// removeBelow removes the cgroups inside, leaves first. One that can't be removed keeps nothing but
+// its parents.
 func (n *node) removeBelow() error {
-	dir, err := n.open()
-	if err != nil {
-		if gone(err) {
-			return nil
+	var failure error
+	err := walker{leave: func(parent int, name string) error {
+		if err := removeAt(parent, name); err != nil && failure == nil {
+			failure = &FileError{Verb: "remove cgroup", Path: n.path + "/…/" + name, Err: err}
 		}
+		return nil
+	}}.walk(n)
+	if err != nil {
 		return err
 	}
-	return removeChildren(dir, n.path)
-}
-
-func removeChildren(dir int, path string) error {
-	var names []string
-	err := children(dir, path, func(child int, name string) error {
-		names = append(names, name)
-		return removeChildren(child, path+"/"+name)
-	})
-	for _, name := range names {
-		if rerr := rmdir(path + "/" + name); rerr != nil && err == nil {
-			err = rerr
-		}
-	}
-	return err
+	return failure
 }
 
 // describeBusy says which processes keep a cgroup from being removed: one in state D waits for a device or file system.

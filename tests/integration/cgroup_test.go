@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/tests/harness"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // resources gives access to linux.resources in a chain of edits.
@@ -514,5 +516,84 @@ func TestExecIntoASubCgroup(t *testing.T) {
 	}
 	if res := b.Runtime.Run("exec", "--cgroup", strings.Replace(flag, "sub", "../..", 1), b.ID, "true"); res.Code == 0 {
 		t.Error("a cgroup outside of the container's was accepted")
+	}
+}
+
+// The core files of a cgroup are no limits: with cgroup.procs a configuration could pull a process of
+// the host into the container's cgroup, where delete kills it.
+func TestUnifiedCoreFiles(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "it writes to every file of the cgroup")
+	host := exec.Command("sleep", "1000")
+	if err := host.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = host.Process.Kill(); _ = host.Wait() })
+	cgroupFile := fmt.Sprintf("/proc/%d/cgroup", host.Process.Pid)
+	before := readFile(t, cgroupFile)
+	running := sleeper(t).Start()
+	for file, value := range map[string]string{
+		"cgroup.procs": fmt.Sprint(host.Process.Pid), "cgroup.threads": fmt.Sprint(host.Process.Pid),
+		"cgroup.freeze": "1", "cgroup.kill": "1", "cgroup.type": "threaded", "cgroup.subtree_control": "",
+		"../cgroup.procs": fmt.Sprint(host.Process.Pid), "x/cgroup.procs": fmt.Sprint(host.Process.Pid),
+	} {
+		b := sleeper(t).Edit(resources(func(r *specs.LinuxResources) { r.Unified = map[string]string{file: value} }))
+		b.FailRun("linux.resources.unified[" + strconv.Quote(file) + "]")
+		res := update(running, fmt.Sprintf(`{"unified":{%q:%q}}`, file, value), "-r", "-")
+		if res.Code == 0 {
+			t.Errorf("update takes %s", file)
+		}
+		contains(t, res.Stderr, file)
+	}
+	if s := running.State().Status; s != specs.StateRunning {
+		t.Errorf("after refused updates the container is %s", s)
+	}
+	if after := readFile(t, cgroupFile); after != before {
+		t.Errorf("the process of the host was moved to\n%s", after)
+	}
+}
+
+// A container with a cgroup of its own may nest others in it until their paths are longer than
+// PATH_MAX. delete removes them nevertheless.
+func TestCgroupsDeepBelow(t *testing.T) {
+	t.Parallel()
+	b := sleeper(t).Start()
+	t.Cleanup(func() { removeDeep(b.CgroupDirs()) })
+	name := strings.Repeat("n", 200)
+	for _, dir := range b.CgroupDirs() {
+		at := openDir(t, dir)
+		for range 30 {
+			if err := unix.Mkdirat(at, name, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			next, err := unix.Openat(at, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+			unix.Close(at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at = next
+		}
+		unix.Close(at)
+	}
+	b.Must("ps", b.ID)
+	b.Must("delete", "--force", b.ID)
+	if dirs := b.CgroupDirs(); dirs != nil {
+		t.Errorf("left %v", dirs)
+	}
+}
+
+func openDir(t *testing.T, dir string) int {
+	t.Helper()
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fd
+}
+
+// removeDeep is for a runtime that could not: find(1) removes relative to directories.
+func removeDeep(dirs []string) {
+	for _, dir := range dirs {
+		_ = exec.Command("find", dir, "-mindepth", "1", "-depth", "-type", "d", "-delete").Run()
 	}
 }
