@@ -17,14 +17,17 @@ LDFLAGS  = -s -w $(ENTRY) -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # Where the program begins, on the machines that have it: a third less time before main (libcontainer/kernel/entry).
 ENTRY = $(if $(filter amd64 arm64,$(shell $(GO) env GOARCH)),-E ociruntime_start)
 
-STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Go's tests as `go test` prints them, then what failed and what was skipped, each with its reason.
+GOTEST = $(GO) tool gotestsum --format standard-quiet --
+# Without root there is nothing to make a container with.
+AS_ROOT = test "$$(id -u)" = 0 || { echo "skip    containers need root"; exit 0; };
 PORTS       = arm64 arm riscv64 ppc64le s390x loong64 386
 
 export CGO_ENABLED = 0
 # The version is stamped above; a checkout that git distrusts builds, too.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
-.PHONY: build install demo test unit integration conformance engines bench vm vm-test vm-brief vm-share hostsd-test lint cross clean
+.PHONY: build install demo test deps unit integration counts conformance engines bench vm vm-test vm-brief vm-share hostsd-test lint cross clean
 
 build:
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ociruntime ./cmd/ociruntime
@@ -39,18 +42,25 @@ install: build
 demo: build
 	contrib/demo bin/ociruntime $(DEMO)
 
+# Every stage, even if one has failed. Ends with the list of what failed and what was skipped.
 test:
-	tests/install-deps
-	$(MAKE) build lint cross unit integration conformance engines vm-brief
+	@MAKE="$(MAKE)" tests/all deps build lint cross unit integration counts conformance engines vm-brief
+
+deps:
+	@tests/install-deps || echo "skip    what needs the programs that are missing"
 
 # Everything that needs no privileges.
 unit:
-	$(GO) test $$($(GO) list ./... | grep -v -e /tests/integration -e /tests/engines -e /tests/bench)
+	$(GOTEST) $$($(GO) list ./... | grep -v -e /tests/integration -e /tests/engines -e /tests/bench)
 
-# Containers: needs root, and skips with a reason without it.
 integration: build
-	RUNTIME=$(CURDIR)/bin/ociruntime $(GO) test -count=1 -parallel 6 -timeout 20m ./tests/integration
-	RUNTIME=$(CURDIR)/bin/ociruntime $(GO) test -count=1 ./tests/bench ./tests/engines
+	@$(AS_ROOT) \
+	RUNTIME=$(CURDIR)/bin/ociruntime $(GOTEST) -count=1 -parallel 6 -timeout 20m ./tests/integration; code=$$?; \
+	RUNTIME=$(CURDIR)/bin/ociruntime $(GOTEST) -count=1 ./tests/engines && exit $$code
+
+# How many system calls each command makes: to be read, not judged.
+counts: build
+	@$(AS_ROOT) RUNTIME=$(CURDIR)/bin/ociruntime $(GO) tool gotestsum --format standard-verbose -- -count=1 ./tests/bench
 
 bench: build
 	tests/install-deps runc crun
@@ -60,10 +70,10 @@ bench: build
 JUDGED ?= $(CURDIR)/bin/ociruntime
 
 conformance: build
-	tests/conformance/run $(JUDGED)
+	@$(AS_ROOT) tests/conformance/run $(JUDGED)
 
 engines: build
-	tests/engines/run $(JUDGED)
+	@$(AS_ROOT) tests/engines/run $(JUDGED)
 
 # Test machines with systemd and cgroup v2, made once and kept outside of this directory (tests/vm/lib.sh says where): one for each kernel, which
 # is named after the suite of Debian's that it is from. All tests run in the first, those of a container's life in the others.
@@ -89,11 +99,13 @@ vm-share: build
 	$(GO) test -c -trimpath -o bin/integration.test ./tests/integration
 	$(GO) test -c -trimpath -o bin/bench.test ./tests/bench
 
-# SA1019: the specification deprecates fields that a runtime has to honour.
+# The tools are those of go.mod. SA1019: the specification deprecates fields that a runtime has to honour.
+# What may import what, and how long functions and files may be, tests/rules says.
 lint:
 	@test -z "$$(gofmt -l .)" || { echo "gofmt:"; gofmt -l .; exit 1; }
+	$(GO) mod tidy -diff
 	$(GO) vet ./...
-	@if command -v golangci-lint >/dev/null; then golangci-lint run; else $(GO) run $(STATICCHECK) -checks inherit,-SA1019 ./...; fi
+	$(GO) tool staticcheck -checks inherit,-SA1019 ./...
 
 cross:
 	@for arch in $(PORTS); do echo "linux/$$arch"; GOOS=linux GOARCH=$$arch $(GO) build ./... || exit 1; done
