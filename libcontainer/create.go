@@ -19,6 +19,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/netdev"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/libcontainer/probe"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 	"github.com/ociruntime/ociruntime/libcontainer/trace"
 	"github.com/ociruntime/ociruntime/specconv"
@@ -71,6 +72,7 @@ func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, err
 	err := c.compile()
 	end()
 	defer func() { c.scope.close() }()
+	defer c.files.close()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -141,6 +143,9 @@ func (c *creation) compile() error {
 	if c.facts, err = gatherFacts(c.o.Spec, c.o.Bundle, c.host, c.places, c.o.Stdio); err != nil {
 		return err
 	}
+	if err := c.openNamespaces(); err != nil {
+		return err
+	}
 	if c.o.Notify {
 		// It does not exist yet.
 		c.facts.Sources[len(c.o.Spec.Mounts)-1] = facts.Source{Dir: true}
@@ -151,6 +156,19 @@ func (c *creation) compile() error {
 		}
 	}
 	return c.compilePlan(c.rt.warn)
+}
+
+// openNamespaces opens the namespaces to join, before the plan is made: what they are decides what may
+// be set in them.
+func (c *creation) openNamespaces() error {
+	if c.o.Spec.Linux == nil {
+		return nil
+	}
+	files, err := probe.Namespaces(c.facts, c.o.Spec.Linux.Namespaces)
+	for name, f := range files {
+		c.files.keep(name, f)
+	}
+	return err
 }
 
 func (c *creation) compilePlan(warn func(string)) (err error) {

@@ -15,6 +15,7 @@ func (r *Runtime) Explain(id, bundle string, spec *specs.Spec) (*plan.Plan, erro
 	c := &creation{rt: r, id: id, o: &CreateOptions{Bundle: bundle, Spec: spec}}
 	err := c.compile()
 	defer c.scope.close()
+	defer c.files.close()
 	if err != nil {
 		return nil, err
 	}

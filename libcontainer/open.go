@@ -81,8 +81,6 @@ func (s *fileSet) open(f *plan.File) (*os.File, error) {
 		}
 		fd, err = unix.OpenTree(unix.AT_FDCWD, f.Path, flags)
 		err = refusal.Explain("open_tree", err)
-	case plan.OpenNS:
-		fd, err = unix.Open(f.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	default:
 		fd, err = unix.Open(f.Path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	}
@@ -90,44 +88,13 @@ func (s *fileSet) open(f *plan.File) (*os.File, error) {
 		return nil, fmt.Errorf("%s: open %s: %w", f.From, f.Path, err)
 	}
 	file := os.NewFile(uintptr(fd), f.Path)
-	if f.Open == plan.OpenNS {
-		err = checkNamespace(fd, f)
-	} else if f.IDMap != nil {
-		err = s.idmapTree(fd, f)
-	}
-	if err != nil {
-		file.Close()
-		return nil, err
+	if f.IDMap != nil {
+		if err := s.idmapTree(fd, f); err != nil {
+			file.Close()
+			return nil, err
+		}
 	}
 	return file, nil
-}
-
-// checkNamespace makes sure that a path leads to a namespace (ioctl_nsfs(2)); setns would answer with a bare EINVAL.
-func checkNamespace(fd int, f *plan.File) error {
-	kind, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
-	if err != nil {
-		return fmt.Errorf("%s: %s is not a namespace: %w", f.From, f.Path, err)
-	}
-	if f.NSType != 0 && uint64(kind) != f.NSType {
-		return fmt.Errorf("%s: %s is a namespace of another type (%s)", f.From, f.Path, plan.CloneText(uint64(kind)))
-	}
-	if kind != unix.CLONE_NEWNS {
-		return nil
-	}
-	// The container's root takes the place of the root that is there, for everybody.
-	switch {
-	case sameFile(fd, "/proc/self/ns/mnt"):
-		return fmt.Errorf("%s: %s is the runtime's own mount namespace: to share it, leave the entry out", f.From, f.Path)
-	case sameFile(fd, "/proc/1/ns/mnt"):
-		return fmt.Errorf("%s: %s is the mount namespace of process 1, which would lose its root", f.From, f.Path)
-	}
-	return nil
-}
-
-// sameFile reports whether a descriptor and a path lead to the same file; what can't be looked at is another.
-func sameFile(fd int, path string) bool {
-	var a, b unix.Stat_t
-	return unix.Fstat(fd, &a) == nil && unix.Stat(path, &b) == nil && a.Dev == b.Dev && a.Ino == b.Ino
 }
 
 // open gathers everything that the plan's files are.

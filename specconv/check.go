@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
 )
 
 // Problem is one thing that is wrong, or odd, with a document. Path is the
@@ -127,6 +129,7 @@ func CheckResources(resources *specs.LinuxResources) (Warnings, error) {
 type checker struct {
 	opts     CheckOptions
 	linux    *specs.Linux
+	joined   map[int]facts.Namespace // see checkJoined
 	problems Problems
 	warnings Warnings
 }

@@ -65,8 +65,8 @@ func (c *checker) hostname(place, name string) {
 	switch {
 	case name == "":
 		return
-	case c.namespace(specs.UTSNamespace) == nil:
-		c.bad(place, "needs a uts namespace: without one the host's own would change")
+	case c.lacks(specs.UTSNamespace) != "":
+		c.bad(place, "%s", c.lacks(specs.UTSNamespace))
 	case nul(name):
 		c.bad(place, hasNUL)
 	case len(name) > most:

@@ -8,7 +8,8 @@ import (
 // The functions here give the kernel's number for a name in config.json; ok is
 // false for a name that the specification does not have.
 
-func knownNamespace(t specs.LinuxNamespaceType) (flag uint64, ok bool) {
+// NamespaceFlag is the CLONE_NEW* flag of a type of namespace.
+func NamespaceFlag(t specs.LinuxNamespaceType) (flag uint64, ok bool) {
 	switch t {
 	case specs.PIDNamespace:
 		return unix.CLONE_NEWPID, true

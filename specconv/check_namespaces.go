@@ -1,12 +1,15 @@
 package specconv
 
 import (
+	"fmt"
 	"maps"
 	"path"
 	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
 )
 
 // orderedKeys gives a map's keys in an order that doesn't change, so that
@@ -22,7 +25,7 @@ func (c *checker) namespaces() {
 	const place = "linux.namespaces"
 	var seen uint64
 	for i, ns := range c.linux.Namespaces {
-		flag, ok := knownNamespace(ns.Type)
+		flag, ok := NamespaceFlag(ns.Type)
 		switch {
 		case !ok:
 			c.bad(at(place, i)+".type", "unknown namespace %q", ns.Type)
@@ -120,8 +123,8 @@ func (c *checker) netDevices() {
 	if len(c.linux.NetDevices) == 0 {
 		return
 	}
-	if c.namespace(specs.NetworkNamespace) == nil {
-		c.bad(place, "needs a network namespace")
+	if lack := c.lacks(specs.NetworkNamespace); lack != "" {
+		c.bad(place, "%s", lack)
 	}
 	if c.opts.Rootless {
 		c.bad(place, "can't be moved when the runtime is not started by root")
@@ -169,13 +172,41 @@ func (c *checker) sysctl() {
 			continue
 		}
 		ns := sysctlNamespace(file)
-		switch {
-		case ns == "":
+		if ns == "" {
 			c.bad(place(), "is not in a separate kernel namespace: it would change the host")
-		case c.namespace(ns) == nil:
-			c.bad(place(), "needs a %s namespace: without one it would change the host", ns)
+		} else if lack := c.lacks(ns); lack != "" {
+			c.bad(place(), "%s", lack)
 		}
 	}
+}
+
+// lacks says what a container lacks to which something is set that belongs to a type of namespace, ""
+// if it has one of its own.
+func (c *checker) lacks(t specs.LinuxNamespaceType) string {
+	for i := range c.linux.Namespaces {
+		switch ns := &c.linux.Namespaces[i]; {
+		case ns.Type != t:
+		case c.joined[i].Host:
+			return fmt.Sprintf("needs a %s namespace that is not the host's, as %s in %s is: it would change the host",
+				t, ns.Path, NamespaceFile(i))
+		default:
+			return ""
+		}
+	}
+	return fmt.Sprintf("needs a %s namespace: without one it would change the host", t)
+}
+
+// checkJoined is the part of Check that needs to know where the paths of linux.namespaces lead to:
+// what is set in a namespace would change the host, if that is the host's own after all.
+func checkJoined(spec *specs.Spec, joined map[int]facts.Namespace) error {
+	if len(joined) == 0 {
+		return nil
+	}
+	c := &checker{linux: spec.Linux, joined: joined}
+	c.hostnames(spec)
+	c.netDevices()
+	c.sysctl()
+	return c.problems.orNil()
 }
 
 // sysctlNamespace gives the namespace that a sysctl belongs to, "" for those

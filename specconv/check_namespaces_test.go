@@ -87,7 +87,7 @@ func TestCheckNetDevices(t *testing.T) {
 	one := devices(map[string]specs.LinuxNetDevice{"eth0": {}})
 	runCheckTests(t, CheckOptions{}, []checkTest{
 		{"good", devices(map[string]specs.LinuxNetDevice{"eth0": {}, "eth1": {Name: "net%d"}, "eth2": {Name: "net%d"}, "fifteen-letters": {}}), ""},
-		{"no namespace", func(s *specs.Spec) { dropNamespace(s, specs.NetworkNamespace); one(s) }, "linux.netDevices: needs a network namespace"},
+		{"no namespace", func(s *specs.Spec) { dropNamespace(s, specs.NetworkNamespace); one(s) }, "linux.netDevices: needs a network namespace: without one it would change the host"},
 		{"empty", devices(map[string]specs.LinuxNetDevice{"": {}}), `linux.netDevices[""]: not the name of a network device: ""`},
 		{"dots", devices(map[string]specs.LinuxNetDevice{"..": {}}), `linux.netDevices[".."]: not the name of a network device: ".."`},
 		{"slash", devices(map[string]specs.LinuxNetDevice{"a/b": {}}), `linux.netDevices["a/b"]: not the name of a network device: "a/b"`},

@@ -113,11 +113,11 @@ func TestCheckVersionAndRoot(t *testing.T) {
 func TestCheckNames(t *testing.T) {
 	runCheckTests(t, CheckOptions{}, []checkTest{
 		{"hostname without namespace", func(s *specs.Spec) { dropNamespace(s, specs.UTSNamespace) },
-			"hostname: needs a uts namespace: without one the host's own would change"},
+			"hostname: needs a uts namespace: without one it would change the host"},
 		{"hostname without linux section", func(s *specs.Spec) { s.Linux = nil },
-			"hostname: needs a uts namespace: without one the host's own would change"},
+			"hostname: needs a uts namespace: without one it would change the host"},
 		{"domainname without namespace", func(s *specs.Spec) { dropNamespace(s, specs.UTSNamespace); s.Hostname, s.Domainname = "", "d" },
-			"domainname: needs a uts namespace: without one the host's own would change"},
+			"domainname: needs a uts namespace: without one it would change the host"},
 		{"hostname in a joined namespace", func(s *specs.Spec) { s.Linux.Namespaces[3].Path = "/proc/1/ns/uts" }, ""},
 		{"hostname too long", func(s *specs.Spec) { s.Hostname = strings.Repeat("h", 65) },
 			`hostname: must not be longer than 64 bytes: "` + strings.Repeat("h", 65) + `"`},

@@ -108,7 +108,10 @@ func Compile(in *Input) (*plan.Plan, error) {
 		// The second file: everything behind it is closed before the init waits.
 		c.File(plan.File{Name: FileSocket, From: "default"})
 	}
-	c.ns = collectNamespaces(c.lin)
+	c.ns = collectNamespaces(c.lin, in.Facts.Joined)
+	if err := checkJoined(c.spec, in.Facts.Joined); err != nil {
+		return nil, err
+	}
 	c.options = make([]MountOptions, len(c.spec.Mounts))
 	for i := range c.options {
 		c.options[i] = ParseMountOptions(c.spec.Mounts[i].Options)

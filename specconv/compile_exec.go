@@ -143,7 +143,8 @@ func CompileExec(in *ExecInput) (*plan.Plan, error) {
 		c.lin = &specs.Linux{}
 	}
 	c.Plan.Preserve = in.Preserve
-	c.ns = collectNamespaces(c.lin)
+	// What config.json joined by path is not looked at again: the kernel says what is not ours.
+	c.ns = namespaces{entered: in.Namespaces}
 	if err := c.begin(); err != nil {
 		return nil, err
 	}

@@ -7,13 +7,16 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
-// namespaces is linux.namespaces, by what has to be done.
+// namespaces is linux.namespaces, by what has to be done. An entry whose path leads to the runtime's
+// own namespace is as good as none: there is nothing to do, and the container has none of its own.
 type namespaces struct {
 	created uint64 // CLONE_NEW* of those to be made
 	joined  []joinedNamespace
+	entered uint64 // CLONE_NEW* of those of a container that exec enters
 }
 
 type joinedNamespace struct {
@@ -22,18 +25,24 @@ type joinedNamespace struct {
 	from string
 }
 
-func collectNamespaces(l *specs.Linux) namespaces {
+func collectNamespaces(l *specs.Linux, joined map[int]facts.Namespace) namespaces {
 	var n namespaces
 	for i, e := range l.Namespaces {
-		flag, _ := knownNamespace(e.Type)
+		flag, _ := NamespaceFlag(e.Type)
 		if e.Path == "" {
 			n.created |= flag
 			continue
 		}
-		n.joined = append(n.joined, joinedNamespace{flag, e.Path, fmt.Sprintf("linux.namespaces[%d].path", i)})
+		if !joined[i].Own {
+			n.joined = append(n.joined, joinedNamespace{flag, e.Path, NamespaceFile(i)})
+		}
 	}
 	return n
 }
+
+// NamespaceFile is the name of the plan's file for the namespace that linux.namespaces[i] has a path
+// for, which is its place in config.json, too.
+func NamespaceFile(i int) string { return fmt.Sprintf("linux.namespaces[%d].path", i) }
 
 // joins reports whether a namespace of this kind is joined by path.
 func (n *namespaces) joins(flag uint64) bool {
@@ -46,7 +55,7 @@ func (n *namespaces) joins(flag uint64) bool {
 }
 
 // has reports whether the container has a namespace of this kind that isn't the runtime's.
-func (n *namespaces) has(flag uint64) bool { return n.created&flag != 0 || n.joins(flag) }
+func (n *namespaces) has(flag uint64) bool { return (n.created|n.entered)&flag != 0 || n.joins(flag) }
 
 // enterNamespaces is the order that the kernel asks for. Namespaces made after the user namespace belong to it, so that comes
 // first; those joined by path may belong to the host, and a privileged runtime joins them before it gives up the host's
@@ -96,7 +105,7 @@ func MakesNetwork(s *specs.Spec) bool {
 	if s.Linux == nil {
 		return false
 	}
-	ns := collectNamespaces(s.Linux)
+	ns := collectNamespaces(s.Linux, nil)
 	return ns.created&unix.CLONE_NEWNET != 0 && !ns.has(unix.CLONE_NEWUSER)
 }
 

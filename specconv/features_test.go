@@ -34,7 +34,7 @@ func TestFeaturesAreTrue(t *testing.T) {
 		}
 	}
 	for _, ns := range f.Linux.Namespaces {
-		if _, ok := knownNamespace(specs.LinuxNamespaceType(ns)); !ok {
+		if _, ok := NamespaceFlag(specs.LinuxNamespaceType(ns)); !ok {
 			t.Errorf("namespace %q is not known", ns)
 		}
 	}

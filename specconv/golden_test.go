@@ -61,7 +61,7 @@ func compileConfig(data []byte, in *input) (*plan.Plan, string, error) {
 	if in.Exec && spec.Process != nil {
 		var ns uint64
 		if spec.Linux != nil {
-			ns = collectNamespaces(spec.Linux).created
+			ns = collectNamespaces(spec.Linux, nil).created
 		}
 		p, err = CompileExec(&ExecInput{Input: full, Namespaces: ns})
 	} else {

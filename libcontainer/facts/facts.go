@@ -51,6 +51,8 @@ type Facts struct {
 	Attach bool
 	// Sources holds, for each entry of mounts that is a bind mount, what its source is now.
 	Sources map[int]Source
+	// Joined holds, for each entry of linux.namespaces with a path, what that leads to.
+	Joined map[int]Namespace
 	// Covered holds, for each tmpfs in mounts, the permissions of the directory that it covers; the tmpfs takes them over.
 	Covered map[int]uint32
 	// Targets holds, for each entry of mounts whose destination leads over symbolic links to something that does not exist, where
@@ -83,6 +85,15 @@ type Hierarchy struct {
 type Source struct {
 	Dir bool
 	Err error
+}
+
+// Namespace is what is known of a namespace that a path leads to.
+type Namespace struct {
+	// Own says that it is the runtime's own: there is nothing to join.
+	Own bool
+	// Host says that it is the runtime's own or that of process 1. What a container changes there, it
+	// changes for the host.
+	Host bool
 }
 
 // Stdio is what one of the first three descriptors is.

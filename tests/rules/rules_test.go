@@ -37,6 +37,7 @@ var rooms = []room{
 	{"libcontainer/refusal", nil},
 	{"libcontainer/initimage", []string{"libcontainer/plan", "libcontainer/kernel"}},
 	{"libcontainer/launch", []string{"libcontainer/initimage", "libcontainer/plan", "libcontainer/kernel/...", "libcontainer/refusal"}},
+	{"libcontainer/probe", []string{"libcontainer/...", "specconv/..."}},
 	{"libcontainer", []string{"libcontainer/...", "specconv/..."}},
 	{"libcontainer/...", []string{"libcontainer/..."}},
 	{"tests/...", []string{"tests/...", "libcontainer/...", "specconv/..."}},

@@ -1,0 +1,93 @@
+// Package probe asks the kernel and the host what package facts has types for, before anything is
+// touched.
+package probe
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/specconv"
+)
+
+// Namespaces opens the namespaces that linux.namespaces has paths for, and notes in f what they are.
+// The files, by the names that the plan has for them, are the ones to join: a path may lead elsewhere
+// when it is looked at again, a descriptor does not. They are the caller's to close.
+func Namespaces(f *facts.Facts, list []specs.LinuxNamespace) (map[string]*os.File, error) {
+	files := make(map[string]*os.File)
+	for i := range list {
+		if list[i].Path == "" {
+			continue
+		}
+		name := specconv.NamespaceFile(i)
+		file, ns, err := joined(&list[i])
+		if err != nil {
+			for _, f := range files {
+				f.Close()
+			}
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if f.Joined == nil {
+			f.Joined = make(map[int]facts.Namespace)
+		}
+		f.Joined[i], files[name] = ns, file
+	}
+	return files, nil
+}
+
+// joined opens a namespace and looks at it.
+func joined(entry *specs.LinuxNamespace) (file *os.File, ns facts.Namespace, err error) {
+	fd, err := unix.Open(entry.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, ns, fmt.Errorf("open %s: %w", entry.Path, err)
+	}
+	file = os.NewFile(uintptr(fd), entry.Path)
+	defer func() {
+		if err != nil {
+			file.Close()
+		}
+	}()
+	// setns would answer with a bare EINVAL.
+	kind, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
+	if err != nil {
+		return nil, ns, fmt.Errorf("%s is not a namespace: %w", entry.Path, err)
+	}
+	flag, _ := specconv.NamespaceFlag(entry.Type)
+	link := linkName(entry.Type)
+	if uint64(kind) != flag {
+		return nil, ns, fmt.Errorf("%s is a namespace of another type (%s)", entry.Path, plan.CloneText(uint64(kind)))
+	}
+	ns.Own = sameFile(fd, "/proc/self/ns/"+link)
+	ns.Host = ns.Own || sameFile(fd, "/proc/1/ns/"+link)
+	switch {
+	case ns.Own && (flag == unix.CLONE_NEWNS || flag == unix.CLONE_NEWUSER):
+		// In the mount namespace the container's root would take the place of the root that is there,
+		// for everybody. The user namespace can't be joined again (setns(2)).
+		err = fmt.Errorf("%s is the runtime's own %s namespace: to share it, leave the entry out", entry.Path, entry.Type)
+	case ns.Host && flag == unix.CLONE_NEWNS:
+		err = fmt.Errorf("%s is the mount namespace of process 1, which would lose its root", entry.Path)
+	}
+	return file, ns, err
+}
+
+// linkName is what /proc/PID/ns calls a namespace type.
+func linkName(t specs.LinuxNamespaceType) string {
+	switch t {
+	case specs.NetworkNamespace:
+		return "net"
+	case specs.MountNamespace:
+		return "mnt"
+	}
+	return string(t)
+}
+
+// sameFile reports whether a descriptor and a path lead to the same file, by device and inode
+// (namespaces(7)). What can't be looked at is another.
+func sameFile(fd int, path string) bool {
+	var a, b unix.Stat_t
+	return unix.Fstat(fd, &a) == nil && unix.Stat(path, &b) == nil && a.Dev == b.Dev && a.Ino == b.Ino
+}
