@@ -14,7 +14,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 LDFLAGS  = -s -w $(ENTRY) -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-# Where the program begins, on the machines that have it: a third less time before main (libcontainer/kernel/entry).
+# Where the program begins, on the machines that have it: a third less time before main
+# (libcontainer/kernel/entry).
 ENTRY = $(if $(filter amd64 arm64,$(shell $(GO) env GOARCH)),-E ociruntime_start)
 
 # Go's tests as `go test` prints them, then what failed and what was skipped, each with its reason.

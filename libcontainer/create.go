@@ -15,7 +15,6 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/hooks"
 	"github.com/ociruntime/ociruntime/libcontainer/intelrdt"
-	"github.com/ociruntime/ociruntime/libcontainer/kernel"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/netdev"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
@@ -43,7 +42,6 @@ type creation struct {
 	rec     *state.Record
 	cg      *cgroups.Cgroup
 	files   fileSet
-	network *kernel.Ahead // nil when the init makes its own
 	console *consoleEnd
 	notify  *os.File
 	proc    *launch.Process
@@ -63,11 +61,6 @@ func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, err
 		o = o.withNotify(state.NotifyDir(r.Root, id))
 	}
 	c := &creation{rt: r, o: o, id: id, trace: newTrace(o.Trace)}
-	defer func() { c.network.Close() }()
-	if specconv.MakesNetwork(o.Spec) && facts.IdleProcessor() {
-		// Without privileges it fails, and the plan has the init try instead, as it does where all processors are busy.
-		c.network, _ = kernel.MakeNetwork()
-	}
 	end := c.trace.Span("default", "compile the plan")
 	err := c.compile()
 	end()
@@ -175,7 +168,7 @@ func (c *creation) compilePlan(warn func(string)) (err error) {
 	c.plan, err = specconv.Compile(&specconv.Input{
 		ID: c.id, Bundle: c.o.Bundle, Spec: c.o.Spec, Facts: c.facts,
 		Run: c.o.Run, NoPivot: c.o.NoPivot, NoNewKeyring: c.o.NoNewKeyring,
-		Preserve: len(c.o.Preserve), ListenFDs: c.o.ListenFDs, Trace: c.o.Trace != "", NetworkMade: c.network != nil, Warn: warn,
+		Preserve: len(c.o.Preserve), ListenFDs: c.o.ListenFDs, Trace: c.o.Trace != "", Warn: warn,
 	})
 	return err
 }
@@ -256,7 +249,7 @@ func (c *creation) makeCgroup() error {
 }
 
 // enter opens the cgroup's entrance for the init. A rootless runtime may have got fewer hierarchies than the host has, and
-// the plan has to be made anew for those, as without the network namespace.
+// the plan has to be made anew for those.
 func (c *creation) enter() (*cgroups.Entrance, error) {
 	e, err := c.cg.Enter()
 	if err != nil {
@@ -266,8 +259,7 @@ func (c *creation) enter() (*cgroups.Entrance, error) {
 		e.Dir.Close()
 		e.Dir, c.facts.Attach = nil, true
 	}
-	alone := c.network != nil && !c.takeNetwork()
-	if alone || !slices.Equal(e.Names, c.facts.JoinTasks) || c.facts.JoinDir != (e.Dir != nil) {
+	if !slices.Equal(e.Names, c.facts.JoinTasks) || c.facts.JoinDir != (e.Dir != nil) {
 		c.facts.JoinTasks, c.facts.JoinDir = e.Names, e.Dir != nil
 		c.ownHierarchies()
 		if err := c.compilePlan(nil); err != nil { // the warnings are out
@@ -279,18 +271,6 @@ func (c *creation) enter() (*cgroups.Entrance, error) {
 		c.files.give(specconv.TasksFile(e.Names[i]), f)
 	}
 	return e, nil
-}
-
-// takeNetwork hands the network namespace over to the plan's files. Where it could not be made, the init has to try itself, and says what
-// is wrong.
-func (c *creation) takeNetwork() bool {
-	fd, err := c.network.Take()
-	if err != nil {
-		c.network = nil
-		return false
-	}
-	c.files.keep(specconv.FileNetwork, os.NewFile(uintptr(fd), "network namespace"))
-	return true
 }
 
 // ownHierarchies makes the container's /sys/fs/cgroup show the runtime's own cgroup where the container has got none.

@@ -63,7 +63,7 @@ func hookPlan(h *specs.Hook, flags uint64) *plan.Plan {
 	}
 	env := h.Env
 	if env == nil {
-		env = hooks.Environment()
+		env = os.Environ()
 	}
 	b.Step(from, "execute "+h.Path, plan.Sys(plan.SysSetsid),
 		plan.Sys(plan.SysExecve, plan.Str(h.Path), b.Vec("argv", strs(hooks.Args(h))), b.Vec("envp", strs(env))).OnHost())

@@ -32,7 +32,6 @@ const (
 	FileConsole       = "console"
 	FileProc          = "proc"
 	FileRootfs        = "rootfs"
-	FileNetwork       = "network namespace"
 	fileTasks         = "cgroup "
 	fileMount         = "mounts[%d].source"
 	defaultPath       = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -54,9 +53,6 @@ type Input struct {
 	Preserve     int
 	ListenFDs    int
 	Trace        bool
-	// NetworkMade says that the new network namespace, which belongs to the runtime's user namespace, has been made already, with its loopback device
-	// up: see MakesNetwork.
-	NetworkMade bool
 	// Warn is told what is left out of the plan without being an error; nil drops it.
 	Warn func(string)
 }

@@ -65,11 +65,6 @@ func (c *compiler) enterNamespaces() error {
 	user := c.ns.has(unix.CLONE_NEWUSER)
 	timens := c.ns.has(unix.CLONE_NEWTIME)
 	rest := c.ns.created &^ (unix.CLONE_NEWUSER | unix.CLONE_NEWTIME | unix.CLONE_NEWCGROUP)
-	if c.in.NetworkMade {
-		rest &^= unix.CLONE_NEWNET
-		c.Step("linux.namespaces", "enter the network namespace that was made meanwhile, with its loopback device up",
-			plan.Setns(c.File(plan.File{Name: FileNetwork, From: "linux.namespaces"}), plan.As(unix.CLONE_NEWNET, plan.AsClone)))
-	}
 	c.oomScore()
 	c.enterRootfs()
 	c.openTimeOffsets()
@@ -97,16 +92,6 @@ func (c *compiler) enterNamespaces() error {
 			plan.Unshare(plan.Int(unix.CLONE_NEWCGROUP, "NEWCGROUP")))
 	}
 	return nil
-}
-
-// MakesNetwork reports whether the container gets a network namespace that need not wait for another namespace: the dearest part of its
-// creation can then begin before there is a plan.
-func MakesNetwork(s *specs.Spec) bool {
-	if s.Linux == nil {
-		return false
-	}
-	ns := collectNamespaces(s.Linux, nil)
-	return ns.created&unix.CLONE_NEWNET != 0 && !ns.has(unix.CLONE_NEWUSER)
 }
 
 func namespaceNames(flags uint64) string {
@@ -226,7 +211,7 @@ func (c *compiler) identity() error {
 	if d := c.spec.Domainname; d != "" {
 		c.Step("domainname", "set the domain name to "+d, plan.Sys(plan.SysSetdomainname, plan.Str(d), plan.Num(int64(len(d)))))
 	}
-	if c.ns.created&unix.CLONE_NEWNET != 0 && !c.in.NetworkMade {
+	if c.ns.created&unix.CLONE_NEWNET != 0 {
 		c.loopback()
 	}
 	c.netDevices()

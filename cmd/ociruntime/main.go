@@ -19,6 +19,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"time"
+
+	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 )
 
 // name is the program's name in paths, messages and help.
@@ -36,9 +38,14 @@ const (
 const memoryLimit = 64 << 20
 
 func main() {
-	// A command does one thing after the other. With a second thread that may run Go code, the runtime keeps waking one to look for work,
-	// and polls while we wait in a system call: 0.4 ms of 9. Package entry has seen to it, unless our caller's environment says otherwise.
+	// A command does one thing after the other. With a second thread that may run Go code, the
+	// runtime keeps waking one to look for work, and polls while we wait in a system call: 0.4 ms
+	// of 9. Package entry has seen to it, unless our caller's environment says otherwise, in a way
+	// that the programs we start must not see.
 	runtime.GOMAXPROCS(1)
+	if os.Getenv(entry.Variable) == entry.Procs {
+		os.Unsetenv(entry.Variable)
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(-1)
 		debug.SetMemoryLimit(memoryLimit)

@@ -8,8 +8,6 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
-
-	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 )
 
 // Kind is the name of a list of hooks in config.json.
@@ -75,7 +73,7 @@ func (o Options) Exec(h *specs.Hook, stdio [3]*os.File) (pid int, err error) {
 	env := h.Env
 	if env == nil {
 		// Absent, not empty: as in runc, such a hook gets our own environment.
-		env = Environment()
+		env = os.Environ()
 	}
 	args, attr := Args(h), &syscall.ProcAttr{
 		Dir:   o.Dir,
@@ -83,7 +81,6 @@ func (o Options) Exec(h *specs.Hook, stdio [3]*os.File) (pid int, err error) {
 		Files: []uintptr{stdio[0].Fd(), stdio[1].Fd(), stdio[2].Fd()},
 		Sys:   &syscall.SysProcAttr{Setpgid: true},
 	}
-	entry.RestoreSlack()
 	pid, err = syscall.ForkExec(h.Path, args, attr)
 	if err != nil && o.Dir != "" {
 		// ForkExec does not tell whether the program or the directory was at fault.
@@ -92,15 +89,6 @@ func (o Options) Exec(h *specs.Hook, stdio [3]*os.File) (pid int, err error) {
 		}
 	}
 	return pid, err
-}
-
-// Environment is what our caller gave us. Nothing here sets a variable, so that ours is the last one.
-func Environment() []string {
-	env := os.Environ()
-	if last := len(env) - 1; entry.Active() && last >= 0 && env[last] == entry.Added {
-		env = env[:last]
-	}
-	return env
 }
 
 // Args is the argument vector of a hook, which without args in config.json is its path alone.

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/initimage"
-	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
@@ -167,7 +166,6 @@ func (p *Process) forkExec(c *Config, files []uintptr, image *os.File) error {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(c.Cgroup.Fd())
 	}
 	path := fmt.Sprintf("/proc/self/fd/%d", fd)
-	entry.RestoreSlack()
 	pid, err := syscall.ForkExec(path, []string{"ociruntime", "init"}, attr)
 	if err != nil {
 		what := "start the init image"

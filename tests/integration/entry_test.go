@@ -3,6 +3,7 @@ package integration
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,8 +13,8 @@ import (
 	"github.com/ociruntime/ociruntime/tests/harness"
 )
 
-// What the runtime does to itself for a fast start, containers and hooks must not notice: the limit of open files, the timer slack and the
-// environment are the caller's.
+// What the runtime does to itself for a fast start, containers and hooks must not notice: the limit
+// of open files, the timer slack and the environment are the caller's.
 func TestFastStartLeavesNoTrace(t *testing.T) {
 	t.Parallel()
 	const look = "cat /proc/self/timerslack_ns; ulimit -S -n; "
@@ -49,6 +50,45 @@ func TestFastStartLeavesNoTrace(t *testing.T) {
 			if !slices.Equal(variables, want) {
 				t.Errorf("environment of a %s hook: %q, want %q", kind, variables, want)
 			}
+		}
+	}
+}
+
+// The programs that the runtime starts for itself get its caller's environment and limit, too.
+func TestHelpersGetTheCallersEnvironment(t *testing.T) {
+	t.Parallel()
+	dir := harness.TempDir(t)
+	if err := os.Chmod(dir, 0o777); err != nil { //nolint:gosec // for the unprivileged user
+		t.Fatal(err)
+	}
+	helpers := []string{"ps", "newuidmap", "newgidmap"}
+	for _, name := range helpers {
+		real, err := exec.LookPath(name)
+		if err != nil {
+			t.Skipf("no %s on this host (tests/install-deps)", name)
+		}
+		script := "#!/bin/sh\n{ echo limit $(ulimit -S -n); env; } >" + filepath.Join(dir, name+".log") + "\nexec " + real + " \"$@\"\n"
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := []string{"PATH=" + dir + ":" + os.Getenv("PATH")}
+	run := func(cmd *exec.Cmd) {
+		t.Helper()
+		cmd.Args = append([]string{"/bin/sh", "-c", `ulimit -S -n 345; exec "$@"`, "sh"}, cmd.Args...)
+		cmd.Path, cmd.Env = "/bin/sh", env
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	run(harness.NewUser(t).Rootless(t, true).Args("true").Command("run"))
+	b := harness.NewBundle(t).Args("sleep", "1000").Start()
+	run(b.Cmd("ps", b.ID))
+	for _, name := range helpers {
+		log := readFile(t, filepath.Join(dir, name+".log"))
+		contains(t, log, "limit 345\n")
+		if strings.Contains(log, "GOMAXPROCS") {
+			t.Errorf("environment of %s:\n%s", name, log)
 		}
 	}
 }

@@ -36,7 +36,7 @@ var rooms = []room{
 	{"libcontainer/kernel/...", nil},
 	{"libcontainer/refusal", nil},
 	{"libcontainer/initimage", []string{"libcontainer/plan", "libcontainer/kernel"}},
-	{"libcontainer/launch", []string{"libcontainer/initimage", "libcontainer/plan", "libcontainer/kernel/...", "libcontainer/refusal"}},
+	{"libcontainer/launch", []string{"libcontainer/initimage", "libcontainer/plan", "libcontainer/refusal"}},
 	{"libcontainer/probe", []string{"libcontainer/...", "specconv/..."}},
 	{"libcontainer", []string{"libcontainer/...", "specconv/..."}},
 	{"libcontainer/...", []string{"libcontainer/..."}},

@@ -1,19 +1,29 @@
 #include "textflag.h"
-#include "entry.h"
+
+#define RLIMIT_NOFILE 7
+#define SYS_prlimit64 302
+
+DATA added<>+0(SB)/8, $"GOMAXPRO"
+DATA added<>+8(SB)/8, $"CS=0001\x00"
+GLOBL added<>(SB), RODATA, $16
+
+// The limits that the caller gave, and those until Go's runtime has begun: struct rlimit, the soft
+// and the hard one.
+GLOBL limit<>(SB), NOPTR, $16
+GLOBL lowered<>(SB), NOPTR, $16
+GLOBL known<>(SB), NOPTR, $8 // 1 when limit is set
 
 // The kernel leaves argc, argv, 0, envp, 0 and the auxiliary vector at SP, one word each.
 TEXT ociruntime_start(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
-	MOVQ $ACTIVE, flags<>(SB)
-
 	XORL  DI, DI
 	MOVL  $RLIMIT_NOFILE, SI
 	XORL  DX, DX
 	LEAQ  limit<>(SB), R10
-	MOVL  $302, AX // prlimit64
+	MOVL  $SYS_prlimit64, AX
 	SYSCALL
 	TESTQ AX, AX
-	JNE   timer
-	ORQ   $LIMIT, flags<>(SB)
+	JNE   environment
+	MOVQ  $1, known<>(SB)
 	MOVQ  $3, lowered<>(SB)
 	MOVQ  limit<>+8(SB), AX
 	MOVQ  AX, lowered<>+8(SB)
@@ -21,24 +31,12 @@ TEXT ociruntime_start(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	MOVL  $RLIMIT_NOFILE, SI
 	LEAQ  lowered<>(SB), DX
 	XORL  R10, R10
-	MOVL  $302, AX
-	SYSCALL
-
-timer:
-	MOVL  $PR_GET_TIMERSLACK, DI
-	MOVL  $157, AX // prctl
-	SYSCALL
-	TESTQ AX, AX
-	JLE   environment
-	ORQ   $SLACK, flags<>(SB)
-	MOVQ  AX, slack<>(SB)
-	MOVL  $PR_SET_TIMERSLACK, DI
-	MOVL  $4000000, SI
-	MOVL  $157, AX
+	MOVL  $SYS_prlimit64, AX
 	SYSCALL
 
 environment:
-	// Everything up to the end of envp moves down by two words, an even number as the stack is aligned; the variable takes both.
+	// Everything up to the end of envp moves down by two words, an even number since the stack is
+	// aligned. The variable takes both: one that is set a second time counts once.
 	MOVQ SP, SI
 	SUBQ $16, SP
 	MOVQ SP, DI
@@ -62,34 +60,15 @@ add:
 	MOVQ AX, 8(DI)
 	JMP  _rt0_amd64_linux(SB)
 
-// func Active() bool
-TEXT ·Active(SB), NOSPLIT, $0-1
-	MOVQ flags<>(SB), AX
-	ANDQ $ACTIVE, AX
-	MOVB AX, ret+0(FP)
-	RET
-
 // func restoreLimit()
 TEXT ·restoreLimit(SB), NOSPLIT, $0
-	TESTQ $LIMIT, flags<>(SB)
-	JEQ   done
-	XORL  DI, DI
-	MOVL  $RLIMIT_NOFILE, SI
-	LEAQ  limit<>(SB), DX
-	XORL  R10, R10
-	MOVL  $302, AX
-	SYSCALL
-
-done:
-	RET
-
-// func RestoreSlack()
-TEXT ·RestoreSlack(SB), NOSPLIT, $0
-	TESTQ $SLACK, flags<>(SB)
-	JEQ   done
-	MOVL  $PR_SET_TIMERSLACK, DI
-	MOVQ  slack<>(SB), SI
-	MOVL  $157, AX
+	CMPQ known<>(SB), $0
+	JEQ  done
+	XORL DI, DI
+	MOVL $RLIMIT_NOFILE, SI
+	LEAQ limit<>(SB), DX
+	XORL R10, R10
+	MOVL $SYS_prlimit64, AX
 	SYSCALL
 
 done:

@@ -1,18 +1,29 @@
 #include "textflag.h"
-#include "entry.h"
+
+#define RLIMIT_NOFILE 7
+#define SYS_prlimit64 261
+
+DATA added<>+0(SB)/8, $"GOMAXPRO"
+DATA added<>+8(SB)/8, $"CS=0001\x00"
+GLOBL added<>(SB), RODATA, $16
+
+// The limits that the caller gave, and those until Go's runtime has begun: struct rlimit, the soft
+// and the hard one.
+GLOBL limit<>(SB), NOPTR, $16
+GLOBL lowered<>(SB), NOPTR, $16
+GLOBL known<>(SB), NOPTR, $8 // 1 when limit is set
 
 // The kernel leaves argc, argv, 0, envp, 0 and the auxiliary vector at RSP, one word each.
 TEXT ociruntime_start(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
-	MOVD $ACTIVE, R19
-
 	MOVD $0, R0
 	MOVD $RLIMIT_NOFILE, R1
 	MOVD $0, R2
 	MOVD $limit<>(SB), R3
-	MOVD $261, R8 // prlimit64
+	MOVD $SYS_prlimit64, R8
 	SVC
-	CBNZ R0, timer
-	ORR  $LIMIT, R19
+	CBNZ R0, environment
+	MOVD $1, R4
+	MOVD R4, known<>(SB)
 	MOVD $lowered<>(SB), R2
 	MOVD $3, R4
 	MOVD R4, (R2)
@@ -20,26 +31,12 @@ TEXT ociruntime_start(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	MOVD R4, 8(R2)
 	MOVD $RLIMIT_NOFILE, R1
 	MOVD $0, R3
-	MOVD $261, R8
-	SVC
-
-timer:
-	MOVD $PR_GET_TIMERSLACK, R0
-	MOVD $167, R8 // prctl
-	SVC
-	CMP  $0, R0
-	BLE  environment
-	ORR  $SLACK, R19
-	MOVD R0, slack<>(SB)
-	MOVD $PR_SET_TIMERSLACK, R0
-	MOVD $4000000, R1
-	MOVD $167, R8
+	MOVD $SYS_prlimit64, R8
 	SVC
 
 environment:
-	MOVD R19, flags<>(SB)
-
-	// Everything up to the end of envp moves down by two words, since the stack has to stay aligned; the variable takes both.
+	// Everything up to the end of envp moves down by two words, since the stack has to stay aligned.
+	// The variable takes both: one that is set a second time counts once.
 	MOVD RSP, R1
 	SUB  $16, RSP
 	MOVD RSP, R2
@@ -64,34 +61,15 @@ add:
 	MOVD R4, 8(R2)
 	B    _rt0_arm64_linux(SB)
 
-// func Active() bool
-TEXT ·Active(SB), NOSPLIT, $0-1
-	MOVD flags<>(SB), R0
-	AND  $ACTIVE, R0
-	MOVB R0, ret+0(FP)
-	RET
-
 // func restoreLimit()
 TEXT ·restoreLimit(SB), NOSPLIT, $0
-	MOVD flags<>(SB), R4
-	TBZ  $1, R4, done // LIMIT
+	MOVD known<>(SB), R4
+	CBZ  R4, done
 	MOVD $0, R0
 	MOVD $RLIMIT_NOFILE, R1
 	MOVD $limit<>(SB), R2
 	MOVD $0, R3
-	MOVD $261, R8
-	SVC
-
-done:
-	RET
-
-// func RestoreSlack()
-TEXT ·RestoreSlack(SB), NOSPLIT, $0
-	MOVD flags<>(SB), R4
-	TBZ  $2, R4, done // SLACK
-	MOVD $PR_SET_TIMERSLACK, R0
-	MOVD slack<>(SB), R1
-	MOVD $167, R8
+	MOVD $SYS_prlimit64, R8
 	SVC
 
 done:
