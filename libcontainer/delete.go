@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"slices"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -209,7 +207,7 @@ func (c *Container) survivor(err error) error {
 	}
 	why := fmt.Sprintf("in state %c", p.State)
 	if p.State == 'D' {
-		why = "in an uninterruptible wait (state D), perhaps for a device, a network file system or a frozen parent cgroup"
+		why = "in an uninterruptible wait (state D), perhaps for a device, a network file system or the end of a freeze"
 	}
 	return fmt.Errorf("%w: process %d (%s) was sent SIGKILL and is still %s", err, p.Pid, p.Command, why)
 }
@@ -221,12 +219,8 @@ func (c *Container) removeCgroup(cg *cgroups.Cgroup, deadline time.Time) error {
 		return cg.Remove(max(time.Second, time.Until(deadline)))
 	}
 	// Create was interrupted. What it made is empty; anything else was there before, and is somebody else's.
-	for _, dir := range slices.Compact(slices.Sorted(maps.Values(c.rec.CgroupPaths))) {
-		switch err := unix.Rmdir(dir); err {
-		case nil, unix.ENOENT, unix.ENODEV, unix.EBUSY, unix.ENOTEMPTY:
-		default:
-			c.rt.warn(fmt.Sprintf("remove cgroup %s of container %s, which was not created: %v", dir, c.ID(), err))
-		}
+	if err := cgroups.RemoveUnused(c.rec.CgroupPaths); err != nil {
+		c.rt.warn(fmt.Sprintf("container %s, which was not created: %v", c.ID(), err))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -177,18 +178,41 @@ func TestPoststopHooks(t *testing.T) {
 	}
 }
 
-// Nothing that we can do ends a process in a frozen parent cgroup, as one that waits for a dead disk: delete says so in time, and
-// can be called again.
+// The freezer of cgroup v1 keeps even killed processes, and a cgroup above the container's is not ours
+// to thaw: a forced delete takes them out of it.
+func TestDeleteBelowAFrozenCgroup(t *testing.T) {
+	s := newStandIn(t, true, sleeping)
+	parent := filepath.Join(filepath.Dir(s.cgroupDir("freezer")), "freezer.state")
+	s.freeze(parent)
+	s.must(s.rt.Delete("c", true))
+	s.nothingLeft()
+	if state, _ := os.ReadFile(parent); string(state) != "FROZEN\n" {
+		t.Errorf("the parent is now %s", state)
+	}
+}
+
+// freeze writes to a file freezer.state and undoes that at the end of the test.
+func (s *standIn) freeze(file string) {
+	s.t.Helper()
+	s.must(os.WriteFile(file, []byte("FROZEN"), 0))
+	s.t.Cleanup(func() { s.must(os.WriteFile(file, []byte("THAWED"), 0)) })
+	s.eventually("frozen", func() bool { data, _ := os.ReadFile(file); return string(data) == "FROZEN\n" })
+}
+
+// Nothing that we can do ends a process that has been frozen in a cgroup outside of the container, as one that waits for a dead
+// disk: delete says so in time, and can be called again.
 func TestDeleteIsBoundedInTime(t *testing.T) {
 	s := newStandIn(t, true, sleeping)
 	s.eventually("sleep", func() bool {
 		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", s.init.Process.Pid))
 		return string(name) == "sleep\n"
 	})
-	parent := filepath.Join(filepath.Dir(s.cgroupDir("freezer")), "freezer.state")
-	s.must(os.WriteFile(parent, []byte("FROZEN"), 0))
-	t.Cleanup(func() { s.must(os.WriteFile(parent, []byte("THAWED"), 0)) })
-	s.eventually("frozen", func() bool { data, _ := os.ReadFile(parent); return string(data) == "FROZEN\n" })
+	beside := filepath.Join(filepath.Dir(s.cgroupDir("freezer")), "beside")
+	s.must(os.Mkdir(beside, 0o755))
+	t.Cleanup(func() { s.must(os.Remove(beside)) })
+	t.Cleanup(s.reap)
+	s.must(os.WriteFile(filepath.Join(beside, "cgroup.procs"), []byte(strconv.Itoa(s.init.Process.Pid)), 0))
+	s.freeze(filepath.Join(beside, "freezer.state"))
 
 	begin := time.Now()
 	err := s.load().destroy(true, 200*time.Millisecond)
@@ -196,7 +220,7 @@ func TestDeleteIsBoundedInTime(t *testing.T) {
 	if took := time.Since(begin); took < 200*time.Millisecond || took > 5*time.Second {
 		t.Errorf("took %s", took)
 	}
-	s.must(os.WriteFile(parent, []byte("THAWED"), 0))
+	s.must(os.WriteFile(filepath.Join(beside, "freezer.state"), []byte("THAWED"), 0))
 	s.must(s.rt.Delete("c", true))
 	s.nothingLeft()
 }

@@ -65,6 +65,7 @@ func newStandIn(t *testing.T, pidNS bool, script string) *standIn {
 		}
 	})
 	s.start(pidNS, script)
+	s.must(s.cg.Finish())
 	page, err := dir.ProgressFile(true)
 	s.must(err)
 	s.must(page.Close())

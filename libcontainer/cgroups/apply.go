@@ -53,8 +53,10 @@ func (c *Cgroup) Apply(s *Settings) error {
 	return a.apply(s)
 }
 
-// Finish makes the writes that had to wait until the init was in the cgroup. Nearly always there are none.
+// Finish is for when the init is in the cgroup: it makes the writes that had to wait for that (nearly
+// always there are none) and closes what Create has opened, which other creations wait for.
 func (c *Cgroup) Finish() error {
+	defer c.Close()
 	a := applier{c: c}
 	late := c.late
 	c.late = nil

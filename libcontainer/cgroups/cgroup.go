@@ -2,6 +2,7 @@ package cgroups
 
 import (
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -15,8 +16,9 @@ import (
 // It is not for use by several goroutines at once.
 type Cgroup struct {
 	nodes []node
-	late  []Write // for Finish
-	none  string  // why hierarchies were left out
+	late  []Write  // for Finish
+	none  string   // why hierarchies were left out
+	claim *os.File // locks it against other creations until Finish
 }
 
 // node is the cgroup's directory in one hierarchy.
@@ -118,10 +120,19 @@ func OfProcess(host *Layout, pid int) (*Cgroup, error) {
 
 // Close closes what Cgroup keeps open. It may be used again afterwards.
 func (c *Cgroup) Close() error {
+	if c.claim != nil {
+		c.claim.Close()
+		c.claim = nil
+	}
 	for i := range c.nodes {
 		c.nodes[i].close()
 	}
 	return nil
+}
+
+// has says whether the directory lies in the v1 hierarchy of a controller.
+func (n *node) has(controller string) bool {
+	return !n.v2 && slices.Contains(n.controllers, controller)
 }
 
 func (n *node) close() {
@@ -174,7 +185,7 @@ func (n *node) write(name, value string) error {
 // v1 finds the directory of a v1 controller, nil when there is none.
 func (c *Cgroup) v1(controller string) *node {
 	for i := range c.nodes {
-		if !c.nodes[i].v2 && slices.Contains(c.nodes[i].controllers, controller) {
+		if c.nodes[i].has(controller) {
 			return &c.nodes[i]
 		}
 	}

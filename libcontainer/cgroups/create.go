@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -21,7 +22,8 @@ type Config struct {
 }
 
 // Create makes the container's cgroup in every hierarchy, with its limits in force, before any process is in it. A cgroup
-// that is there already is taken when it is neither in use nor frozen. When anything fails, what was made is removed again.
+// that is there already is taken when it is neither in use nor frozen. Until Finish or Close no other Create can take it. When
+// anything fails, what was made is removed again.
 func Create(host *Layout, cfg Config) (_ *Cgroup, err error) {
 	places, err := host.Locate(cfg.Path, cfg.ID)
 	if err != nil {
@@ -30,12 +32,17 @@ func Create(host *Layout, cfg Config) (_ *Cgroup, err error) {
 	m := &maker{host: host, c: &Cgroup{}, cfg: cfg}
 	defer func() {
 		if err != nil {
-			m.c.Close()
 			err = also(err, m.undo())
+			m.c.Close() // and with it the claim
 		}
 	}()
 	if m.cfg.Settings == nil {
 		m.cfg.Settings = &Settings{}
+	}
+	if !cfg.Adopt { // the name of its unit is unique
+		if err := m.claim(places); err != nil {
+			return nil, err
+		}
 	}
 	for _, p := range places {
 		if err := m.place(p); err != nil {
@@ -72,6 +79,9 @@ type maker struct {
 	existed   bool  // some directory was there before
 	refusal   error // the first one, when rootless
 	enableErr error // why some v2 controllers could not be enabled
+
+	claimed        string // the directory that claim has made, or found
+	claimedExisted bool
 }
 
 // place makes the cgroup in one hierarchy and gets it ready for limits.
@@ -83,21 +93,17 @@ func (m *maker) place(p Place) error {
 		}
 		return err
 	}
-	n := node{controllers: p.Tree.Controllers, v2: p.V2, path: p.Path(), fd: -1}
-	if p.V2 {
-		n.controllers = nil
-	}
-	m.c.nodes = append(m.c.nodes, n)
+	m.c.nodes = append(m.c.nodes, p.node())
 	last := &m.c.nodes[len(m.c.nodes)-1]
-	if existed {
-		m.existed = true
-		if !m.cfg.Adopt {
-			if err := last.fit(); err != nil {
-				return err
-			}
+	last.ours = !existed
+	m.existed = m.existed || existed
+	if existed && !m.cfg.Adopt {
+		if err := last.unoccupied(); err != nil {
+			return err
 		}
-	} else {
-		last.ours = true
+	}
+	if err := last.runs(existed); err != nil {
+		return err
 	}
 	switch {
 	case p.V2:
@@ -121,6 +127,9 @@ func (m *maker) excuse(err error) bool {
 
 // mkdir makes the cgroup's directory, and its parents where they are missing.
 func (m *maker) mkdir(p Place) (existed bool, err error) {
+	if p.Path() == m.claimed {
+		return m.claimedExisted, nil
+	}
 	err = m.mkdirOne(p.Path())
 	if errors.Is(err, unix.ENOENT) {
 		// Another container's removal may take a parent away between the two; once more is enough for that.
@@ -192,18 +201,40 @@ func (m *maker) undo() error {
 	return failure
 }
 
-// fit refuses a cgroup that was there before and belongs to somebody else, or would freeze the init at birth.
-func (n *node) fit() error {
+// unoccupied refuses a cgroup that was there before and has somebody else's processes in it.
+func (n *node) unoccupied() error {
 	pids, err := n.pids()
 	if err != nil {
 		return err
 	}
 	if len(pids) > 0 {
-		return fmt.Errorf("linux.cgroupsPath: container's cgroup is not empty: %d process(es) found in %s", len(pids), n.path)
+		return fmt.Errorf("linux.cgroupsPath: container's cgroup is not empty: %d process(es) found in %s: %d%s",
+			len(pids), n.path, pids[0], commandOf(strconv.Itoa(pids[0])))
+	}
+	hidden, err := n.populated()
+	if err == nil && hidden {
+		err = fmt.Errorf("linux.cgroupsPath: container's cgroup is not empty: %s has processes of another pid namespace", n.path)
+	}
+	return err
+}
+
+// runs refuses a cgroup in which the init would freeze at birth.
+func (n *node) runs(existed bool) error {
+	if !existed && !n.v2 && !n.has("freezer") {
+		return nil
 	}
 	frozen, err := n.frozen()
+	if err == nil && !frozen && n.v2 {
+		// cgroup.freeze is the cgroup's own; that of one above it shows here, as long as nothing is in it.
+		var events string
+		events, err = n.read("cgroup.events")
+		frozen = strings.Contains(events, "frozen 1")
+	}
 	if err != nil {
 		return err
+	}
+	if frozen && !existed {
+		return fmt.Errorf("linux.cgroupsPath: container's cgroup unexpectedly frozen: %s: a cgroup above it is frozen, and must be thawed first", n.path)
 	}
 	if frozen {
 		return fmt.Errorf("linux.cgroupsPath: container's cgroup unexpectedly frozen: %s", n.path)

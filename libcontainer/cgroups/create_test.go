@@ -2,6 +2,7 @@ package cgroups
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,8 +69,19 @@ func TestCreateRefusesUsedCgroup(t *testing.T) {
 		cg := create(t, host, nil)
 		rel := strings.TrimPrefix(cg.nodes[0].path, host.nodeMount(cg))
 		cfg := Config{Path: rel, ID: "x"}
-		spawn(t, cg, "exec sleep 60")
+		// Before its init is in it, only the lock tells that it is taken.
 		_, err := Create(host, cfg)
+		if want := fmt.Sprintf(" is taken: process %d (", os.Getpid()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Fatalf("cgroup of another creation: %v, want %q in it", err, want)
+		}
+		if err := RemoveUnused(cg.Paths()); err != nil || !cg.Exists() {
+			t.Errorf("the cgroup of another creation was removed as unused: %v", err)
+		}
+		spawn(t, cg, "exec sleep 60")
+		if err := cg.Finish(); err != nil {
+			t.Fatal(err)
+		}
+		_, err = Create(host, cfg)
 		if err == nil || !strings.Contains(err.Error(), "cgroup is not empty: 1 process(es) found") {
 			t.Fatalf("used cgroup: %v", err)
 		}
@@ -93,6 +105,62 @@ func TestCreateRefusesUsedCgroup(t *testing.T) {
 			t.Fatalf("empty cgroup: %v", err)
 		}
 		again.Close()
+	})
+}
+
+// Of many creations with one cgroupsPath one gets it, whatever is there before.
+func TestCreateAtOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, host *Layout) {
+		for range 20 {
+			name := uniqueName(t)
+			results := make(chan *Cgroup)
+			for range 4 {
+				go func() {
+					cg, err := Create(host, Config{Path: "/" + name, ID: "x"})
+					if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
+						t.Error(err)
+					}
+					results <- cg
+				}()
+			}
+			var winners []*Cgroup
+			for range 4 {
+				if cg := <-results; cg != nil {
+					winners = append(winners, cg)
+				}
+			}
+			if len(winners) != 1 {
+				t.Errorf("%d of 4 creations got the cgroup", len(winners))
+			}
+			for _, cg := range winners {
+				if err := cg.Remove(time.Second); err != nil {
+					t.Error(err)
+				}
+			}
+			if found := leftovers(t, host, name); len(found) > 0 {
+				t.Fatalf("left behind: %v", found)
+			}
+		}
+	})
+}
+
+// An init would freeze at its birth in a new cgroup below a frozen one, and nobody could end it.
+func TestCreateBelowAFrozenCgroup(t *testing.T) {
+	onEach(t, func(t *testing.T, host *Layout) {
+		parent := create(t, host, nil)
+		if err := parent.Freeze(); err != nil {
+			t.Skip(err)
+		}
+		rel := strings.TrimPrefix(parent.nodes[0].path, host.nodeMount(parent)) + "/child"
+		cg, err := Create(host, Config{Path: rel, ID: "x"})
+		if err == nil || !strings.Contains(err.Error(), "a cgroup above it is frozen") {
+			t.Errorf("%v, %v", cg, err)
+		}
+		for _, p := range parent.Paths() {
+			if _, err := os.Stat(p + "/child"); err == nil {
+				t.Errorf("left %s/child", p)
+			}
+		}
 	})
 }
 
@@ -236,4 +304,32 @@ func TestThreadedParent(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "linux.resources.memory.limit: cannot limit memory in a threaded cgroup") {
 		t.Errorf("a memory limit in a threaded cgroup: %v", err)
 	}
+}
+
+// A process that makes many containers keeps nothing open of those that it has made.
+func TestFinishClosesEverything(t *testing.T) {
+	onEach(t, func(t *testing.T, host *Layout) {
+		open := func() []string {
+			list, err := filepath.Glob("/proc/self/fd/*")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return list
+		}
+		before := len(open())
+		cg := create(t, host, parseResources(t, `{"devices":[{"allow":false}]}`))
+		in, err := cg.Enter()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := in.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cg.Finish(); err != nil {
+			t.Fatal(err)
+		}
+		if after := len(open()); after != before {
+			t.Errorf("%d descriptors before, %d afterwards", before, after)
+		}
+	})
 }

@@ -9,11 +9,11 @@
 //	set, err := cgroups.Compile(spec.Linux.Resources, host)   // pure; set.Lines() for explain, set.Warnings for the log
 //	places, err := host.Locate(cgroupsPath, id)               // pure; only to show where the cgroup will be
 //	cg, err := cgroups.Create(host, cgroups.Config{Path: cgroupsPath, ID: id, Settings: set})
-//	defer cg.Close()                                          // closes descriptors, removes nothing
+//	                                                          // until Finish or Close, no other Create can have it
 //	in, err := cg.Enter()                                     // in.Dir: SysProcAttr{UseCgroupFD: true, CgroupFD: int(in.Dir.Fd())}
 //	                                                          // in.Tasks: the init writes "0" into each (v1, hybrid)
 //	… start the init, in.Close() …
-//	err = cg.Finish()                                         // limits that had to wait for the birth; rarely any
+//	err = cg.Finish()                                         // limits that had to wait for the birth, rarely any; closes all
 //	state.CgroupPaths = cg.Paths()
 //
 //	cg, err = cgroups.Open(state.CgroupPaths)                 // in a later command; opens nothing yet

@@ -16,6 +16,13 @@ type Place struct {
 // Path is the directory's absolute path.
 func (p Place) Path() string { return path.Join(p.Tree.Mount, p.Rel) }
 
+func (p Place) node() node {
+	if p.V2 {
+		return node{v2: true, path: p.Path(), fd: -1}
+	}
+	return node{controllers: p.Tree.Controllers, path: p.Path(), fd: -1}
+}
+
 // Locate says where linux.cgroupsPath puts the container id in each hierarchy (config-linux.md, "Cgroups Path"). An absolute
 // path counts from the mount. A relative one counts from this process's own cgroup, on a pure v2 host from that one's parent,
 // because a v2 cgroup that holds processes can't give controllers to its children. Without a path the id is the relative path.

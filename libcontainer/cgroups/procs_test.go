@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -234,6 +236,30 @@ func TestOOMKills(t *testing.T) {
 	}
 	for range notices {
 	}
+}
+
+// A pid that was read from the cgroup may be that of another process when the signal is sent.
+func TestSignalAsksAgain(t *testing.T) {
+	onEach(t, func(t *testing.T, host *Layout) {
+		cg := create(t, host, nil)
+		inside, outside := spawn(t, cg, "exec sleep 60"), exec.Command("sleep", "60")
+		if err := outside.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cg.signalSome([]int{inside.Process.Pid, outside.Process.Pid}, unix.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		_ = inside.Wait()
+		if err := unix.Kill(outside.Process.Pid, unix.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		_ = outside.Wait()
+		for cmd, want := range map[*exec.Cmd]syscall.Signal{inside: unix.SIGTERM, outside: unix.SIGKILL} {
+			if got := cmd.ProcessState.Sys().(syscall.WaitStatus).Signal(); got != want {
+				t.Errorf("ended by %s, want %s", got, want)
+			}
+		}
+	})
 }
 
 // A state file that names a hierarchy's root must not get everything killed.

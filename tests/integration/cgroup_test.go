@@ -597,3 +597,89 @@ func removeDeep(dirs []string) {
 		_ = exec.Command("find", dir, "-mindepth", "1", "-depth", "-type", "d", "-delete").Run()
 	}
 }
+
+// Of two creates at once on one cgroupsPath one succeeds, and forced deletion of the other one's id
+// leaves it alone.
+func TestCreateAtOnceInOneCgroup(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "it looks for processes once, before its own is there")
+	for range 10 {
+		first, second := sleeper(t), sleeper(t)
+		path := first.Spec.Linux.CgroupsPath
+		own := second.Spec.Linux.CgroupsPath
+		second.Spec.Linux.CgroupsPath = path
+		results := make(chan harness.Result)
+		for _, b := range []*harness.Bundle{first, second} {
+			cmd := b.Command("create")
+			go func() { results <- b.RunCmd(cmd) }()
+		}
+		one, two := <-results, <-results
+		second.Spec.Linux.CgroupsPath = own // what is in the other one's is not its to clean up
+		if (one.Code == 0) == (two.Code == 0) {
+			t.Fatalf("two creates in one cgroup: exit %d and %d: %s%s", one.Code, two.Code, one.Stderr, two.Stderr)
+		}
+		contains(t, one.Stderr+two.Stderr, "linux.cgroupsPath: ")
+		winner, loser := first, second
+		if res := first.Runtime.Run("state", first.ID); res.Code != 0 {
+			winner, loser = second, first
+		}
+		loser.Must("delete", "--force", loser.ID)
+		if s := winner.State().Status; s != specs.StateCreated {
+			t.Errorf("after the other's deletion the container is %s", s)
+		}
+		winner.Must("delete", "--force", winner.ID)
+	}
+}
+
+// In a new cgroup below a frozen one the init would never come to its first step, and on cgroup v1 not
+// even end.
+func TestCreateBelowAFrozenCgroup(t *testing.T) {
+	t.Parallel()
+	ours(t, "other words")
+	b := sleeper(t)
+	b.Spec.Linux.CgroupsPath += "/below"
+	parent, thaw := frozenParent(t, b)
+	b.FailRun("linux.cgroupsPath: ", "frozen", parent)
+	thaw()
+	b.Start()
+}
+
+// A cgroup above the container's may be frozen while it runs.
+func TestDeleteForceBelowAFrozenCgroup(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "it can't")
+	b := sleeper(t)
+	b.Spec.Linux.CgroupsPath += "/below"
+	b.Start()
+	frozenParent(t, b)
+	b.Must("delete", "--force", b.ID)
+}
+
+// frozenParent freezes the cgroup above the container's, until thaw or the end of the test.
+func frozenParent(t *testing.T, b *harness.Bundle) (dir string, thaw func()) {
+	t.Helper()
+	dir = filepath.Dir(b.CgroupDir("freezer"))
+	file, frozen, thawed := filepath.Join(dir, "freezer.state"), "FROZEN", "THAWED"
+	if harness.Unified() {
+		file, frozen, thawed = filepath.Join(dir, "cgroup.freeze"), "1", "0"
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(frozen), 0); err != nil {
+		t.Fatal(err)
+	}
+	thaw = func() {
+		if err := os.WriteFile(file, []byte(thawed), 0); err != nil && !os.IsNotExist(err) {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(func() {
+		thaw()
+		b.Runtime.Run("delete", "--force", b.ID)
+		for _, h := range harness.Hierarchies() {
+			_ = os.Remove(filepath.Join(h.Dir, filepath.Dir(b.Spec.Linux.CgroupsPath)))
+		}
+	})
+	return dir, thaw
+}
