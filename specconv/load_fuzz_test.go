@@ -37,7 +37,7 @@ func FuzzParse(f *testing.F) {
 		switch {
 		case err != nil:
 			// Stricter about UTF-8, depth and the document null.
-			if wantErr == nil && utf8.Valid(data) && !strings.Contains(err.Error(), "nested too deeply") && strings.TrimSpace(string(data)) != "null" {
+			if wantErr == nil && utf8.Valid(data) && !strings.Contains(err.Error(), "surrogate pair") && !strings.Contains(err.Error(), "nested too deeply") && strings.TrimSpace(string(data)) != "null" {
 				t.Errorf("encoding/json accepts it: %v", err)
 			}
 		case wantErr != nil:

@@ -161,31 +161,32 @@ func TestParseIgnoresUnknownPropertiesEverywhere(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	tests := []struct{ name, doc, want string }{
-		{"empty", ``, `config.json: not valid JSON: line 1, column 1: the document ends where a value should be`},
+		{"empty", ``, `config.json: not valid JSON: line 1, column 1: the document ends too early`},
 		{"null", `null`, `must be an object, not null`},
 		{"list", ` []`, `must be an object, not a list`},
 		{"more", `{} {}`, `config.json: not valid JSON: line 1, column 4: more text after the end of the document`},
-		{"cut", "{\n \"process\": {\"args\": [\"sh\",", `config.json: not valid JSON: line 2, column 28: the document ends where a value should be, at process.args[1]`},
-		{"cut in a string", `{"hostname": "abc`, `config.json: not valid JSON: line 1, column 18: the document ends where the end of a string should be, at hostname`},
-		{"cut in an escape", `{"hostname": "abc\`, `config.json: not valid JSON: line 1, column 18: an escape that JSON does not have, at hostname`},
-		{"comma missing", `{"hostname": "abc" "root": {}}`, `config.json: not valid JSON: line 1, column 20: found '"' where a comma or '}' should be`},
-		{"comma too much", `{"mounts": [{},]}`, `config.json: not valid JSON: line 1, column 16: found ']' where a value should be, at mounts[1]`},
-		{"comma before the end", `{"hostname": "a",}`, `config.json: not valid JSON: line 1, column 18: found '}' where a member's name should be`},
-		{"cut in an escaped string", `{"hostname": "\n`, `config.json: not valid JSON: line 1, column 17: the document ends where the end of a string should be, at hostname`},
-		{"escape that is none", `{"hostname": "\x41"}`, `config.json: not valid JSON: line 1, column 15: an escape that JSON does not have, at hostname`},
-		{"escape with a bad digit", `{"hostname": "\u00g0"}`, `config.json: not valid JSON: line 1, column 15: an escape that JSON does not have, at hostname`},
-		{"line break after an escape", "{\"hostname\": \"\\n\n\"}", `config.json: not valid JSON: line 1, column 17: found '\n' where the rest of a string should be, at hostname`},
-		{"minus alone", `{"linux": {"resources": {"pids": {"limit": -}}}}`, `config.json: not valid JSON: line 1, column 45: found '}' where a digit should be, at linux.resources.pids.limit`},
-		{"exponent alone", `{"linux": {"resources": {"pids": {"limit": 1e+}}}}`, `config.json: not valid JSON: line 1, column 47: found '}' where a digit should be, at linux.resources.pids.limit`},
-		{"colon missing", `{"hostname" "a"}`, `config.json: not valid JSON: line 1, column 13: found '"' where a colon should be`},
-		{"line break in a string", "{\"hostname\": \"a\nb\"}", `config.json: not valid JSON: line 1, column 16: found '\n' where the rest of a string should be, at hostname`},
-		{"word", `{"root": {"readonly": truth}}`, `config.json: not valid JSON: line 1, column 23: found 't' where a value should be, at root.readonly`},
-		{"comment", "{\n// hello\n}", `config.json: not valid JSON: line 2, column 1: found '/' where a member's name should be`},
-		{"number", `{"linux": {"resources": {"pids": {"limit": 1.}}}}`, `config.json: not valid JSON: line 1, column 46: found '}' where a digit should be, at linux.resources.pids.limit`},
-		{"leading zero", `{"linux": {"resources": {"pids": {"limit": 01}}}}`, `config.json: not valid JSON: line 1, column 45: found '1' where a comma or '}' should be, at linux.resources.pids`},
-		{"zero byte", "{\x00}", `config.json: not valid JSON: line 1, column 2: found '\x00' where a value should be`},
-		{"not UTF-8", "{\"hostname\": \"\xe9\"}", `config.json: not valid JSON: line 1, column 15: a byte that is not UTF-8`},
-		{"too deep", `{"x":` + strings.Repeat("[", 10000), `config.json: not valid JSON: line 1, column 206: nested too deeply, at x` + strings.Repeat("[0]", 200)},
+		{"cut", "{\n \"process\": {\"args\": [\"sh\",", `config.json: not valid JSON: line 2, column 28: the document ends too early, at process.args[1]`},
+		{"cut in a string", `{"hostname": "abc`, `config.json: not valid JSON: line 1, column 18: the document ends too early, at hostname`},
+		{"cut in an escape", `{"hostname": "abc\`, `config.json: not valid JSON: line 1, column 19: the document ends too early, at hostname`},
+		{"comma missing", `{"hostname": "abc" "root": {}}`, `config.json: not valid JSON: line 1, column 20: invalid character '"' after object value (expecting ',' or '}')`},
+		{"comma too much", `{"mounts": [{},]}`, `config.json: not valid JSON: line 1, column 15: invalid character ',' at start of value, at mounts[1]`},
+		{"comma before the end", `{"hostname": "a",}`, `config.json: not valid JSON: line 1, column 17: invalid character ',' at start of value`},
+		{"cut in an escaped string", `{"hostname": "\n`, `config.json: not valid JSON: line 1, column 17: the document ends too early, at hostname`},
+		{"escape that is none", `{"hostname": "\x41"}`, "config.json: not valid JSON: line 1, column 15: invalid escape sequence `\\x` in string, at hostname"},
+		{"escape with a bad digit", `{"hostname": "\u00g0"}`, "config.json: not valid JSON: line 1, column 15: invalid escape sequence `\\u00g0` in string, at hostname"},
+		{"line break after an escape", "{\"hostname\": \"\\n\n\"}", `config.json: not valid JSON: line 1, column 17: invalid character '\n' in string (expecting non-control character), at hostname`},
+		{"minus alone", `{"linux": {"resources": {"pids": {"limit": -}}}}`, `config.json: not valid JSON: line 1, column 45: invalid character '}' in number (expecting digit), at linux.resources.pids.limit`},
+		{"exponent alone", `{"linux": {"resources": {"pids": {"limit": 1e+}}}}`, `config.json: not valid JSON: line 1, column 47: invalid character '}' in number (expecting digit), at linux.resources.pids.limit`},
+		{"colon missing", `{"hostname" "a"}`, `config.json: not valid JSON: line 1, column 13: invalid character '"' after object name (expecting ':'), at hostname`},
+		{"line break in a string", "{\"hostname\": \"a\nb\"}", `config.json: not valid JSON: line 1, column 16: invalid character '\n' in string (expecting non-control character), at hostname`},
+		{"word", `{"root": {"readonly": truth}}`, `config.json: not valid JSON: line 1, column 26: invalid character 't' in literal true (expecting 'e'), at root.readonly`},
+		{"comment", "{\n// hello\n}", `config.json: not valid JSON: line 2, column 1: invalid character '/' at start of value`},
+		{"number", `{"linux": {"resources": {"pids": {"limit": 1.}}}}`, `config.json: not valid JSON: line 1, column 46: invalid character '}' in number (expecting digit), at linux.resources.pids.limit`},
+		{"leading zero", `{"linux": {"resources": {"pids": {"limit": 01}}}}`, `config.json: not valid JSON: line 1, column 45: invalid character '1' after object value (expecting ',' or '}'), at linux.resources.pids`},
+		{"zero byte", "{\x00}", `config.json: not valid JSON: line 1, column 2: invalid character '\x00' at start of value`},
+		{"not UTF-8", "{\"hostname\": \"\xe9\"}", `config.json: not valid JSON: line 1, column 15: invalid UTF-8, at hostname`},
+		{"half a surrogate pair", `{"hostname": "\ud83dx"}`, "config.json: not valid JSON: line 1, column 15: invalid surrogate pair `\\ud83dx\"}` in string, at hostname"},
+		{"too deep", `{"x":` + strings.Repeat("[", 10000), `config.json: not valid JSON: line 1, column 205: nested too deeply, at x` + strings.Repeat("[0]", 199)},
 		{"string wanted", `{"hostname": 5}`, `hostname: must be a string, not a number`},
 		{"list wanted", `{"process": {"args": "sh"}}`, `process.args: must be a list, not a string`},
 		{"string in a list wanted", `{"process": {"args": ["sh", {"a": [1, 2]}]}}`, `process.args[1]: must be a string, not an object`},
@@ -212,7 +213,7 @@ func TestParseErrors(t *testing.T) {
 			if err.Error() != tt.want {
 				t.Errorf("\n got %s\nwant %s", err, tt.want)
 			}
-			if strings.Contains(tt.want, "not valid JSON") && tt.name != "not UTF-8" && json.Valid([]byte(tt.doc)) {
+			if strings.Contains(tt.want, "not valid JSON") && tt.name != "not UTF-8" && tt.name != "half a surrogate pair" && json.Valid([]byte(tt.doc)) {
 				t.Error("encoding/json calls it valid")
 			}
 		})
@@ -236,9 +237,9 @@ func TestParseAccepts(t *testing.T) {
 			func(s *specs.Spec) bool { return s.Hostname == "h" }},
 		{"other platforms", `{"windows": 5, "solaris": [], "vm": {"kernel": 1}, "zos": "", "freebsd": {}}`, "",
 			func(s *specs.Spec) bool { return s.Windows == nil && s.VM == nil }},
-		{"escapes", `{"hostname": "\"\\\/\b\f\n\r\t\u0041\u00e9\ud83d\ude00\ud83dx\u0000"}`, "",
+		{"escapes", `{"hostname": "\"\\\/\b\f\n\r\t\u0041\u00e9\ud83d\ude00x\u0000"}`, "",
 			func(s *specs.Spec) bool {
-				return s.Hostname == "\"\\/\b\f\n\r\tAé\U0001F600\uFFFDx\x00"
+				return s.Hostname == "\"\\/\b\f\n\r\tAé\U0001F600x\x00"
 			}},
 		{"duplicates", `{"hostname": "a", "process": {"args": ["a", "b"]}, "hostname": "b", "process": {"cwd": "/"}}`,
 			"hostname: given more than once: the last one counts; process: given more than once: the last one counts",
@@ -314,7 +315,7 @@ func TestLoad(t *testing.T) {
 	for doc, want := range map[string]string{
 		`{"args": ["sh"], "cwd": "/"}`: "",
 		`{"args": "sh"}`:               "process.args: must be a list, not a string",
-		`{`:                            "process.json: not valid JSON: line 1, column 2: the document ends where a member's name should be, at process",
+		`{`:                            "process.json: not valid JSON: line 1, column 2: the document ends too early, at process",
 	} {
 		if err := os.WriteFile(process, []byte(doc), 0o600); err != nil {
 			t.Fatal(err)

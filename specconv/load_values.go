@@ -3,163 +3,16 @@ package specconv
 import (
 	"strconv"
 	"strings"
-	"unicode/utf16"
-	"unicode/utf8"
 )
-
-// stringToken reads a string; the next character must be its quote. Without
-// escapes it is a piece of the document, not a copy.
-func (r *jsonReader) stringToken() string {
-	start := r.pos + 1
-	for i := start; i < len(r.text); i++ {
-		switch c := r.text[i]; {
-		case c == '"':
-			r.pos = i + 1
-			return r.text[start:i]
-		case c == '\\':
-			return r.escapedString(start, i)
-		case c < ' ':
-			r.pos = i
-			r.unexpected("the rest of a string")
-			return ""
-		}
-	}
-	r.pos = len(r.text)
-	r.unexpected("the end of a string")
-	return ""
-}
-
-// escapedString goes on with a string that began at start and has its first
-// backslash at i.
-func (r *jsonReader) escapedString(start, i int) string {
-	var b strings.Builder
-	b.WriteString(r.text[start:i])
-	for i < len(r.text) {
-		c := r.text[i]
-		switch {
-		case c == '"':
-			r.pos = i + 1
-			return b.String()
-		case c < ' ':
-			r.pos = i
-			r.unexpected("the rest of a string")
-			return ""
-		case c != '\\':
-			b.WriteByte(c)
-			i++
-		default:
-			n := r.escape(&b, r.text[i:])
-			if n == 0 {
-				r.pos = i
-				r.syntax("an escape that JSON does not have")
-				return ""
-			}
-			i += n
-		}
-	}
-	r.pos = len(r.text)
-	r.unexpected("the end of a string")
-	return ""
-}
-
-// escape appends what the escape at the beginning of s means and gives its
-// length, 0 if it is none.
-func (r *jsonReader) escape(b *strings.Builder, s string) int {
-	if len(s) < 2 {
-		return 0
-	}
-	if i := strings.IndexByte(`"\/bfnrt`, s[1]); i >= 0 {
-		b.WriteByte("\"\\/\b\f\n\r\t"[i])
-		return 2
-	}
-	c, ok := hexEscape(s)
-	if !ok {
-		return 0
-	}
-	if utf16.IsSurrogate(c) {
-		if low, ok := hexEscape(s[6:]); ok {
-			if both := utf16.DecodeRune(c, low); both != utf8.RuneError {
-				b.WriteRune(both)
-				return 12
-			}
-		}
-		c = utf8.RuneError
-	}
-	b.WriteRune(c)
-	return 6
-}
-
-// hexEscape reads \uXXXX at the beginning of s.
-func hexEscape(s string) (rune, bool) {
-	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
-		return 0, false
-	}
-	var c rune
-	for _, digit := range []byte(s[2:6]) {
-		switch {
-		case '0' <= digit && digit <= '9':
-			digit -= '0'
-		case 'a' <= digit && digit <= 'f':
-			digit -= 'a' - 10
-		case 'A' <= digit && digit <= 'F':
-			digit -= 'A' - 10
-		default:
-			return 0, false
-		}
-		c = c<<4 | rune(digit)
-	}
-	return c, true
-}
-
-// numberToken reads a number and gives it as it is written; the next
-// character must be its first.
-func (r *jsonReader) numberToken() string {
-	start := r.pos
-	if r.text[r.pos] == '-' {
-		r.pos++
-	}
-	if strings.HasPrefix(r.text[r.pos:], "0") {
-		r.pos++
-	} else if !r.digits() {
-		return ""
-	}
-	if strings.HasPrefix(r.text[r.pos:], ".") {
-		r.pos++
-		if !r.digits() {
-			return ""
-		}
-	}
-	if r.pos < len(r.text) && r.text[r.pos]|0x20 == 'e' {
-		r.pos++
-		if r.pos < len(r.text) && (r.text[r.pos] == '+' || r.text[r.pos] == '-') {
-			r.pos++
-		}
-		if !r.digits() {
-			return ""
-		}
-	}
-	return r.text[start:r.pos]
-}
-
-func (r *jsonReader) digits() bool {
-	start := r.pos
-	for r.pos < len(r.text) && '0' <= r.text[r.pos] && r.text[r.pos] <= '9' {
-		r.pos++
-	}
-	if r.pos == start {
-		r.unexpected("a digit")
-		return false
-	}
-	return true
-}
 
 // readString reads a string or null.
 func readString[T ~string](r *jsonReader, dst *T) {
 	*dst = ""
-	switch {
-	case r.null():
-	case r.peek() == '"':
-		*dst = T(r.stringToken())
+	switch r.peek() {
+	case 'n':
+		r.token()
+	case '"':
+		*dst = T(r.token().String())
 	default:
 		r.wrongType("a string")
 	}
@@ -168,13 +21,12 @@ func readString[T ~string](r *jsonReader, dst *T) {
 // readBool reads a boolean or null.
 func readBool(r *jsonReader, dst *bool) {
 	*dst = false
-	switch c := r.peek(); {
-	case r.null():
-	case c == 't':
-		r.word("true")
-		*dst = true
-	case c == 'f':
-		r.word("false")
+	switch r.peek() {
+	case 'n', 'f':
+		r.token()
+	case 't':
+		r.token()
+		*dst = r.err == nil
 	default:
 		r.wrongType("a boolean")
 	}
@@ -190,11 +42,11 @@ func readInt[T integer](r *jsonReader, dst *T) {
 	if r.null() {
 		return
 	}
-	if c := r.peek(); c != '-' && (c < '0' || c > '9') {
+	if r.peek() != '0' {
 		r.wrongType("a number")
 		return
 	}
-	literal := r.numberToken()
+	literal := r.token().String()
 	if r.err != nil {
 		return
 	}

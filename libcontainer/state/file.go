@@ -29,7 +29,11 @@ const (
 // lost record could have found. What the file system may leave then, an empty state.json, is reported by list and removed
 // by delete.
 func (d *Dir) Save(r *Record) error {
-	return d.WriteFile(recordFile, r.encode())
+	data, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("save the container's %s: %w", recordFile, err)
+	}
+	return d.WriteFile(recordFile, data)
 }
 
 // Load reads the record. A directory without one gives [ErrNotExist]: its create has had no side effects.
@@ -42,11 +46,8 @@ func (d *Dir) Load() (*Record, error) {
 		return nil, err
 	}
 	r := &Record{}
-	if !r.decode(string(data)) {
-		*r = Record{}
-		if err := json.Unmarshal(data, r); err != nil {
-			return nil, fmt.Errorf("load %s: %w", d.file(recordFile), err)
-		}
+	if err := json.Unmarshal(data, r); err != nil {
+		return nil, fmt.Errorf("load %s: %w", d.file(recordFile), err)
 	}
 	r.adopt(d.id)
 	return r, nil
