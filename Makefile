@@ -26,7 +26,8 @@ PORTS       = arm64 arm riscv64 ppc64le s390x loong64 386
 
 export CGO_ENABLED = 0
 # The version is stamped above; a checkout that git distrusts builds, too.
-export GOFLAGS := $(GOFLAGS) -buildvcs=false
+# cli v2 would bring a Markdown converter and a spelling guesser along.
+export GOFLAGS := $(GOFLAGS) -buildvcs=false -tags=urfave_cli_no_docs,urfave_cli_no_suggest
 
 .PHONY: build install demo test deps unit integration counts conformance engines bench vm vm-test vm-brief vm-share hostsd-test lint cross clean
 

@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/urfave/cli/v2"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
 	"github.com/ociruntime/ociruntime/libcontainer/rawfile"
@@ -22,11 +24,15 @@ type bundleFlags struct {
 	noNewKeyring bool
 }
 
-func (b *bundleFlags) define(f *flags) {
-	f.text(&b.bundle, "bundle,b", "DIR", "directory with config.json (default: the current directory)")
-	b.streams.define(f)
-	f.bool(&b.noPivot, "no-pivot", "do without pivot_root, as on a ramdisk")
-	f.bool(&b.noNewKeyring, "no-new-keyring", "keep the caller's session keyring")
+func (b *bundleFlags) flags() []cli.Flag {
+	return slices.Concat(
+		[]cli.Flag{text(&b.bundle, "bundle,b", "`DIR` with config.json (default: the current directory)")},
+		b.streams.flags(),
+		[]cli.Flag{
+			boolean(&b.noPivot, "no-pivot", "do without pivot_root, as on a ramdisk"),
+			boolean(&b.noNewKeyring, "no-new-keyring", "keep the caller's session keyring"),
+		},
+	)
 }
 
 // options loads and checks the bundle, before anything is touched.

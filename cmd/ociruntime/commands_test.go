@@ -23,7 +23,7 @@ func TestParseSignal(t *testing.T) {
 		}
 	}
 	for _, word := range []string{"", "FOO", "SIG", "-1", "SIGSIGKILL", "RTMIN-1", "RTMIN+31", "RTMAX+1", "RTMIN+", "RTMINX", "9x", "KILL "} {
-		if got, err := parseSignal(word); text(err) != `unknown signal "`+word+`"` {
+		if got, err := parseSignal(word); errorText(err) != `unknown signal "`+word+`"` {
 			t.Errorf("%q: %d, %v", word, got, err)
 		}
 	}
@@ -140,11 +140,11 @@ func ownProcess() *specs.Process {
 func merged(t *testing.T, own *specs.Process, flags ...string) *specs.Process {
 	t.Helper()
 	var x execFlags
-	rest, err := newFlags(x.define).parse(append(flags, "id", "ls", "-l"), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := x.merge(own, rest[1:])
+	var p *specs.Process
+	err := parse(append(flags, "id", "ls", "-l"), x.flags(), "ID COMMAND [ARGUMENT...]", func(args []string) (err error) {
+		p, err = x.merge(own, args[1:])
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestExecRefusesWrongUsers(t *testing.T) {
 		}
 	}
 	var x execFlags
-	if _, err := newFlags(x.define).parse([]string{"-g", "1,2"}, true); err == nil {
+	if err := parse([]string{"-g", "1,2"}, x.flags(), "", func([]string) error { return nil }); err == nil {
 		t.Errorf("-g 1,2: %v", x.gids)
 	}
 	if _, err := (&execFlags{}).merge(ownProcess(), nil); err == nil {

@@ -99,9 +99,9 @@ func TestFishCompletion(t *testing.T) {
 // zsh's own machinery needs a terminal: the test looks at what it would get.
 func TestZshCompletion(t *testing.T) {
 	for command, want := range map[string]string{
-		"":     "*--root[where containers are kept (default\\: ",
-		"run":  "*--bundle[directory with config.json (default\\: the current directory)]:directory:_files -/",
-		"exec": "*-u[user and group]: :",
+		"":     "*--root[keep containers in DIR (default\\: ",
+		"run":  "*--bundle[DIR with config.json (default\\: the current directory)]:directory:_files -/",
+		"exec": "*-u[be the user (and group) UID\\[\\:GID\\]]: :",
 	} {
 		script := `words=(ociruntime); _arguments() { :; }; source $1/_ociruntime
 			program=ociruntime; _ociruntime_specs $2; print -rl -- $specs`

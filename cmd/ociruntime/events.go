@@ -1,49 +1,50 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"time"
+
+	"github.com/urfave/cli/v2"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
 )
 
 // eventsCommand prints statistics and notices.
-func eventsCommand() *command {
+func eventsCommand(a *app) *cli.Command {
 	var once bool
 	interval := 5 * time.Second
-	return &command{
-		name: "events", args: "ID", min: 1, max: 1,
-		summary: "print statistics of a container, and when it lacks memory",
-		about: `Prints what a container uses, as a line of JSON at each interval, and a line each
+	return &cli.Command{
+		Name: "events", ArgsUsage: "ID",
+		Usage: "print statistics of a container, and when it lacks memory",
+		Description: `Prints what a container uses, as a line of JSON at each interval, and a line each
 time it has run out of memory, until it ends.`,
-		flags: func(f *flags) {
-			f.bool(&once, "stats", "print the statistics once and return")
-			f.each(func(text string) (err error) {
+		Flags: []cli.Flag{
+			boolean(&once, "stats", "print the statistics once and return"),
+			each(func(text string) (err error) {
 				if interval, err = time.ParseDuration(text); err != nil {
 					err = errors.New("not a duration as in 500ms or 10s")
 				}
 				return err
-			}, "interval", "TIME", "time between statistics (default: 5s)")
+			}, "interval", "`TIME` between statistics (default: 5s)"),
 		},
-		run: func(a *app, args []string) (int, error) {
+		Action: a.action(1, 1, func(c *cli.Context) error {
 			if interval <= 0 {
-				return 0, errors.New("--interval: duration interval must be greater than 0")
+				return errors.New("--interval: duration interval must be greater than 0")
 			}
-			c, err := a.runtime().Load(args[0])
+			container, err := a.runtime().Load(c.Args().First())
 			if err != nil {
-				return 0, err
+				return err
 			}
 			if !once {
-				return 0, c.Events(context.Background(), interval, a.printEvent)
+				return container.Events(c.Context, interval, a.printEvent)
 			}
-			e, err := c.Stats()
+			e, err := container.Stats()
 			if err != nil {
-				return 0, err
+				return err
 			}
-			return 0, a.printEvent(e)
-		},
+			return a.printEvent(e)
+		}),
 	}
 }
 

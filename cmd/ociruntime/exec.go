@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/urfave/cli/v2"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
 	"github.com/ociruntime/ociruntime/specconv"
@@ -20,63 +21,56 @@ type execFlags struct {
 	processFile, cwd, user, label, apparmor string
 	env, caps, cgroup                       []string
 	gids                                    []uint32
-	detach, ignorePaused                    bool
-	tty, noNewPrivs                         option
-}
-
-// option is a boolean flag that may also be left out.
-type option struct{ set, value bool }
-
-func (o *option) define(f *flags, names, usage string) {
-	f.define(names, "", usage, func(n string) {
-		f.set.BoolFunc(n, "", func(text string) (err error) {
-			o.set = true
-			o.value, err = strconv.ParseBool(text)
-			return err
-		})
-	})
+	detach, ignorePaused, tty               bool
+	noNewPrivs                              *bool // nil: as the container's process has it
 }
 
 // execCommand runs a further process in a container.
-func execCommand() *command {
+func execCommand(a *app) *cli.Command {
 	var x execFlags
-	return &command{
-		name: "exec", args: "ID COMMAND [ARGUMENT...]", min: 1, max: -1, verbatim: true,
-		failed: "exec failed", failCode: exitExecFailure,
-		summary: "run a further program in a container",
-		about: `Runs a program in a container that was created or runs, waits for it to end and
+	return &cli.Command{
+		Name: "exec", ArgsUsage: "ID COMMAND [ARGUMENT...]",
+		Usage: "run a further program in a container",
+		Description: `Runs a program in a container that was created or runs, waits for it to end and
 returns its exit code (128 plus the signal if one ended it); 255 means that it could
 not be run.
 
 The process is like the one in the container's config.json, but for what flags
 change. With --process it is taken from a file instead, as "process" stands in
 config.json, and no COMMAND is given.`,
-		flags: x.define,
-		run: func(a *app, args []string) (int, error) {
-			container, err := a.runtime().Load(args[0])
+		Flags: x.flags(),
+		Action: a.action(1, anyNumber, func(c *cli.Context) error {
+			code, err := x.exec(a, c.Args().First(), c.Args().Tail())
 			if err != nil {
-				return 0, err
+				return cli.Exit(fmt.Errorf("exec failed: %w", err), exitExecFailure)
 			}
-			return x.exec(a, container, args[1:])
-		},
+			return cli.Exit("", code)
+		}),
 	}
 }
 
-func (x *execFlags) define(f *flags) {
-	f.text(&x.processFile, "process,p", "FILE", "take the whole process from this JSON file")
-	f.text(&x.cwd, "cwd", "DIR", "working directory in the container")
-	f.each(appendTo(&x.env), "env,e", "NAME=VALUE", "set an environment variable; may be repeated")
-	x.tty.define(f, "tty,t", "give it a terminal")
-	f.text(&x.user, "user,u", "UID[:GID]", "user and group")
-	f.each(x.addGID, "additional-gids,g", "GID", "further group; may be repeated")
-	f.each(appendTo(&x.caps), "cap,c", "CAP", "add a capability; may be repeated")
-	x.noNewPrivs.define(f, "no-new-privs", "never gain privileges by execve")
-	f.text(&x.label, "process-label", "LABEL", "SELinux label")
-	f.text(&x.apparmor, "apparmor", "PROFILE", "AppArmor profile")
-	f.bool(&x.detach, "detach,d", "leave it running and return")
-	x.streams.define(f)
-	f.each(appendTo(&x.cgroup), "cgroup", "[CONTROLLER,...:]PATH", "existing cgroup below the container's; may be repeated")
-	f.bool(&x.ignorePaused, "ignore-paused", "wait in a paused container until it goes on")
+func (x *execFlags) flags() []cli.Flag {
+	noNewPrivs := boolean(nil, "no-new-privs", "never gain privileges by execve")
+	noNewPrivs.Action = func(_ *cli.Context, on bool) error {
+		x.noNewPrivs = &on
+		return nil
+	}
+	return slices.Concat([]cli.Flag{
+		text(&x.processFile, "process,p", "take the whole process from the JSON file `FILE`"),
+		text(&x.cwd, "cwd", "work in the container's directory `DIR`"),
+		each(appendTo(&x.env), "env,e", "set the environment variable `NAME=VALUE`; may be repeated"),
+		boolean(&x.tty, "tty,t", "give it a terminal"),
+		text(&x.user, "user,u", "be the user (and group) `UID[:GID]`"),
+		each(x.addGID, "additional-gids,g", "be in the group `GID`, too; may be repeated"),
+		each(appendTo(&x.caps), "cap,c", "have the capability `CAP`, too; may be repeated"),
+		noNewPrivs,
+		text(&x.label, "process-label", "have the SELinux label `LABEL`"),
+		text(&x.apparmor, "apparmor", "have the AppArmor profile `PROFILE`"),
+		boolean(&x.detach, "detach,d", "leave it running and return"),
+	}, x.streams.flags(), []cli.Flag{
+		each(appendTo(&x.cgroup), "cgroup", "join `[CONTROLLERS:]PATH` below its cgroup; may be repeated"),
+		boolean(&x.ignorePaused, "ignore-paused", "wait in a paused container until it goes on"),
+	})
 }
 
 func appendTo(list *[]string) func(string) error {
@@ -92,7 +86,11 @@ func (x *execFlags) addGID(text string) error {
 	return err
 }
 
-func (x *execFlags) exec(a *app, container *libcontainer.Container, args []string) (int, error) {
+func (x *execFlags) exec(a *app, id string, args []string) (int, error) {
+	container, err := a.runtime().Load(id)
+	if err != nil {
+		return 0, err
+	}
 	spec, err := container.Config()
 	if err != nil {
 		return 0, err
@@ -166,9 +164,9 @@ func (x *execFlags) merge(own *specs.Process, args []string) (*specs.Process, er
 		p.Cwd = x.cwd
 	}
 	p.Env = slices.Concat(p.Env, x.env)
-	p.Terminal = x.tty.value
-	if x.noNewPrivs.set {
-		p.NoNewPrivileges = x.noNewPrivs.value
+	p.Terminal = x.tty
+	if x.noNewPrivs != nil {
+		p.NoNewPrivileges = *x.noNewPrivs
 	}
 	if x.label != "" {
 		p.SelinuxLabel = x.label

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/console"
@@ -20,37 +21,36 @@ type explainFlags struct {
 	bundle, trace string
 	asJSON, brief bool
 	seccomp       bool
-	verbose       bool
 }
 
 // explainCommand prints the plan of a bundle or of a container.
-func explainCommand() *command {
+func explainCommand(a *app) *cli.Command {
 	var x explainFlags
-	return &command{
-		name: "explain", args: "[ID]", max: 1,
-		summary: "print what would be done, or was done, step by step",
-		about: `Prints the plan for a bundle, or the one that a container was made with: each step
+	return &cli.Command{
+		Name: "explain", ArgsUsage: "[ID]",
+		Usage: "print what would be done, or was done, step by step",
+		Description: `Prints the plan for a bundle, or the one that a container was made with: each step
 in the order in which it is carried out, with the place in config.json that asked
 for it and its system calls, and then what the seccomp filter does with each of the
 program's own. Nothing is done, and no privileges are needed.`,
-		flags: func(f *flags) {
-			f.text(&x.bundle, "bundle,b", "DIR", "the bundle (default: the current directory)")
-			f.text(&x.trace, "trace", "FILE", "print a file that --trace of another command wrote, the dearest step first")
-			f.bool(&x.asJSON, "json", "as JSON, for programs")
-			f.bool(&x.brief, "brief", "without the system calls")
-			f.bool(&x.seccomp, "seccomp", "only the seccomp filter, as the BPF that the kernel runs")
-			f.bool(&x.verbose, "verbose,v", "") // as it is without
+		Flags: []cli.Flag{
+			text(&x.bundle, "bundle,b", "the bundle in `DIR` (default: the current directory)"),
+			text(&x.trace, "trace", "print `FILE` that --trace of another command wrote, the dearest step first"),
+			boolean(&x.asJSON, "json", "as JSON, for programs"),
+			boolean(&x.brief, "brief", "without the system calls"),
+			boolean(&x.seccomp, "seccomp", "only the seccomp filter, as the BPF that the kernel runs"),
+			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Hidden: true}, // as it is without
 		},
-		run: func(a *app, args []string) (int, error) {
+		Action: a.action(0, 1, func(c *cli.Context) error {
 			if x.trace != "" {
-				return 0, trace.PrintTable(os.Stdout, x.trace)
+				return trace.PrintTable(os.Stdout, x.trace)
 			}
-			p, spec, err := x.plan(a, args)
+			p, spec, err := x.plan(a, c.Args().Slice())
 			if err != nil {
-				return 0, err
+				return err
 			}
-			return 0, x.print(a, p, spec)
-		},
+			return x.print(a, p, spec)
+		}),
 	}
 }
 

@@ -3,29 +3,31 @@ package main
 import (
 	"encoding/json"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/ociruntime/ociruntime/libcontainer/seccomp"
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
 // featuresCommand prints what the runtime knows. Engines call it without any global flag, as any user and in an empty
 // environment, and read both output streams together.
-func featuresCommand() *command {
-	return &command{
-		name:    "features",
-		summary: "print what this runtime supports, as JSON",
-		about: `Prints the features document of the runtime specification: known hooks, mount
+func featuresCommand(a *app) *cli.Command {
+	return &cli.Command{
+		Name:  "features",
+		Usage: "print what this runtime supports, as JSON",
+		Description: `Prints the features document of the runtime specification: known hooks, mount
 options, namespaces, capabilities and so on. It tells what this program knows,
 whatever the host it runs on.`,
-		run: func(a *app, _ []string) (int, error) {
+		Action: a.action(0, 0, func(*cli.Context) error {
 			v, c := build()
 			data, err := json.MarshalIndent(specconv.Features(seccomp.Features(), map[string]string{
 				"org.ociruntime.version": v,
 				"org.ociruntime.commit":  c,
 			}), "", "    ")
 			if err != nil {
-				return 0, err
+				return err
 			}
-			return 0, a.print(string(data) + "\n")
-		},
+			return a.print(string(data) + "\n")
+		}),
 	}
 }

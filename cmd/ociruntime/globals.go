@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
+
+	"github.com/urfave/cli/v2"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
@@ -11,32 +14,40 @@ import (
 
 // globals are the flags in front of the command.
 type globals struct {
-	root, log, logFormat    string
+	root                    string
 	rootless, cgroupManager string
-	debug, systemdCgroup    bool
-	version                 bool
-	criu                    string // had an effect in old runtimes; accepted
+	systemdCgroup           bool
 	rootGiven               bool
 	usersRoot               bool  // root is in the user's runtime directory
 	rootlessSet             *bool // nil: decide by what the process may do
 }
 
-func (g *globals) define(f *flags) {
+func (g *globals) flags(a *app) []cli.Flag {
 	g.root, g.usersRoot = defaultRoot(hostEnvironment())
-	dir := g.root
-	f.each(func(dir string) (err error) {
-		g.rootGiven, g.usersRoot = true, false
-		g.root, err = givenRoot(dir)
-		return err
-	}, "root", "DIR", "where containers are kept (default: "+dir+")")
-	f.text(&g.log, "log", "FILE", "append errors and warnings to this file")
-	f.text(&g.logFormat, "log-format", "FORMAT", "text or json (default: text)")
-	f.bool(&g.debug, "debug", "log what is being done")
-	f.bool(&g.systemdCgroup, "systemd-cgroup", "let systemd make the cgroups")
-	f.text(&g.cgroupManager, "cgroup-manager", "NAME", "cgroupfs or systemd (default: cgroupfs)")
-	f.text(&g.rootless, "rootless", "WHEN", "accept having no cgroup permissions: true, false or auto")
-	f.text(&g.criu, "criu", "", "")
-	f.bool(&g.version, "version,v", "show the version")
+	version := boolean(nil, "version,v", "print the version")
+	version.Action = func(_ *cli.Context, asked bool) error {
+		if !asked {
+			return nil
+		}
+		return errors.Join(a.print(versionText()), cli.Exit("", 0))
+	}
+	return []cli.Flag{
+		each(g.setRoot, "root", "keep containers in `DIR` (default: "+g.root+")"),
+		text(&a.log.path, "log", "append errors and warnings to `FILE`"),
+		text(&a.log.format, "log-format", "`FORMAT` of the log: text or json (default: text)"),
+		boolean(&a.log.debug, "debug", "log what is being done"),
+		boolean(&g.systemdCgroup, "systemd-cgroup", "let systemd make the cgroups"),
+		text(&g.cgroupManager, "cgroup-manager", "`NAME` of who makes the cgroups: cgroupfs or systemd (default: cgroupfs)"),
+		text(&g.rootless, "rootless", "`WHEN` having no cgroup permissions is fine: true, false or auto"),
+		&cli.StringFlag{Name: "criu", Hidden: true}, // had an effect in old runtimes
+		version,
+	}
+}
+
+func (g *globals) setRoot(dir string) (err error) {
+	g.rootGiven, g.usersRoot = true, false
+	g.root, err = givenRoot(dir)
+	return err
 }
 
 // settle checks the flags that commands depend on: help is given without.

@@ -5,37 +5,38 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 )
 
 // killCommand sends a signal.
-func killCommand() *command {
+func killCommand(a *app) *cli.Command {
 	var all bool
-	return &command{
-		name: "kill", args: "ID [SIGNAL]", min: 1, max: 2,
-		summary: "send a signal to a container's process",
-		about: `Sends a signal to the container's first process, SIGTERM if none is given. A signal
+	return &cli.Command{
+		Name: "kill", ArgsUsage: "ID [SIGNAL]",
+		Usage: "send a signal to a container's process",
+		Description: `Sends a signal to the container's first process, SIGTERM if none is given. A signal
 is a number or a name, with or without SIG, in upper or lower case; real-time
 signals are RTMIN+N and RTMAX-N. 0 only asks whether the container could be
 signalled.
 
 SIGKILL ends every process of a container that shares its pid namespace with others.`,
-		flags: func(f *flags) {
-			f.bool(&all, "all,a", "signal every process of the container; fine if there is none any more")
+		Flags: []cli.Flag{
+			boolean(&all, "all,a", "signal every process of the container; fine if there is none any more"),
 		},
-		run: func(a *app, args []string) (int, error) {
-			c, err := a.runtime().Load(args[0])
+		Action: a.action(1, 2, func(c *cli.Context) error {
+			container, err := a.runtime().Load(c.Args().First())
 			if err != nil {
-				return 0, err
+				return err
 			}
 			signal := unix.SIGTERM
-			if len(args) > 1 {
-				if signal, err = parseSignal(args[1]); err != nil {
-					return 0, err
+			if c.NArg() > 1 {
+				if signal, err = parseSignal(c.Args().Get(1)); err != nil {
+					return err
 				}
 			}
-			return 0, c.Kill(signal, all)
-		},
+			return container.Kill(signal, all)
+		}),
 	}
 }
 

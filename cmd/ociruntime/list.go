@@ -9,36 +9,38 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/ociruntime/ociruntime/libcontainer"
 )
 
 // listCommand shows the containers below --root.
-func listCommand() *command {
+func listCommand(a *app) *cli.Command {
 	var format string
 	var quiet bool
-	return &command{
-		name:    "list",
-		summary: "list the containers",
-		about: `Lists the containers in the directory that the global flag --root names. One whose
+	return &cli.Command{
+		Name:  "list",
+		Usage: "list the containers",
+		Description: `Lists the containers in the directory that the global flag --root names. One whose
 record can't be read is left out, with a warning.`,
-		flags: func(f *flags) {
-			f.text(&format, "format,f", "FORMAT", "table or json (default: table)")
-			f.bool(&quiet, "quiet,q", "show only the ids")
+		Flags: []cli.Flag{
+			text(&format, "format,f", "`FORMAT` is table or json (default: table)"),
+			boolean(&quiet, "quiet,q", "show only the ids"),
 		},
-		run: func(a *app, _ []string) (int, error) {
+		Action: a.action(0, 0, func(*cli.Context) error {
 			if err := checkFormat(format); err != nil {
-				return 0, err
+				return err
 			}
 			states, err := a.list()
 			if err != nil {
-				return 0, err
+				return err
 			}
 			text, err := listText(states, format, quiet)
 			if err != nil {
-				return 0, err
+				return err
 			}
-			return 0, a.print(text)
-		},
+			return a.print(text)
+		}),
 	}
 }
 

@@ -21,30 +21,36 @@ import (
 // certain that there will be none, and are left out of a JSON log where there is one. Without --log they are shown
 // to people only (on a terminal, or by run): the streams of other commands may be an engine's, or the container's own.
 type logger struct {
-	file     *os.File // nil without --log
-	json     bool
-	debug    bool
-	people   bool // warnings go to standard error even if it is no terminal
-	now      func() time.Time
-	warnings []string
+	path, format string // --log, --log-format
+	debug        bool
+	opened       bool
+	file         *os.File // nil without --log
+	json         bool
+	people       bool // warnings go to standard error even if it is no terminal
+	now          func() time.Time
+	warnings     []string
 }
 
-// open creates the log file and opens it for appending. The file is made even if the command is going to fail at once: engines
+// open creates the log file and opens it for appending, once. The file is made even if the command is going to fail at once: engines
 // open it to learn why. It is not opened O_SYNC, since no reader outlives a crash of the machine.
-func (l *logger) open(path, format string) error {
-	if path != "" {
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+func (l *logger) open() error {
+	if l.opened {
+		return nil
+	}
+	l.opened = true
+	if l.path != "" {
+		f, err := os.OpenFile(l.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 		if err != nil {
 			return fmt.Errorf("--log: %w", err)
 		}
 		l.file = f
 	}
-	switch format {
+	switch l.format {
 	case "", "text":
 	case "json":
 		l.json = true
 	default:
-		return fmt.Errorf("invalid log-format: %s", format)
+		return fmt.Errorf("invalid log-format: %s", l.format)
 	}
 	return nil
 }
@@ -113,10 +119,10 @@ func (l *logger) line(level, msg string) {
 	if out == nil {
 		out = os.Stderr
 	}
-	_, _ = out.Write(l.format(level, msg, out))
+	_, _ = out.Write(l.entry(level, msg, out))
 }
 
-func (l *logger) format(level, msg string, out *os.File) []byte {
+func (l *logger) entry(level, msg string, out *os.File) []byte {
 	// In UTC, so that no zone file has to be read.
 	at := l.now().UTC().Format(time.RFC3339)
 	switch {

@@ -14,8 +14,8 @@ func testLogger(t *testing.T, format string) (*logger, func() string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "log")
 	zone := time.FixedZone("elsewhere", 3600)
-	l := &logger{now: func() time.Time { return time.Date(2026, 11, 22, 3, 4, 5, 6, zone) }}
-	if err := l.open(path, format); err != nil {
+	l := &logger{path: path, format: format, now: func() time.Time { return time.Date(2026, 11, 22, 3, 4, 5, 6, zone) }}
+	if err := l.open(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.file.Close() })
@@ -100,8 +100,8 @@ func TestLogWarningsOfASuccess(t *testing.T) {
 func TestLogAppends(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	for range 2 {
-		l := &logger{now: time.Now}
-		if err := l.open(path, ""); err != nil {
+		l := &logger{path: path, now: time.Now}
+		if err := l.open(); err != nil {
 			t.Fatal(err)
 		}
 		l.line("error", "again")

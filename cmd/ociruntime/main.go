@@ -1,12 +1,10 @@
 // Command ociruntime is the command line of the runtime: flags in, a call of libcontainer or specconv, output out. There is one
 // file for each command; nothing else belongs here, and nothing imports it.
 //
-// Engines start this program several times for each container, so its start is counted in microseconds. Two things follow. The
-// command line is a small reader of our own on top of the standard flag package: with urfave/cli/v2 the bare program took 1.5 times as
-// long to start (about 1 ms more) and was twice as big (4.1 MB for 1.9 MB), and that version no longer takes flags after
-// arguments, which engines give. And no package with costly initialisation is imported: no net/http, text/template,
-// regexp (GODEBUG=inittrace=1 shows what each costs). Nor does Go's runtime follow the limits of our own cgroup, to choose how many threads
-// may run: it is one (see main). What can be had before that runtime begins is in libcontainer/kernel/entry.
+// Engines start this program several times for each container, so its start is counted in microseconds. No package with costly
+// initialisation is imported: no net/http (GODEBUG=inittrace=1 shows what each costs; urfave/cli/v2 takes 0.1 ms of 2).
+// Nor does Go's runtime follow the limits of our own cgroup, to choose how many threads may run: it is one (see main). What can be had
+// before that runtime begins is in libcontainer/kernel/entry.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
@@ -19,6 +17,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"time"
+
+	"github.com/urfave/cli/v2"
 
 	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 )
@@ -61,114 +61,39 @@ type app struct {
 	inherited int
 }
 
-// commandError is an error of a command that was understood and went wrong.
-type commandError struct {
-	prefix string
-	code   int
-	error
-}
-
-func (e commandError) Error() string { return e.prefix + e.error.Error() }
-func (e commandError) Unwrap() error { return e.error }
-
-// usage is an error in the command line itself; it is shown together with the help.
-type usage struct {
-	error
-	help string
-}
-
-func (u usage) Unwrap() error { return u.error }
-
 // run carries out a command line and gives the exit code.
 func run(args []string, inherited int) int {
 	a := &app{log: logger{now: time.Now}, inherited: inherited}
-	code, err := a.guarded(args)
-	if err == nil {
+	err := a.guarded(args)
+	code := exitFailure
+	var exit cli.ExitCoder
+	switch {
+	case err == nil:
+		code = 0
+	case errors.As(err, &exit):
+		code = exit.ExitCode()
+	}
+	if err == nil || err.Error() == "" {
 		a.log.flush()
 		a.log.debugf("exit code %d", code)
 		return code
 	}
-	var u usage
-	if errors.As(err, &u) {
-		_ = a.print("Incorrect Usage: " + u.Error() + "\n\n" + u.help)
-	}
+	// A wrong global flag has ended the command before.
+	_ = a.log.open()
 	a.log.fail(err)
-	var unknown unknownCommand
-	var failed commandError
-	switch {
-	case errors.As(err, &unknown):
-		return exitUnknownCommand
-	case errors.As(err, &failed):
-		return failed.code
-	}
-	return exitFailure
+	return code
 }
 
 // guarded makes an error of a panic: engines look for one in the log, and exit code 2 tells them nothing.
-func (a *app) guarded(args []string) (code int, err error) {
+func (a *app) guarded(args []string) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			a.log.debugf("%s", debug.Stack())
 			err = fmt.Errorf("internal error: %v (--debug shows where)", r)
 		}
 	}()
-	return a.dispatch(args)
-}
-
-func (a *app) dispatch(args []string) (int, error) {
-	global := newFlags(a.globals.define)
-	rest, parseErr := global.parse(args, true)
-	for parseErr != nil && len(rest) > 0 && lookup(rest[0]) == nil {
-		// This may be the value of a flag that nobody knows, and --log may stand behind it.
-		rest, _ = global.parse(rest[1:], true)
-	}
-	a.log.debug = a.globals.debug
-	if err := a.log.open(a.globals.log, a.globals.logFormat); err != nil {
-		return 0, err
-	}
-	switch {
-	case parseErr != nil:
-		return 0, usage{parseErr, globalHelp()}
-	case a.globals.version:
-		return 0, a.print(versionText())
-	case global.help || len(rest) == 0:
-		return 0, a.print(globalHelp())
-	}
-	if rest[0] == "h" {
-		rest[0] = "help"
-	}
-	c := lookup(rest[0])
-	if c == nil {
-		return 0, unknownCommand(rest[0])
-	}
-	return a.runCommand(c, rest[1:])
-}
-
-func (a *app) runCommand(c *command, args []string) (int, error) {
-	own := newFlags(c.flags)
-	args, err := own.parse(args, c.verbatim)
-	switch {
-	case err != nil:
-		return 0, usage{err, commandHelp(c)}
-	case own.help:
-		return 0, a.print(commandHelp(c))
-	}
-	if err := c.checkCount(len(args)); err != nil {
-		return 0, usage{err, commandHelp(c)}
-	}
-	if err := a.globals.settle(); err != nil {
-		return 0, err
-	}
-	a.log.debugf("%s %q, containers in %s", c.name, args, a.globals.root)
-	code, err := c.run(a, args)
-	if err == nil {
-		return code, nil
-	}
-	failed := commandError{code: max(c.failCode, exitFailure), error: err}
-	if c.failed != "" {
-		failed.prefix = c.failed + ": "
-	}
-	return 0, failed
+	app := newApp(a)
+	return app.Run(append([]string{name}, arrange(app, args)...))
 }
 
 // print writes to standard output.

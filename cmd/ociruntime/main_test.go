@@ -60,14 +60,14 @@ func TestStreamsAndExitCodes(t *testing.T) {
 		stdout string // beginning of
 		msg    string // the error, whole
 	}{
-		{"", 0, "ociruntime runs containers", ""},
-		{"--help", 0, "ociruntime runs containers", ""},
-		{"-h", 0, "ociruntime runs containers", ""},
-		{"help", 0, "ociruntime runs containers", ""},
-		{"h", 0, "ociruntime runs containers", ""},
-		{"help kill", 0, "Usage: ociruntime kill [flags] ID [SIGNAL]", ""},
-		{"kill --help", 0, "Usage: ociruntime kill [flags] ID [SIGNAL]", ""},
-		{"kill x -h", 0, "Usage: ociruntime kill [flags] ID [SIGNAL]", ""},
+		{"", 0, "NAME:\n   ociruntime - run containers", ""},
+		{"--help", 0, "NAME:\n   ociruntime - run containers", ""},
+		{"-h", 0, "NAME:\n   ociruntime - run containers", ""},
+		{"help", 0, "NAME:\n   ociruntime - run containers", ""},
+		{"h", 0, "NAME:\n   ociruntime - run containers", ""},
+		{"help kill", 0, "NAME:\n   ociruntime kill - send a signal", ""},
+		{"kill --help", 0, "NAME:\n   ociruntime kill - send a signal", ""},
+		{"kill x -h", 0, "NAME:\n   ociruntime kill - send a signal", ""},
 		{"--version", 0, "ociruntime version ", ""},
 		{"-v", 0, "ociruntime version ", ""},
 		{"--criu /x --debug=false --rootless true --systemd-cgroup --cgroup-manager disabled delete --force none", 0, "", ""},
@@ -77,19 +77,21 @@ func TestStreamsAndExitCodes(t *testing.T) {
 		// A success would tell podman that the command is there.
 		{"checkpoint --help", 3, "", "checkpoint: not supported: ociruntime neither checkpoints nor restores containers"},
 		{"restore --image-path x y", 3, "", "restore: not supported: ociruntime neither checkpoints nor restores containers"},
-		{"--cheese", 1, "Incorrect Usage: flag provided but not defined: --cheese\n\nociruntime runs", "flag provided but not defined: --cheese"},
-		{"state -cheese x", 1, "Incorrect Usage: flag provided but not defined: -cheese\n\nUsage: ociruntime state", "flag provided but not defined: -cheese"},
-		{"create --bundle", 1, "Incorrect Usage: flag needs an argument: --bundle\n\nUsage:", "flag needs an argument: --bundle"},
-		{"--log", 1, "Incorrect Usage: flag needs an argument", "flag needs an argument: --log"},
+		{"--cheese", 1, "Incorrect Usage: flag provided but not defined: -cheese\n\nNAME:\n   ociruntime - run", "flag provided but not defined: -cheese"},
+		{"state -cheese x", 1, "Incorrect Usage: flag provided but not defined: -cheese\n\nNAME:\n   ociruntime state", "flag provided but not defined: -cheese"},
+		{"create --bundle", 1, "Incorrect Usage: flag needs an argument: -bundle\n\nNAME:", "flag needs an argument: -bundle"},
+		{"--log", 1, "Incorrect Usage: flag needs an argument", "flag needs an argument: -log"},
 		{"state", 1, "Incorrect Usage: ", `ociruntime: "state" requires exactly 1 argument(s)`},
 		{"exec", 1, "Incorrect Usage: ", `ociruntime: "exec" requires a minimum of 1 argument(s)`},
-		{"--root / list", 1, "Incorrect Usage: ", `invalid value "/" for flag --root: containers need a directory of their own`},
+		{"--root / list", 1, "Incorrect Usage: ", `invalid value "/" for flag -root: containers need a directory of their own`},
 		{"--log-format xml list", 1, "", "invalid log-format: xml"},
 		{"--rootless perhaps list", 1, "", `--rootless: "perhaps" is none of true, false, auto`},
 		{"--cgroup-manager x list", 1, "", `--cgroup-manager: "x" is none of cgroupfs, systemd, disabled`},
 		{"list --format xml", 1, "", "invalid format option"},
 
 		{"state none", 1, "", "container does not exist"},
+		{"state help", 1, "", "container does not exist"},
+		{"kill h 9", 1, "", "container does not exist"},
 		{"start none", 1, "", "container does not exist"},
 		{"kill none CHEESE", 1, "", "container does not exist"},
 		{"delete none", 1, "", "container does not exist"},
@@ -158,7 +160,7 @@ func checkLogged(t *testing.T, args []string, code int, msg string) {
 func TestLogIsMadeFirst(t *testing.T) {
 	for _, args := range []string{
 		"--log LOG state none", "--log LOG --cheese state none", "--cheese --log LOG state none", "--cheese value --log LOG state none",
-		"--rootless --log LOG --log", "--log LOG", "--log=LOG cheese", "-log LOG create --cheese x", "--log LOG delete --force none", "--log LOG --version",
+		"--rootless --log LOG --log", "--log LOG", "--root / --log LOG state none", "--debug=perhaps --log LOG state none", "--log=LOG cheese", "-log LOG create --cheese x", "--log LOG delete --force none", "--log LOG --version",
 	} {
 		log := filepath.Join(t.TempDir(), "log")
 		got := program(t, nil, strings.Fields(strings.ReplaceAll(args, "LOG", log))...)
@@ -254,11 +256,10 @@ func TestPreservedDescriptors(t *testing.T) {
 
 // Every command's help is in testdata/help; "go test -update" writes it.
 func TestHelpTexts(t *testing.T) {
-	texts := map[string]string{"ociruntime": globalHelp()}
-	for _, c := range commands() {
-		texts[c.name] = commandHelp(c)
+	texts := map[string]string{name: program(t, nil, "help").stdout}
+	for _, c := range newApp(&app{}).VisibleCommands() {
+		texts[c.Name] = program(t, nil, "help", c.Name).stdout
 	}
-	t.Setenv("XDG_RUNTIME_DIR", "")
 	for name, text := range texts {
 		file := filepath.Join("testdata", "help", name+".txt")
 		if *update {

@@ -3,8 +3,11 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/urfave/cli/v2"
 )
 
 const manual = "../../contrib/man"
@@ -13,8 +16,8 @@ const manual = "../../contrib/man"
 // -run Manual -update` after a change.
 func TestManualPages(t *testing.T) {
 	pages := map[string]bool{}
-	for _, c := range commands() {
-		file := filepath.Join(manual, name+"-"+c.name+".8")
+	for _, c := range newApp(&app{}).VisibleCommands() {
+		file := filepath.Join(manual, name+"-"+c.Name+".8")
 		pages[file] = true
 		want := page(c)
 		if *update {
@@ -44,46 +47,50 @@ func TestManualIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.ReplaceAll(string(data), `\-`, "-")
-	for _, c := range commands() {
-		if !strings.Contains(text, ".BR "+name+"-"+c.name+" (8)\n"+sentence(c.summary)) {
-			t.Errorf("command %s, %q, is not in it", c.name, sentence(c.summary))
+	commandLine := newApp(&app{})
+	for _, c := range commandLine.VisibleCommands() {
+		if !strings.Contains(text, ".BR "+name+"-"+c.Name+" (8)\n"+sentence(c.Usage)) {
+			t.Errorf("command %s, %q, is not in it", c.Name, sentence(c.Usage))
 		}
 	}
-	for _, d := range newFlags((&globals{}).define).docs {
-		if d.usage != "" && !strings.Contains(text, "--"+d.long) {
-			t.Errorf("global flag --%s is not in it", d.long)
+	for _, f := range commandLine.VisibleFlags() {
+		if long := f.Names()[0]; !strings.Contains(text, "--"+long) {
+			t.Errorf("global flag --%s is not in it", long)
 		}
 	}
 }
 
 // page is a command's page in the macros of man(7).
-func page(c *command) string {
+func page(c *cli.Command) string {
 	var b strings.Builder
 	b.WriteString(`.\" Made from the command's help by a test in cmd/` + name + ": don't edit.\n")
-	b.WriteString(".TH " + strings.ToUpper(name+"-"+c.name) + ` 8 "" "` + name + `" "System Administration"` + "\n")
-	b.WriteString(".SH NAME\n" + roff(name+"-"+c.name) + ` \- ` + roff(c.summary) + "\n")
-	b.WriteString(".SH SYNOPSIS\n.B " + name + " " + c.name + "\n" + roff(strings.TrimSpace("[flags] "+c.args)) + "\n")
+	b.WriteString(".TH " + strings.ToUpper(name+"-"+c.Name) + ` 8 "" "` + name + `" "System Administration"` + "\n")
+	b.WriteString(".SH NAME\n" + roff(name+"-"+c.Name) + ` \- ` + roff(c.Usage) + "\n")
+	b.WriteString(".SH SYNOPSIS\n.B " + name + " " + c.Name + "\n" + roff(strings.TrimSpace("[flags] "+c.ArgsUsage)) + "\n")
 	b.WriteString(".SH DESCRIPTION\n")
-	for i, paragraph := range strings.Split(c.about, "\n\n") {
+	for i, paragraph := range strings.Split(c.Description, "\n\n") {
 		if i > 0 {
 			b.WriteString(".PP\n")
 		}
 		b.WriteString(roff(paragraph) + "\n")
 	}
 	b.WriteString(".SH FLAGS\n")
-	for _, d := range newFlags(c.flags).docs {
-		if d.usage == "" {
-			continue
+	for _, f := range append(c.VisibleFlags(), cli.HelpFlag) {
+		usage := f.(cli.DocGenerationFlag).GetUsage()
+		var names []string
+		for _, n := range f.Names() {
+			dashes := `\-`
+			if len(n) > 1 {
+				dashes = `\-\-`
+			}
+			names = append(names, `\fB`+dashes+roff(n)+`\fR`)
 		}
-		b.WriteString(".TP\n")
-		if d.short != "" {
-			b.WriteString(`\fB\-` + d.short + `\fR, `)
+		slices.Reverse(names)
+		b.WriteString(".TP\n" + strings.Join(names, ", "))
+		if parts := strings.Split(usage, "`"); len(parts) == 3 {
+			b.WriteString(` \fI` + roff(parts[1]) + `\fR`)
 		}
-		b.WriteString(`\fB\-\-` + roff(d.long) + `\fR`)
-		if d.arg != "" {
-			b.WriteString(` \fI` + roff(d.arg) + `\fR`)
-		}
-		b.WriteString("\n" + roff(sentence(d.usage)) + "\n")
+		b.WriteString("\n" + roff(sentence(strings.ReplaceAll(usage, "`", ""))) + "\n")
 	}
 	b.WriteString(".SH SEE ALSO\n.BR " + name + " (8)\n")
 	return b.String()

@@ -9,37 +9,39 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/urfave/cli/v2"
 )
 
 // psCommand shows a container's processes.
-func psCommand() *command {
+func psCommand(a *app) *cli.Command {
 	var format string
-	return &command{
-		name: "ps", args: "ID [PS-OPTION...]", min: 1, max: -1, verbatim: true,
-		summary: "show a container's processes",
-		about: `Shows the processes of a container, with the host's pids. The table is what the
+	return &cli.Command{
+		Name: "ps", ArgsUsage: "ID [PS-OPTION...]",
+		Usage: "show a container's processes",
+		Description: `Shows the processes of a container, with the host's pids. The table is what the
 host's ps prints with the given options ("-ef" if there are none), less the
 processes that aren't the container's; it must have a PID column. JSON is an array
 of pids, and needs no ps.`,
-		flags: func(f *flags) { f.text(&format, "format,f", "FORMAT", "table or json (default: table)") },
-		run: func(a *app, args []string) (int, error) {
+		Flags: []cli.Flag{text(&format, "format,f", "`FORMAT` is table or json (default: table)")},
+		Action: a.action(1, anyNumber, func(c *cli.Context) error {
 			if err := checkFormat(format); err != nil {
-				return 0, err
+				return err
 			}
-			c, err := a.runtime().Load(args[0])
+			container, err := a.runtime().Load(c.Args().First())
 			if err != nil {
-				return 0, err
+				return err
 			}
-			pids, err := c.Pids()
+			pids, err := container.Pids()
 			if err != nil {
-				return 0, err
+				return err
 			}
-			text, err := psText(pids, format, args[1:])
+			text, err := psText(pids, format, c.Args().Tail())
 			if err != nil {
-				return 0, err
+				return err
 			}
-			return 0, a.print(text)
-		},
+			return a.print(text)
+		}),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
@@ -16,23 +17,27 @@ type runFlags struct {
 }
 
 // runCommand makes a container and runs its program.
-func runCommand() *command {
+func runCommand(a *app) *cli.Command {
 	var r runFlags
-	return &command{
-		name: "run", args: "ID", min: 1, max: 1, failed: name + " run failed",
-		summary: "make a container and run its program",
-		about: `Makes a container out of a bundle, runs its program, waits for it to end and removes
+	return &cli.Command{
+		Name: "run", ArgsUsage: "ID",
+		Usage: "make a container and run its program",
+		Description: `Makes a container out of a bundle, runs its program, waits for it to end and removes
 the container. Signals are passed on to the program, a terminal is attached to it,
 and its exit code becomes this command's (128 plus the signal if one ended it).
 
 The ID is a name for the container: letters, digits and _ + . - .`,
-		flags: func(f *flags) {
-			r.define(f)
-			f.bool(&r.detach, "detach,d", "leave the container running and return")
-			f.bool(&r.keep, "keep", "don't remove the container when its program has ended")
-			f.bool(&r.noSubreaper, "no-subreaper", "don't adopt processes that lose their parent")
-		},
-		run: func(a *app, args []string) (int, error) { return r.run(a, args[0]) },
+		Flags: append(r.bundleFlags.flags(),
+			boolean(&r.detach, "detach,d", "leave the container running and return"),
+			boolean(&r.keep, "keep", "don't remove the container when its program has ended"),
+			boolean(&r.noSubreaper, "no-subreaper", "don't adopt processes that lose their parent")),
+		Action: a.action(1, 1, func(c *cli.Context) error {
+			code, err := r.run(a, c.Args().First())
+			if err != nil {
+				return fmt.Errorf("%s run failed: %w", name, err)
+			}
+			return cli.Exit("", code)
+		}),
 	}
 }
 

@@ -6,29 +6,30 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
 // specCommand writes a config.json to start from.
-func specCommand() *command {
+func specCommand(a *app) *cli.Command {
 	var bundle string
 	var rootless bool
-	return &command{
-		name:    "spec",
-		summary: "write a config.json to start from",
-		about: `Writes a config.json for a shell into the bundle. What it has to run is in
+	return &cli.Command{
+		Name:  "spec",
+		Usage: "write a config.json to start from",
+		Description: `Writes a config.json for a shell into the bundle. What it has to run is in
 process.args, and the root filesystem is expected in the directory "rootfs" beside
 it.
 
 With --rootless the configuration suits a caller other than root: it has a user
 namespace in which root is the caller, and no network namespace.`,
-		flags: func(f *flags) {
-			f.text(&bundle, "bundle,b", "DIR", "the bundle (default: the current directory)")
-			f.bool(&rootless, "rootless", "for a caller who isn't root")
+		Flags: []cli.Flag{
+			text(&bundle, "bundle,b", "the bundle in `DIR` (default: the current directory)"),
+			boolean(&rootless, "rootless", "for a caller who isn't root"),
 		},
-		run: func(*app, []string) (int, error) { return 0, writeSpec(bundle, rootless) },
+		Action: a.action(0, 0, func(*cli.Context) error { return writeSpec(bundle, rootless) }),
 	}
 }
 

@@ -8,28 +8,26 @@ import (
 	"strings"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/ociruntime/ociruntime/libcontainer"
 )
 
 // stateCommand prints a container's state. Engines read it with standard error mixed in.
-func stateCommand() *command {
-	return &command{
-		name: "state", args: "ID", min: 1, max: 1,
-		summary: "print a container's state, as JSON",
-		about: `Prints the state of a container as the runtime specification defines it. The status
+func stateCommand(a *app) *cli.Command {
+	return &cli.Command{
+		Name: "state", ArgsUsage: "ID",
+		Usage: "print a container's state, as JSON",
+		Description: `Prints the state of a container as the runtime specification defines it. The status
 is one of creating, created, running, paused and stopped; pid is 0 when the
 container has stopped.`,
-		run: func(a *app, args []string) (int, error) {
-			c, err := a.runtime().Load(args[0])
-			if err != nil {
-				return 0, err
-			}
+		Action: a.action(1, 1, a.container(func(c *libcontainer.Container) error {
 			state, err := c.State()
 			if err != nil {
-				return 0, err
+				return err
 			}
-			return 0, a.print(stateText(state)) // without a newline at the end, as runc
-		},
+			return a.print(stateText(state)) // without a newline at the end, as runc
+		})),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
@@ -19,12 +20,21 @@ type streams struct {
 	preserveFDs                                int
 }
 
-func (s *streams) define(f *flags) {
-	f.text(&s.consoleSocket, "console-socket", "SOCKET", "unix socket to send the terminal's master to")
-	f.text(&s.pidfdSocket, "pidfd-socket", "SOCKET", "unix socket to send a pidfd of the process to")
-	f.text(&s.pidFile, "pid-file", "FILE", "write the process's pid to this file")
-	f.int(&s.preserveFDs, "preserve-fds", "N", "pass on N more descriptors, from 3 on or after $LISTEN_FDS")
-	f.text(&s.trace, "trace", "FILE", "write to this file when each step was carried out")
+func (s *streams) flags() []cli.Flag {
+	return []cli.Flag{
+		text(&s.consoleSocket, "console-socket", "send the terminal's master to the unix socket `SOCKET`"),
+		text(&s.pidfdSocket, "pidfd-socket", "send a pidfd of the process to the unix socket `SOCKET`"),
+		text(&s.pidFile, "pid-file", "write the process's pid to `FILE`"),
+		each(s.setPreserveFDs, "preserve-fds", "pass on `N` more descriptors, from 3 on or after $LISTEN_FDS"),
+		text(&s.trace, "trace", "write to `FILE` when each step was carried out"),
+	}
+}
+
+func (s *streams) setPreserveFDs(text string) (err error) {
+	if s.preserveFDs, err = strconv.Atoi(text); err != nil || s.preserveFDs < 0 {
+		return errors.New("not a number of descriptors")
+	}
+	return nil
 }
 
 // connections are streams made ready for the library. Paths are absolute.
@@ -51,8 +61,6 @@ func (s *streams) open(terminal, foreground bool, inherited int) (*connections, 
 		return nil, errors.New("--console-socket: a terminal that is left behind needs a console socket")
 	case s.consoleSocket != "" && (foreground || !terminal):
 		return nil, errors.New("--console-socket: only a process with a terminal that is left behind has use for it")
-	case s.preserveFDs < 0:
-		return nil, errors.New("--preserve-fds: less than none")
 	}
 	c := &connections{stdio: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}}
 	for _, p := range []struct {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/urfave/cli/v2"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
 	"github.com/ociruntime/ociruntime/specconv"
@@ -28,12 +29,12 @@ type updateFlags struct {
 }
 
 // updateCommand changes limits.
-func updateCommand() *command {
+func updateCommand(a *app) *cli.Command {
 	var u updateFlags
-	return &command{
-		name: "update", args: "ID", min: 1, max: 1,
-		summary: "change a container's limits",
-		about: `Changes the limits of a container that was created or runs. A limit that is not
+	return &cli.Command{
+		Name: "update", ArgsUsage: "ID",
+		Usage: "change a container's limits",
+		Description: `Changes the limits of a container that was created or runs. A limit that is not
 given stays as it is, and so does one given as 0 where 0 would be no use; -1 means
 no limit. When one can't be set, those already changed get their old values back.
 
@@ -42,42 +43,40 @@ Sizes are in bytes, or have a unit: 512k, 100m, 1.5g.
 With --resources the limits come from a file in JSON, as "linux.resources" has them
 in config.json, and other limits on the command line don't count. Device rules in it
 are left out.`,
-		flags: u.define,
-		run: func(a *app, args []string) (int, error) {
-			c, err := a.runtime().Load(args[0])
-			if err != nil {
-				return 0, err
-			}
+		Flags: u.flags(),
+		Action: a.action(1, 1, a.container(func(c *libcontainer.Container) error {
 			res, err := u.resources(a)
 			if err != nil {
-				return 0, err
+				return err
 			}
-			return 0, c.Update(&libcontainer.UpdateOptions{Resources: res, L3CacheSchema: u.l3, MemBwSchema: u.mb})
-		},
+			return c.Update(&libcontainer.UpdateOptions{Resources: res, L3CacheSchema: u.l3, MemBwSchema: u.mb})
+		})),
 	}
 }
 
-func (u *updateFlags) define(f *flags) {
+func (u *updateFlags) flags() []cli.Flag {
 	m, c := &u.memory, &u.cpu
-	f.text(&u.file, "resources,r", "FILE", "take the limits from this JSON file, - for standard input")
-	f.each(into(&u.block.Weight, parseUint[uint16]), "blkio-weight", "WEIGHT", "share of block I/O, 10 to 1000")
-	f.each(into(&c.Period, parseUint[uint64]), "cpu-period", "USEC", "length of a CPU period")
-	f.each(into(&c.Quota, parseInt), "cpu-quota", "USEC", "CPU time in a period")
-	f.each(into(&c.Burst, parseUint[uint64]), "cpu-burst", "USEC", "unused CPU time that may be saved up")
-	f.each(into(&c.Shares, parseUint[uint64]), "cpu-share", "SHARES", "share of CPU time beside other containers")
-	f.each(into(&c.RealtimePeriod, parseUint[uint64]), "cpu-rt-period", "USEC", "length of a real-time period")
-	f.each(into(&c.RealtimeRuntime, parseInt), "cpu-rt-runtime", "USEC", "real-time CPU time in a period")
-	f.text(&c.Cpus, "cpuset-cpus", "LIST", "CPUs to run on: 0-3,7")
-	f.text(&c.Mems, "cpuset-mems", "LIST", "memory nodes to use")
-	f.each(into(&c.Idle, parseInt), "cpu-idle", "0|1", "run only when no other container wants the CPU")
-	f.each(into(&m.Limit, parseSize), "memory", "SIZE", "memory")
-	f.each(into(&m.Reservation, parseSize), "memory-reservation", "SIZE", "memory to be left alone when memory is scarce")
-	f.each(into(&m.Swap, parseSize), "memory-swap", "SIZE", "memory and swap together")
-	f.each(into(&m.Kernel, parseSize), "kernel-memory", "", "")        //nolint:staticcheck // accepted, without effect
-	f.each(into(&m.KernelTCP, parseSize), "kernel-memory-tcp", "", "") //nolint:staticcheck // accepted, without effect
-	f.each(into(&u.pids.Limit, parseInt), "pids-limit", "N", "number of processes and threads")
-	f.text(&u.l3, "l3-cache-schema", "SCHEMA", "share of the L3 cache (Intel RDT); counts with --resources, too")
-	f.text(&u.mb, "mem-bw-schema", "SCHEMA", "share of memory bandwidth (Intel RDT); counts with --resources, too")
+	return []cli.Flag{
+		text(&u.file, "resources,r", "take the limits from the JSON file `FILE`, - for standard input"),
+		each(into(&u.block.Weight, parseUint[uint16]), "blkio-weight", "share of block I/O: `WEIGHT` is 10 to 1000"),
+		each(into(&c.Period, parseUint[uint64]), "cpu-period", "length of a CPU period in `USEC`"),
+		each(into(&c.Quota, parseInt), "cpu-quota", "CPU time in a period in `USEC`"),
+		each(into(&c.Burst, parseUint[uint64]), "cpu-burst", "unused CPU time that may be saved up in `USEC`"),
+		each(into(&c.Shares, parseUint[uint64]), "cpu-share", "`SHARES` of CPU time beside other containers"),
+		each(into(&c.RealtimePeriod, parseUint[uint64]), "cpu-rt-period", "length of a real-time period in `USEC`"),
+		each(into(&c.RealtimeRuntime, parseInt), "cpu-rt-runtime", "real-time CPU time in a period in `USEC`"),
+		text(&c.Cpus, "cpuset-cpus", "`LIST` of CPUs to run on: 0-3,7"),
+		text(&c.Mems, "cpuset-mems", "`LIST` of memory nodes to use"),
+		each(into(&c.Idle, parseInt), "cpu-idle", "run only when no other container wants the CPU: `0|1`"),
+		each(into(&m.Limit, parseSize), "memory", "`SIZE` of memory"),
+		each(into(&m.Reservation, parseSize), "memory-reservation", "`SIZE` of memory to be left alone when memory is scarce"),
+		each(into(&m.Swap, parseSize), "memory-swap", "`SIZE` of memory and swap together"),
+		hidden(each(into(&m.Kernel, parseSize), "kernel-memory", "")),        //nolint:staticcheck // accepted, without effect
+		hidden(each(into(&m.KernelTCP, parseSize), "kernel-memory-tcp", "")), //nolint:staticcheck // accepted, without effect
+		each(into(&u.pids.Limit, parseInt), "pids-limit", "at most `N` processes and threads"),
+		text(&u.l3, "l3-cache-schema", "`SCHEMA` of the L3 cache (Intel RDT); counts with --resources, too"),
+		text(&u.mb, "mem-bw-schema", "`SCHEMA` of memory bandwidth (Intel RDT); counts with --resources, too"),
+	}
 }
 
 // resources are the limits to be changed.

@@ -21,7 +21,10 @@ func versionText() string {
 // build gives the version and the commit; without the Makefile's stamps, what the go command has noted in the binary.
 func build() (v, c string) {
 	v, c = version, commit
-	if info, ok := debug.ReadBuildInfo(); ok && (v == "" || c == "") {
+	if v != "" && c != "" {
+		return v, c
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
 		v = cmp.Or(v, strings.Trim(info.Main.Version, "()"))
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {

@@ -7,11 +7,11 @@
 # _ociruntime_flags PROGRAM [COMMAND]: "--flag" or "--flag ARG" a line, out of the help.
 _ociruntime_flags() {
 	"$1" help ${2:+"$2"} 2>/dev/null |
-		sed -n 's/^  \(-., \|    \)\(--[^ ]*\)\( [^ ]\+\|\)  .*/\2\3/p'
+		sed -n 's/^   \(--[^ ,]*\)\( [^ ,]\+\|\)\(, -[^ ]*\( [^ ]\+\)\?\|\)  .*/\1\2/p'
 }
 
 _ociruntime_commands() {
-	"$1" help 2>/dev/null | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'
+	"$1" help 2>/dev/null | sed -n '/^COMMANDS:/,/^$/s/^   \([a-z]*\)[ ,].*/\1/p'
 }
 
 # _ociruntime_value KIND: completes the value of a flag by what its help calls it.

@@ -19,7 +19,7 @@ function __ociruntime_command
 end
 
 function __ociruntime_commands
-    ociruntime help 2>/dev/null | string match -r '^  ([a-z]+) +([^ -].*)$' -g | while read -l name
+    ociruntime help 2>/dev/null | string match -r '^   ([a-z]+)(?:, [a-z])?  +([^ ].*)$' -g | while read -l name
         read -l summary
         printf '%s\t%s\n' $name $summary
     end
@@ -29,9 +29,9 @@ end
 function __ociruntime_flags
     set -l command (__ociruntime_command)
     for line in (ociruntime help $command 2>/dev/null)
-        set -l m (string match -r '^  (-[a-z], |    )(--[^ ]+)( [^ ]+)?  +(.*)$' -g -- $line)
+        set -l m (string match -r '^   (--[^ ,]+)(?: [^ ,]+)?(?:, -[a-z](?: [^ ]+)?)?  +(.*)$' -g -- $line)
         or continue
-        printf '%s\t%s\n' $m[2] $m[-1]
+        printf '%s\t%s\n' $m[1] $m[2]
     end
 end
 

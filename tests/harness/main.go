@@ -153,7 +153,8 @@ func Build(bin string) error {
 	if goruntime.GOARCH == "amd64" || goruntime.GOARCH == "arm64" {
 		flags += " -E ociruntime_start"
 	}
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", bin, "github.com/ociruntime/ociruntime/cmd/ociruntime")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags=urfave_cli_no_docs,urfave_cli_no_suggest",
+		"-ldflags", flags, "-o", bin, "github.com/ociruntime/ociruntime/cmd/ociruntime")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/ociruntime/ociruntime/libcontainer"
+)
+
+// newApp is the command line: the global flags and every command, in the order of the help.
+func newApp(a *app) *cli.App {
+	line := &cli.App{
+		Name:  name,
+		Usage: "run containers from bundles of the Open Container Initiative",
+		Description: `A bundle is a directory with a config.json and a root filesystem. "` + name + ` spec"
+writes a config.json to start from, and "` + name + ` run ID" runs the bundle in the
+current directory. "` + name + ` help COMMAND" says more about a command.`,
+		HideVersion: true, // the library's flag would be answered before --log is there
+		Flags:       a.globals.flags(a),
+		Before:      func(*cli.Context) error { return a.log.open() },
+		// Errors are reported in one place, and nothing but main ends the program.
+		ExitErrHandler: func(*cli.Context, error) {},
+		Commands: []*cli.Command{
+			createCommand(a), runCommand(a), startCommand(a), stateCommand(a), listCommand(a), psCommand(a), execCommand(a), killCommand(a),
+			pauseCommand(a), resumeCommand(a), updateCommand(a), eventsCommand(a), deleteCommand(a), specCommand(a), explainCommand(a),
+			featuresCommand(a), unsupportedCommand("checkpoint"), unsupportedCommand("restore"),
+		},
+	}
+	for _, c := range line.Commands {
+		c.HideHelpCommand = true // a container may be called "help"
+	}
+	return line
+}
+
+// anyNumber of positional arguments is fine.
+const anyNumber = -1
+
+// action is what a command does with at least and at most so many positional arguments.
+func (a *app) action(least, most int, do func(c *cli.Context) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if err := checkCount(c.Command.Name, least, most, c.NArg()); err != nil {
+			fmt.Fprintf(c.App.Writer, "Incorrect Usage: %v\n\n", err)
+			_ = cli.ShowCommandHelp(c.Lineage()[1], c.Command.Name)
+			return err
+		}
+		if err := a.globals.settle(); err != nil {
+			return err
+		}
+		a.log.debugf("%s %q, containers in %s", c.Command.Name, c.Args().Slice(), a.globals.root)
+		return do(c)
+	}
+}
+
+// container is the part of an action that has to do with the container whose id comes first.
+func (a *app) container(do func(*libcontainer.Container) error) func(*cli.Context) error {
+	return func(c *cli.Context) error {
+		container, err := a.runtime().Load(c.Args().First())
+		if err != nil {
+			return err
+		}
+		return do(container)
+	}
+}
+
+// checkCount says whether a command has got the right number of positional arguments.
+func checkCount(command string, least, most, n int) error {
+	var wants string
+	switch {
+	case least == most && n != least:
+		wants = fmt.Sprintf("exactly %d", least)
+	case n < least:
+		wants = fmt.Sprintf("a minimum of %d", least)
+	case most != anyNumber && n > most:
+		wants = fmt.Sprintf("a maximum of %d", most)
+	default:
+		return nil
+	}
+	return fmt.Errorf("%s: %q requires %s argument(s)", name, command, wants)
+}
+
+// unsupportedCommand is one of runc's that is not here. An engine asks with --help whether it is: success would tell it so.
+func unsupportedCommand(command string) *cli.Command {
+	return &cli.Command{
+		Name: command, Hidden: true, HideHelp: true, SkipFlagParsing: true,
+		Action: func(*cli.Context) error {
+			return cli.Exit(command+": not supported: "+name+" neither checkpoints nor restores containers", exitUnknownCommand)
+		},
+	}
+}
+
+// isCommand reports whether a word names a command.
+func isCommand(app *cli.App, word string) bool {
+	return slices.ContainsFunc(app.Commands, func(c *cli.Command) bool { return c.HasName(word) })
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// The kinds of flags. Names are "long" or "long,short"; what stands in backquotes in a usage is what the flag's value is called.
+
+func text(p *string, names, usage string) *cli.StringFlag {
+	name, aliases := split(names)
+	return &cli.StringFlag{Name: name, Aliases: aliases, Usage: usage, Destination: p}
+}
+
+func boolean(p *bool, names, usage string) *cli.BoolFlag {
+	name, aliases := split(names)
+	return &cli.BoolFlag{Name: name, Aliases: aliases, Usage: usage, Destination: p, DisableDefaultText: true}
+}
+
+// each is a flag that may be given more than once, or one that is not just text: take gets every value.
+func each(take func(string) error, names, usage string) *cli.GenericFlag {
+	name, aliases := split(names)
+	return &cli.GenericFlag{Name: name, Aliases: aliases, Usage: usage, Value: value{take}}
+}
+
+// hidden is a flag that is accepted, and not shown.
+func hidden(f *cli.GenericFlag) *cli.GenericFlag {
+	f.Hidden = true
+	return f
+}
+
+func split(names string) (name string, aliases []string) {
+	all := strings.Split(names, ",")
+	return all[0], all[1:]
+}
+
+// value is the flag.Value of each.
+type value struct{ take func(string) error }
+
+// again is what the library sets the other names of a flag to when one of them was given. No argument can hold a zero byte.
+const again = "\x00"
+
+func (v value) Serialize() string { return again }
+func (v value) String() string    { return "" }
+
+func (v value) Set(text string) error {
+	if text == again {
+		return nil
+	}
+	return v.take(text)
+}
