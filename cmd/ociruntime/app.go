@@ -80,7 +80,8 @@ func checkCount(command string, least, most, n int) error {
 	return fmt.Errorf("%s: %q requires %s argument(s)", name, command, wants)
 }
 
-// unsupportedCommand is one of runc's that is not here. An engine asks with --help whether it is: success would tell it so.
+// unsupportedCommand is one of runc's that is not here. An engine asks with --help whether it is:
+// success would tell it so.
 func unsupportedCommand(command string) *cli.Command {
 	return &cli.Command{
 		Name: command, Hidden: true, HideHelp: true, SkipFlagParsing: true,

@@ -8,9 +8,10 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// arrange puts a command line into the order that the library reads: flags under their first name, "--", arguments. Engines
-// write flags behind the container's id, too, and the library's flags may not be given under two names. Nothing is refused
-// here: the library finds what is wrong, behind all that is right, so that --log has been seen by then.
+// arrange puts a command line into the order that the library reads: flags under their first name,
+// "--", arguments. Engines write flags behind the container's id, too, and the library's flags may
+// not be given under two names. Nothing is refused here: the library finds what is wrong, behind
+// all that is right, so that --log has been seen by then.
 func arrange(app *cli.App, args []string) []string {
 	app.Setup() // adds --help and the help command
 	global := sorter{flags: byName(app.Flags), skip: func(word string) bool { return !isCommand(app, word) }}
@@ -38,9 +39,11 @@ func arrange(app *cli.App, args []string) []string {
 // sorter takes the flags out of a command line.
 type sorter struct {
 	flags map[string]cli.Flag
-	// skip says of the first word behind a flag that nobody knows that it may be the value of that flag. It may be nil.
+	// skip says of the first word behind a flag that nobody knows that it may be the value of that
+	// flag. It may be nil.
 	skip func(word string) bool
-	// Flags that any value suits, those with a check of it, and those that are wrong. The library stops at the first error.
+	// Flags that any value suits, those with a check of it, and those that are wrong. The library
+	// stops at the first error.
 	right, checked, wrong []string
 	help                  bool
 }
@@ -55,7 +58,8 @@ func byName(flags []cli.Flag) map[string]cli.Flag {
 	return m
 }
 
-// sort gives what is left without the flags. With stop they end at the first word; "--" ends them always.
+// sort gives what is left without the flags. With stop they end at the first word; "--" ends them
+// always.
 func (s *sorter) sort(args []string, stop bool) (rest []string) {
 	for len(args) > 0 {
 		arg := args[0]

@@ -27,7 +27,8 @@ func (s *sample) flags() []cli.Flag {
 	}
 }
 
-// parse reads a command line with the library, as the one of a command with these flags, and gives do the positional arguments.
+// parse reads a command line with the library, as the one of a command with these flags, and gives
+// do the positional arguments.
 func parse(args []string, flags []cli.Flag, usage string, do func(args []string) error) error {
 	app := &cli.App{
 		Name: name, Writer: io.Discard, ExitErrHandler: func(*cli.Context, error) {},

@@ -10,8 +10,9 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// What engines send: containerd's shim (also Docker's and CRI's), dockerd, Podman with conmon, CRI-O, nerdctl. A line that is no longer
-// understood breaks their users. DIR is a directory; behind the arrow are the command, its flags and its arguments.
+// What engines send: containerd's shim (also Docker's and CRI's), dockerd, Podman with conmon,
+// CRI-O, nerdctl. A line that is no longer understood breaks their users. DIR is a directory;
+// behind the arrow are the command, its flags and its arguments.
 const engineLines = `
 --root DIR/moby --log DIR/log.json --log-format json create --bundle DIR/b --pid-file DIR/b/init.pid ID -> create bundle=DIR/b pid-file=DIR/b/init.pid : ID
 --root DIR/k8s.io --log DIR/log.json --log-format json --systemd-cgroup create --bundle DIR/b --pid-file DIR/p --console-socket DIR/s --no-pivot --no-new-keyring --preserve-fds 2 ID -> create bundle=DIR/b console-socket=DIR/s no-new-keyring=true no-pivot=true pid-file=DIR/p preserve-fds= : ID

@@ -204,8 +204,8 @@ func parseID(text string) (uint32, error) {
 	return uint32(id), nil
 }
 
-// addCaps adds the capabilities of --cap. They become ambient only where the process may inherit them: the kernel asks for
-// that (capabilities(7)).
+// addCaps adds the capabilities of --cap. They become ambient only where the process may inherit
+// them: the kernel asks for that (capabilities(7)).
 func (x *execFlags) addCaps(own *specs.LinuxCapabilities) *specs.LinuxCapabilities {
 	if len(x.caps) == 0 {
 		return own

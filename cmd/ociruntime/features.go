@@ -9,8 +9,8 @@ import (
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
-// featuresCommand prints what the runtime knows. Engines call it without any global flag, as any user and in an empty
-// environment, and read both output streams together.
+// featuresCommand prints what the runtime knows. Engines call it without any global flag, as any
+// user and in an empty environment, and read both output streams together.
 func featuresCommand(a *app) *cli.Command {
 	return &cli.Command{
 		Name:  "features",

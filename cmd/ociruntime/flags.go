@@ -6,7 +6,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// The kinds of flags. Names are "long" or "long,short"; what stands in backquotes in a usage is what the flag's value is called.
+// The kinds of flags. Names are "long" or "long,short"; what stands in backquotes in a usage is
+// what the flag's value is called.
 
 func text(p *string, names, usage string) *cli.StringFlag {
 	name, aliases := split(names)
@@ -18,7 +19,8 @@ func boolean(p *bool, names, usage string) *cli.BoolFlag {
 	return &cli.BoolFlag{Name: name, Aliases: aliases, Usage: usage, Destination: p, DisableDefaultText: true}
 }
 
-// each is a flag that may be given more than once, or one that is not just text: take gets every value.
+// each is a flag that may be given more than once, or one that is not just text: take gets every
+// value.
 func each(take func(string) error, names, usage string) *cli.GenericFlag {
 	name, aliases := split(names)
 	return &cli.GenericFlag{Name: name, Aliases: aliases, Usage: usage, Value: value{take}}
@@ -38,7 +40,8 @@ func split(names string) (name string, aliases []string) {
 // value is the flag.Value of each.
 type value struct{ take func(string) error }
 
-// again is what the library sets the other names of a flag to when one of them was given. No argument can hold a zero byte.
+// again is what the library sets the other names of a flag to when one of them was given. No
+// argument can hold a zero byte.
 const again = "\x00"
 
 func (v value) Serialize() string { return again }

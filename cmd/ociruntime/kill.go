@@ -46,7 +46,8 @@ const (
 	rtMax = 64
 )
 
-// parseSignal understands numbers and names. Whether a number is a signal's is for the kernel to say.
+// parseSignal understands numbers and names. Whether a number is a signal's is for the kernel to
+// say.
 func parseSignal(word string) (unix.Signal, error) {
 	unknown := fmt.Errorf("unknown signal %q", word)
 	if n, err := strconv.Atoi(word); err == nil {

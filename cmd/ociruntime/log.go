@@ -16,10 +16,11 @@ import (
 
 // logger writes to --log, or to standard error.
 //
-// Engines read what it writes, and each in its own way: one decodes the last line of level "error", another takes the whole file
-// for a single JSON object, a third reads standard error. So an error is exactly one line; warnings wait until it is
-// certain that there will be none, and are left out of a JSON log where there is one. Without --log they are shown
-// to people only (on a terminal, or by run): the streams of other commands may be an engine's, or the container's own.
+// Engines read what it writes, and each in its own way: one decodes the last line of level "error",
+// another takes the whole file for a single JSON object, a third reads standard error. So an error
+// is exactly one line; warnings wait until it is certain that there will be none, and are left out
+// of a JSON log where there is one. Without --log they are shown to people only (on a terminal, or
+// by run): the streams of other commands may be an engine's, or the container's own.
 type logger struct {
 	path, format string // --log, --log-format
 	debug        bool
@@ -31,8 +32,9 @@ type logger struct {
 	warnings     []string
 }
 
-// open creates the log file and opens it for appending, once. The file is made even if the command is going to fail at once: engines
-// open it to learn why. It is not opened O_SYNC, since no reader outlives a crash of the machine.
+// open creates the log file and opens it for appending, once. The file is made even if the command
+// is going to fail at once: engines open it to learn why. It is not opened O_SYNC, since no reader
+// outlives a crash of the machine.
 func (l *logger) open() error {
 	if l.opened {
 		return nil
@@ -81,8 +83,8 @@ func (l *logger) flush() {
 	l.warnings = nil
 }
 
-// fail reports the error that ends the command: a line in the log and, where that is a file, the plain text on
-// standard error.
+// fail reports the error that ends the command: a line in the log and, where that is a file, the
+// plain text on standard error.
 func (l *logger) fail(err error) {
 	if l.people = false; !l.json {
 		l.flush()
@@ -93,8 +95,9 @@ func (l *logger) fail(err error) {
 	}
 }
 
-// oneLine is for where a message is written as it is. Names in it come from images: a line end could pass for a message of ours, an
-// escape sequence talks to the terminal. Joined errors hold line ends, too.
+// oneLine is for where a message is written as it is. Names in it come from images: a line end
+// could pass for a message of ours, an escape sequence talks to the terminal. Joined errors hold
+// line ends, too.
 func oneLine(msg string) string {
 	if !strings.ContainsFunc(msg, func(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError }) {
 		return msg

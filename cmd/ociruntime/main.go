@@ -1,9 +1,11 @@
-// Command ociruntime is the command line of the runtime: flags in, a call of libcontainer or specconv, output out. There is one
-// file for each command; nothing else belongs here, and nothing imports it.
+// Command ociruntime is the command line of the runtime: flags in, a call of libcontainer or
+// specconv, output out. There is one file for each command; nothing else belongs here, and nothing
+// imports it.
 //
-// Engines start this program several times for each container, so its start is counted in microseconds. No package with costly
-// initialisation is imported: no net/http (GODEBUG=inittrace=1 shows what each costs; urfave/cli/v2 takes 0.1 ms of 2).
-// Nor does Go's runtime follow the limits of our own cgroup, to choose how many threads may run: it is one (see main). What can be had
+// Engines start this program several times for each container, so its start is counted in
+// microseconds. No package with costly initialisation is imported: no net/http (GODEBUG=inittrace=1
+// shows what each costs; urfave/cli/v2 takes 0.1 ms of 2). Nor does Go's runtime follow the limits
+// of our own cgroup, to choose how many threads may run: it is one (see main). What can be had
 // before that runtime begins is in libcontainer/kernel/entry.
 //
 //go:debug containermaxprocs=0
@@ -33,8 +35,8 @@ const (
 	exitExecFailure    = 255
 )
 
-// memoryLimit is where the garbage collector wakes up although it is switched off: commands are short, and what they allocate
-// goes with them.
+// memoryLimit is where the garbage collector wakes up although it is switched off: commands are
+// short, and what they allocate goes with them.
 const memoryLimit = 64 << 20
 
 func main() {
@@ -84,7 +86,8 @@ func run(args []string, inherited int) int {
 	return code
 }
 
-// guarded makes an error of a panic: engines look for one in the log, and exit code 2 tells them nothing.
+// guarded makes an error of a panic: engines look for one in the log, and exit code 2 tells them
+// nothing.
 func (a *app) guarded(args []string) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -131,8 +131,8 @@ func message(t *testing.T, stderr string) string {
 	return msg
 }
 
-// checkLogged runs a failing command once more, with a log: there the error is the only line, and on standard error
-// it is plain.
+// checkLogged runs a failing command once more, with a log: there the error is the only line, and
+// on standard error it is plain.
 func checkLogged(t *testing.T, args []string, code int, msg string) {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "log")

@@ -7,8 +7,9 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/sdnotify"
 )
 
-// notifySocket is the address at which a service manager waits to hear that we are ready, or empty. One that is not a unix socket's
-// is as good as none: it was left to us by somebody who runs in a virtual machine.
+// notifySocket is the address at which a service manager waits to hear that we are ready, or empty.
+// One that is not a unix socket's is as good as none: it was left to us by somebody who runs in a
+// virtual machine.
 func (a *app) notifySocket() string {
 	if s := os.Getenv("NOTIFY_SOCKET"); sdnotify.Valid(s) {
 		return s

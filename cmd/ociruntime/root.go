@@ -16,9 +16,10 @@ type environment struct {
 	inUserNS func() bool
 }
 
-// defaultRoot is the directory for containers when --root does not say: /run/ociruntime, or ociruntime in the user's own
-// runtime directory, and whether it is the latter. Root uses the former, except in a user namespace that an unprivileged user has
-// made: there root may not write to /run. $USER tells such a namespace from a login as root in a container.
+// defaultRoot is the directory for containers when --root does not say: /run/ociruntime, or
+// ociruntime in the user's own runtime directory, and whether it is the latter. Root uses the
+// former, except in a user namespace that an unprivileged user has made: there root may not write
+// to /run. $USER tells such a namespace from a login as root in a container.
 func defaultRoot(env environment) (dir string, users bool) {
 	if env.runtimeDir != "" && (env.euid != 0 || env.user != "root" && env.inUserNS()) {
 		return filepath.Join(env.runtimeDir, name), true
@@ -41,8 +42,8 @@ func givenRoot(arg string) (string, error) {
 	return dir, nil
 }
 
-// makeUsersRoot makes the root in the user's runtime directory, with the sticky bit: it keeps the clean-up of old files in there
-// from removing containers (XDG base directory specification).
+// makeUsersRoot makes the root in the user's runtime directory, with the sticky bit: it keeps the
+// clean-up of old files in there from removing containers (XDG base directory specification).
 func makeUsersRoot(dir string) error {
 	err := os.MkdirAll(dir, 0o700)
 	if err == nil {

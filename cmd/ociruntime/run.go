@@ -55,7 +55,8 @@ func (r *runFlags) run(a *app, id string) (int, error) {
 		return 0, err
 	}
 	if !r.noSubreaper {
-		// Processes that outlive their parents without a pid namespace of their own become our children, to be reaped.
+		// Processes that outlive their parents without a pid namespace of their own become our
+		// children, to be reaped.
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 			return 0, fmt.Errorf("become a subreaper: %w", err)
 		}

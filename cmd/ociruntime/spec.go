@@ -50,12 +50,14 @@ func writeSpec(bundle string, rootless bool) error {
 	return errors.Join(err, f.Close())
 }
 
-// existsError is the name of a file that is in the way. The words are runc's, which scripts look for.
+// existsError is the name of a file that is in the way. The words are runc's, which scripts look
+// for.
 type existsError string
 
 func (e existsError) Error() string { return "File " + string(e) + " exists. Remove it first" }
 
-// onCgroup2 reports whether this host has cgroup v2 alone: only there a container gets a cgroup namespace unasked.
+// onCgroup2 reports whether this host has cgroup v2 alone: only there a container gets a cgroup
+// namespace unasked.
 func onCgroup2() bool {
 	var at unix.Statfs_t
 	return unix.Statfs("/sys/fs/cgroup", &at) == nil && at.Type == unix.CGROUP2_SUPER_MAGIC

@@ -31,8 +31,8 @@ container has stopped.`,
 	}
 }
 
-// stateText is json.MarshalIndent of a state with two spaces. Engines ask for states all the time, and encoding/json would learn the shape of
-// this one by reflection each time: 0.1 ms.
+// stateText is json.MarshalIndent of a state with two spaces. Engines ask for states all the time,
+// and encoding/json would learn the shape of this one by reflection each time: 0.1 ms.
 func stateText(s *libcontainer.State) string {
 	var b strings.Builder
 	member := func(name, value string) { b.WriteString(",\n  \"" + name + "\": " + value) }

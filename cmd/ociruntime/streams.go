@@ -53,8 +53,8 @@ func (c *connections) options() libcontainer.ProcessOptions {
 	}
 }
 
-// open checks the flags against each other and finds the descriptors to be preserved. In the foreground the command stays and
-// serves the terminal; otherwise only a console socket can.
+// open checks the flags against each other and finds the descriptors to be preserved. In the
+// foreground the command stays and serves the terminal; otherwise only a console socket can.
 func (s *streams) open(terminal, foreground bool, inherited int) (*connections, error) {
 	switch {
 	case terminal && !foreground && s.consoleSocket == "":
@@ -90,12 +90,14 @@ func (s *streams) open(terminal, foreground bool, inherited int) (*connections, 
 	return c, err
 }
 
-// firstFD is the first descriptor after the standard streams: where socket activation begins (sd_listen_fds(3)).
+// firstFD is the first descriptor after the standard streams: where socket activation begins
+// (sd_listen_fds(3)).
 const firstFD = 3
 
-// inheritedFDs counts the descriptors that the caller has left to us and makes them close on exec: engines leak some of their own,
-// and neither a hook nor a helper program may get them. It has to be called first. Go's runtime has opened files by
-// then (of its own cgroup, to learn how many CPUs to use), but those are close-on-exec, which no inherited one can be.
+// inheritedFDs counts the descriptors that the caller has left to us and makes them close on exec:
+// engines leak some of their own, and neither a hook nor a helper program may get them. It has to
+// be called first. Go's runtime has opened files by then (of its own cgroup, to learn how many CPUs
+// to use), but those are close-on-exec, which no inherited one can be.
 func inheritedFDs() int {
 	n := 0
 	for {
@@ -111,8 +113,8 @@ func inheritedFDs() int {
 	return n
 }
 
-// closeEachOnExec is for where a sandbox refuses close_range. The init can't do without, but delete can, and its hooks are not to get
-// more than elsewhere.
+// closeEachOnExec is for where a sandbox refuses close_range. The init can't do without, but delete
+// can, and its hooks are not to get more than elsewhere.
 func closeEachOnExec() {
 	entries, _ := os.ReadDir("/proc/self/fd") // without /proc no command comes far
 	for _, e := range entries {
@@ -122,7 +124,8 @@ func closeEachOnExec() {
 	}
 }
 
-// listenFDs is the number of descriptors that a service manager has passed to this process, and to no other.
+// listenFDs is the number of descriptors that a service manager has passed to this process, and to
+// no other.
 func listenFDs(getenv func(string) string, pid int) int {
 	if p, err := strconv.Atoi(getenv("LISTEN_PID")); err != nil || p != pid {
 		return 0

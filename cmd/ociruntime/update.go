@@ -126,7 +126,8 @@ func unknownSections(data []byte) []string {
 	return unknown
 }
 
-// into makes a flag of a pointer. An empty value leaves it nil, as scripts expect that have nothing to set.
+// into makes a flag of a pointer. An empty value leaves it nil, as scripts expect that have nothing
+// to set.
 func into[T any](p **T, parse func(string) (T, error)) func(string) error {
 	return func(text string) error {
 		if text == "" {

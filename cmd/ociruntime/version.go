@@ -12,13 +12,15 @@ import (
 // Stamped by the Makefile with -ldflags -X.
 var version, commit string
 
-// versionText is the answer to --version. Engines show it whole, and look for "NAME version X", "commit: " and "spec: ".
+// versionText is the answer to --version. Engines show it whole, and look for "NAME version X",
+// "commit: " and "spec: ".
 func versionText() string {
 	v, c := build()
 	return name + " version " + v + "\ncommit: " + c + "\nspec: " + specs.Version + "\ngo: " + runtime.Version() + "\n"
 }
 
-// build gives the version and the commit; without the Makefile's stamps, what the go command has noted in the binary.
+// build gives the version and the commit; without the Makefile's stamps, what the go command has
+// noted in the binary.
 func build() (v, c string) {
 	v, c = version, commit
 	if v != "" && c != "" {
