@@ -41,11 +41,9 @@ type sorter struct {
 	flags map[string]cli.Flag
 	// skip says of the first word behind a flag that nobody knows that it may be the value of that
 	// flag. It may be nil.
-	skip func(word string) bool
-	// Flags that any value suits, those with a check of it, and those that are wrong. The library
-	// stops at the first error.
-	right, checked, wrong []string
-	help                  bool
+	skip         func(word string) bool
+	right, wrong []string
+	help         bool
 }
 
 func byName(flags []cli.Flag) map[string]cli.Flag {
@@ -109,13 +107,9 @@ func (s *sorter) one(arg string, rest []string) []string {
 		}
 		value, rest = rest[0], rest[1:]
 	}
-	list := &s.right
-	if _, ok := known.(*cli.GenericFlag); ok {
-		list = &s.checked
-	}
-	*list = append(*list, "--"+long+"="+value)
+	s.right = append(s.right, "--"+long+"="+value)
 	return rest
 }
 
-// line is the flags in the order in which the most of them are read.
-func (s *sorter) line() []string { return slices.Concat(s.right, s.checked, s.wrong) }
+// line is the flags. The library stops at the first that is wrong.
+func (s *sorter) line() []string { return slices.Concat(s.right, s.wrong) }

@@ -115,9 +115,9 @@ func TestWrongFlags(t *testing.T) {
 		{"--nosuch --bundle", "flag provided but not defined: -nosuch"},
 		{"id --bundle", "flag needs an argument: -bundle"},
 		{"-b", "flag needs an argument: -b"},
-		{"--preserve-fds x id", `invalid value "x" for flag -preserve-fds: not a number of descriptors`},
-		{"--preserve-fds -1 id", `invalid value "-1" for flag -preserve-fds: not a number of descriptors`},
-		{"--preserve-fds 99999999999999999999 id", `invalid value "99999999999999999999" for flag -preserve-fds: not a number of descriptors`},
+		{"--preserve-fds x id", `--preserve-fds "x": not a number of descriptors`},
+		{"--preserve-fds -1 id", `--preserve-fds "-1": not a number of descriptors`},
+		{"--preserve-fds 99999999999999999999 id", `--preserve-fds "99999999999999999999": not a number of descriptors`},
 		{"--detach=maybe id", `invalid boolean value "maybe" for -detach: parse error`},
 		{"--= id", "bad flag syntax: --="},
 	} {

@@ -82,8 +82,11 @@ func appendTo(list *[]string) func(string) error {
 
 func (x *execFlags) addGID(text string) error {
 	gid, err := parseID(text)
+	if err != nil {
+		return errors.New("not an id")
+	}
 	x.gids = append(x.gids, gid)
-	return err
+	return nil
 }
 
 func (x *execFlags) exec(a *app, id string, args []string) (int, error) {

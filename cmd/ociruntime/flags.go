@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -20,10 +21,14 @@ func boolean(p *bool, names, usage string) *cli.BoolFlag {
 }
 
 // each is a flag that may be given more than once, or one that is not just text: take gets every
-// value.
+// value. What it refuses is told once all flags have been read, so that --log is among them.
 func each(take func(string) error, names, usage string) *cli.GenericFlag {
 	name, aliases := split(names)
-	return &cli.GenericFlag{Name: name, Aliases: aliases, Usage: usage, Value: value{take}}
+	v := &value{name: name, take: take}
+	return &cli.GenericFlag{
+		Name: name, Aliases: aliases, Usage: usage, Value: v,
+		Action: func(*cli.Context, any) error { return v.err },
+	}
 }
 
 // hidden is a flag that is accepted, and not shown.
@@ -38,18 +43,25 @@ func split(names string) (name string, aliases []string) {
 }
 
 // value is the flag.Value of each.
-type value struct{ take func(string) error }
+type value struct {
+	name string
+	take func(string) error
+	err  error
+}
 
 // again is what the library sets the other names of a flag to when one of them was given. No
 // argument can hold a zero byte.
 const again = "\x00"
 
-func (v value) Serialize() string { return again }
-func (v value) String() string    { return "" }
+func (v *value) Serialize() string { return again }
+func (v *value) String() string    { return "" }
 
-func (v value) Set(text string) error {
+func (v *value) Set(text string) error {
 	if text == again {
 		return nil
 	}
-	return v.take(text)
+	if err := v.take(text); err != nil && v.err == nil {
+		v.err = fmt.Errorf("--%s %q: %w", v.name, text, err)
+	}
+	return nil
 }

@@ -83,7 +83,7 @@ func TestStreamsAndExitCodes(t *testing.T) {
 		{"--log", 1, "Incorrect Usage: flag needs an argument", "flag needs an argument: -log"},
 		{"state", 1, "Incorrect Usage: ", `ociruntime: "state" requires exactly 1 argument(s)`},
 		{"exec", 1, "Incorrect Usage: ", `ociruntime: "exec" requires a minimum of 1 argument(s)`},
-		{"--root / list", 1, "Incorrect Usage: ", `invalid value "/" for flag -root: containers need a directory of their own`},
+		{"--root / list", 1, "", `--root "/": containers need a directory of their own`},
 		{"--log-format xml list", 1, "", "invalid log-format: xml"},
 		{"--rootless perhaps list", 1, "", `--rootless: "perhaps" is none of true, false, auto`},
 		{"--cgroup-manager x list", 1, "", `--cgroup-manager: "x" is none of cgroupfs, systemd, disabled`},
