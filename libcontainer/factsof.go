@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -32,7 +33,7 @@ func gatherFacts(spec *specs.Spec, bundle string, host *cgroups.Layout, places [
 			if f.Sources == nil {
 				f.Sources = make(map[int]facts.Source)
 			}
-			f.Sources[i] = facts.OfSource(inBundle(m.Source, bundle))
+			f.Sources[i] = facts.OfSource(inBundle(m.Source, bundle), o.AttrClr != 0 && hasUserNamespace(spec))
 		case m.Type == "overlay":
 			f.OverlayLayers = facts.KernelIs(6, 11)
 		case m.Type == "tmpfs":
@@ -54,6 +55,12 @@ func gatherFacts(spec *specs.Spec, bundle string, host *cgroups.Layout, places [
 		}
 	}
 	return f, nil
+}
+
+func hasUserNamespace(spec *specs.Spec) bool {
+	return spec.Linux != nil && slices.ContainsFunc(spec.Linux.Namespaces, func(ns specs.LinuxNamespace) bool {
+		return ns.Type == specs.UserNamespace
+	})
 }
 
 func inBundle(p, bundle string) string {

@@ -108,8 +108,39 @@ func (e *mountEntry) bind() error {
 	ops := []plan.Op{e.cloneFromHost(tree, f)}
 	target, open := e.target(e.place(), kind.Dir, false)
 	ops = append(ops, open...)
-	ops = append(ops, e.attach(tree, target, e.cloned(), e.o.AttrSet, e.o.AttrClr)...)
+	forgotten := e.o.ForgottenAttr()
+	switch {
+	case e.locks():
+		forgotten = 0
+		if err := e.unlocks(kind.Attr); err != nil {
+			return err
+		}
+	case e.in.Facts.InUserNS && forgotten != 0:
+		// Of the mounts that our own user namespace has inherited the kernel locks all flags. What it locks stays.
+		ops = append(ops, plan.MountSetattr(plan.Val(tree), false, 0, forgotten, 0).Allowing(unix.EPERM))
+		forgotten = 0
+	}
+	ops = append(ops, e.attach(tree, target, e.cloned(), e.o.AttrSet, e.o.AttrClr|forgotten)...)
 	e.Step(e.from, e.what("bind "+src+" on"), ops...)
+	return nil
+}
+
+// locks reports whether the flags that the host has given to the source stay with the bind mount. In the mount namespace of a user
+// namespace the kernel locks them (mount_namespaces(7)), and users rely on that whoever makes the clone. An idmapped mount can only be
+// made by the host, as a mount of its own, whose flags are not locked.
+func (e *mountEntry) locks() bool {
+	return e.ns.has(unix.CLONE_NEWUSER) && e.o.IDMap == IDMapNone && len(e.m.UIDMappings) == 0
+}
+
+// unlocks refuses options that would take away what locks keeps; attr is what the source has.
+func (e *mountEntry) unlocks(attr uint64) error {
+	for j, option := range e.m.Options {
+		o := ParseMountOptions([]string{option})
+		if o.AttrClr&e.o.AttrClr&attr != 0 {
+			return fmt.Errorf("%s.options[%d]: bind %s on %s: %s is locked: with a user namespace a bind mount keeps the restrictions of its source: %w",
+				e.from, j, e.m.Source, e.m.Destination, option, unix.EPERM)
+		}
+	}
 	return nil
 }
 

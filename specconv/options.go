@@ -25,6 +25,10 @@ type MountOptions struct {
 	// block device needs the fsconfig(2) flag "ro" too.
 	AttrSet uint64
 	AttrClr uint64
+	// HasFlags is set by every option that asks for something about this
+	// mount's flags, even where AttrSet and AttrClr then ask for nothing: see
+	// ForgottenAttr.
+	HasFlags bool
 	// RecAttrSet and RecAttrClr are the same for the mount and everything
 	// below it (rro, rnosuid …), to be applied last, with AT_RECURSIVE.
 	RecAttrSet uint64
@@ -151,6 +155,10 @@ func (p *optionParser) add(index int, option string) {
 	}
 	o := &p.out
 	switch row.kind {
+	case optAttrSet, optAttrClr, optAtimeSet, optAtimeClr:
+		o.HasFlags = true
+	}
+	switch row.kind {
 	case optIgnored:
 	case optAttrSet:
 		o.AttrSet, o.AttrClr = o.AttrSet|row.bits, o.AttrClr&^row.bits
@@ -214,8 +222,14 @@ func (p *optionParser) addUnlisted(index int, option string) {
 
 func (p *optionParser) finish() MountOptions {
 	o := p.out
-	p.atime.apply(&o.AttrSet, &o.AttrClr)
-	p.recAtime.apply(&o.RecAttrSet, &o.RecAttrClr)
+	if p.atime.flags != 0 {
+		// Without a flag, as with atime alone, mount(2) leaves the access time of a mount that exists as it is, and a new
+		// one begins with relatime.
+		p.atime.apply(&o.AttrSet, &o.AttrClr)
+	}
+	if p.recAtime.asked {
+		p.recAtime.apply(&o.RecAttrSet, &o.RecAttrClr)
+	}
 	for _, name := range p.super {
 		if name != "" {
 			o.Super = append(o.Super, name)
@@ -239,9 +253,6 @@ func (a *atimeFlags) clear(flag uint64) { a.flags, a.asked = a.flags&^flag, true
 // relatime when none is left; mount_setattr(2) knows one value in the field
 // MOUNT_ATTR__ATIME and answers EINVAL unless the field is cleared as a whole.
 func (a atimeFlags) apply(set, clr *uint64) {
-	if !a.asked {
-		return
-	}
 	*clr |= unix.MOUNT_ATTR__ATIME
 	switch {
 	case a.flags&unix.MS_STRICTATIME != 0:
@@ -251,6 +262,26 @@ func (a atimeFlags) apply(set, clr *uint64) {
 	default:
 		*set |= unix.MOUNT_ATTR_RELATIME
 	}
+}
+
+// flagAttrs are the attributes of a mount that a bind mount with flags of its
+// own does not take over from its source.
+const flagAttrs = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC |
+	unix.MOUNT_ATTR_NOSYMFOLLOW
+
+// ForgottenAttr are the MOUNT_ATTR_* bits that a bind mount loses although no
+// option names them. "bind" alone keeps the flags of its source. Any flag beside
+// it makes a change of all flags, as every runtime does with mount(2)'s
+// MS_REMOUNT|MS_BIND: those that are not given are off.
+func (o *MountOptions) ForgottenAttr() uint64 {
+	if !o.HasFlags {
+		return 0
+	}
+	all := uint64(flagAttrs)
+	if o.AttrClr&unix.MOUNT_ATTR__ATIME != 0 {
+		all |= unix.MOUNT_ATTR_NODIRATIME // belongs to the access time, which is given
+	}
+	return all &^ (o.AttrSet | o.AttrClr)
 }
 
 func findMountOption(name string) (mountOptionRow, bool) {

@@ -85,6 +85,9 @@ type Hierarchy struct {
 type Source struct {
 	Dir bool
 	Err error
+	// Attr are the MOUNT_ATTR_* bits for ro, nosuid, nodev, noexec and nosymfollow of the mount that the source lies in. They are asked
+	// for where a user namespace is not to lose them.
+	Attr uint64
 }
 
 // Namespace is what is known of a namespace that a path leads to.
@@ -181,13 +184,18 @@ func stdio(fd int) Stdio {
 	return Stdio{Null: st.Mode&unix.S_IFMT == unix.S_IFCHR && uint64(st.Rdev) == unix.Mkdev(1, 3), UID: st.Uid}
 }
 
-// OfSource looks at the source of a bind mount. The answer chooses between a file and a directory as mountpoint, no more.
-func OfSource(path string) Source {
+// OfSource looks at the source of a bind mount, and if asked to at the flags of the mount that it lies in. The answer chooses between a
+// file and a directory as mountpoint, and whether options are refused, no more.
+func OfSource(path string, flags bool) Source {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
 		return Source{Err: err}
 	}
-	return Source{Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR}
+	s := Source{Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR}
+	if flags {
+		s.Attr, s.Err = mountAttr(path)
+	}
+	return s
 }
 
 // MountpointOf is the mountpoint of the mount that path lies in.

@@ -323,6 +323,75 @@ func TestBindOfRestrictedSourceInUserNamespace(t *testing.T) {
 	}
 }
 
+// A bare bind keeps the flags of its source. Any flag beside it names all that the bind mount has, as runc 1.3 and crun measure
+// on such a source; the access time is one of its own.
+func TestBindFlagsReplaceThoseOfTheSource(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "1.1 takes no notice of rw and exec")
+	harness.SkipOnPeer(t, "crun", "a bare bind loses the flags of its source, too")
+	source := harness.TempDir(t)
+	mountForTest(t, source, "tmpfs", 0)
+	if err := unix.Mount("", source, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOEXEC|unix.MS_NOATIME, ""); err != nil {
+		t.Fatal(err)
+	}
+	cases := []struct{ options, want string }{
+		{"bind", "ro,noexec,noatime"},
+		{"rbind,rprivate", "ro,noexec,noatime"},
+		{"bind,rnosuid", "ro,nosuid,noexec,noatime"},
+		{"bind,nosuid,nodev", "rw,nosuid,nodev,noatime"},
+		{"rbind,nosuid", "rw,nosuid,noatime"},
+		{"bind,ro", "ro,noatime"},
+		{"bind,rw", "rw,noatime"},
+		{"bind,exec", "rw,noatime"},
+		{"bind,norelatime", "rw,noatime"},
+		{"bind,atime", "rw,noatime"},
+		{"bind,relatime", "rw,relatime"},
+		{"bind,strictatime", "rw"},
+	}
+	b := harness.NewBundle(t)
+	for i, c := range cases {
+		b.Mount(source, fmt.Sprintf("/dev/%d", i), "bind", strings.Split(c.options, ",")...)
+	}
+	mounts := inside(t, b)
+	for i, c := range cases {
+		if m := mountAt(t, mounts, fmt.Sprintf("/dev/%d", i)); strings.Join(m.options, ",") != c.want {
+			t.Errorf("%s: %v, want %s", c.options, m.options, c.want)
+		}
+	}
+}
+
+// What the host has restricted stays so in a user namespace, and asking for the opposite is refused before anything is made.
+func TestBindFlagsAreLockedInUserNamespace(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "1.1 gives up on locked flags")
+	harness.SkipOnPeer(t, "crun", "takes no notice of rw")
+	source := harness.TempDir(t)
+	mountForTest(t, source, "tmpfs", 0)
+	if err := unix.Mount("", source, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOEXEC, ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ options, want string }{
+		{"bind", "ro,noexec"},
+		{"bind,nosuid", "ro,nosuid,noexec"},
+		{"bind,suid,dev", "ro,noexec"},
+		{"bind,exec,noexec", "ro,noexec"},
+		{"bind,rw", "mounts[7].options[1]: bind " + source + " on /tmp: rw is locked"},
+		{"bind,nosuid,exec", "mounts[7].options[2]: bind " + source + " on /tmp: exec is locked"},
+	} {
+		b := harness.NewBundle(t).MapIDs(100000, 65536).Mount(source, "/tmp", "bind", strings.Split(c.options, ",")...)
+		if strings.Contains(c.want, "locked") {
+			b.Args("cat", "/proc/self/mountinfo").FailRun(c.want)
+			continue
+		}
+		m := mountAt(t, inside(t, b), "/tmp")
+		for o := range strings.SplitSeq(c.want, ",") {
+			if !m.has(o) {
+				t.Errorf("%s: %v, want %s", c.options, m.options, c.want)
+			}
+		}
+	}
+}
+
 // A bind source that the container's root could not reach itself.
 func TestBindSourceInPrivateDirectory(t *testing.T) {
 	t.Parallel()
