@@ -54,8 +54,9 @@ func (d *dataCopier) add(src, dst int) error {
 	if err := unix.Ftruncate(dst, st.Size); err != nil {
 		return err
 	}
+	seek := func(off int64, whence int) (int64, error) { return unix.Seek(src, off, whence) }
 	for off := int64(0); off < st.Size; {
-		from, to, err := nextData(src, off, st.Size)
+		from, to, err := nextData(seek, off, st.Size)
 		if err != nil {
 			return err
 		}
@@ -72,9 +73,10 @@ func (d *dataCopier) add(src, dst int) error {
 	return nil
 }
 
-// nextData is the next piece of a file behind off that is no hole. A file system that does not know has none.
-func nextData(fd int, off, size int64) (from, to int64, err error) {
-	from, err = unix.Seek(fd, off, unix.SEEK_DATA)
+// nextData is the next piece of a file behind off that is no hole. A file system that does not know has none. One that leads
+// back, as a FUSE server may, would have us copy for ever.
+func nextData(seek func(off int64, whence int) (int64, error), off, size int64) (from, to int64, err error) {
+	from, err = seek(off, unix.SEEK_DATA)
 	switch {
 	case errors.Is(err, unix.ENXIO):
 		return size, size, nil
@@ -82,9 +84,14 @@ func nextData(fd int, off, size int64) (from, to int64, err error) {
 		return off, size, nil
 	case err != nil:
 		return 0, 0, err
+	case from >= size:
+		return size, size, nil // the file has grown
 	}
-	if to, err = unix.Seek(fd, from, unix.SEEK_HOLE); err != nil {
+	if to, err = seek(from, unix.SEEK_HOLE); err != nil {
 		return 0, 0, err
+	}
+	if from < off || to <= from {
+		return 0, 0, fmt.Errorf("the file system gives %d and %d for the data behind %d: %w", from, to, off, unix.EUCLEAN)
 	}
 	return from, min(to, size), nil
 }

@@ -3,8 +3,10 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,20 +16,22 @@ import (
 //
 // The names, owners and the like are made here; the contents, which may be large, are left to data.
 func copyUp(covered, tmpfs *os.File, data *dataCopier) error {
-	from, err := unix.Openat(int(covered.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	from, err := reopenDirectory(covered)
 	if err != nil {
 		return fmt.Errorf("%s: tmpcopyup: open the covered directory: %w", data.from, err)
 	}
-	to, err := unix.Openat(int(tmpfs.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	defer from.Close()
+	to, err := reopenDirectory(tmpfs)
 	if err != nil {
-		unix.Close(from)
 		return fmt.Errorf("%s: tmpcopyup: open the tmpfs: %w", data.from, err)
 	}
+	defer to.Close()
 	data.tmpfs = tmpfs
 	defer data.close()
-	c := copier{data}
-	if err := asOwnerOf(to, func() error {
-		if err := c.directory(from, to); err != nil {
+	c := copier{data: data}
+	if err := asOwnerOf(int(to.Fd()), func() error {
+		// Owner and mode of the tmpfs itself are what its options say.
+		if err := c.entries(from, int(to.Fd())); err != nil {
 			return err
 		}
 		return data.finish()
@@ -37,8 +41,31 @@ func copyUp(covered, tmpfs *os.File, data *dataCopier) error {
 	return nil
 }
 
+// reopenDirectory opens for reading what an O_PATH descriptor stands for.
+func reopenDirectory(dir *os.File) (*os.File, error) {
+	fd, err := unix.Openat(int(dir.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), dir.Name()), nil
+}
+
 // copier makes the copies of one tree.
-type copier struct{ data *dataCopier }
+type copier struct {
+	data  *dataCopier
+	count int // of files and directories so far
+	depth int // of directories that are open
+}
+
+// What is covered may be served by somebody who wants the runtime to be busy for ever (FUSE): a directory may go on without end, or hold
+// itself. A real one has less than this.
+const (
+	copyCount = 1 << 20
+	copyDepth = unix.PathMax / 2 // no path leads deeper
+	copyBatch = 512              // names read at a time
+)
+
+var errEndless = fmt.Errorf("more than %d files, or directories %d deep: %w", copyCount, copyDepth, unix.EUCLEAN)
 
 // asOwnerOf calls f with the owner of an open directory for the user of file systems, and all our capabilities. In the tmpfs of a user
 // namespace nobody can make anything whose own id has no place there (EOVERFLOW), as root of the host has none.
@@ -73,18 +100,12 @@ func asOwnerOf(dir int, f func() error) error {
 }
 
 // directory copies the entries and the attributes of one open directory to another, and closes both.
-func (c copier) directory(from, to int) error {
+func (c *copier) directory(from, to int) error {
 	src, dst := os.NewFile(uintptr(from), "covered"), os.NewFile(uintptr(to), "tmpfs")
 	defer src.Close()
 	defer dst.Close()
-	names, err := src.Readdirnames(-1)
-	if err != nil {
+	if err := c.entries(src, to); err != nil {
 		return err
-	}
-	for _, name := range names {
-		if err := c.entry(from, to, name); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(from, &st); err != nil {
@@ -93,7 +114,35 @@ func (c copier) directory(from, to int) error {
 	return copyAttributes(from, to, &st)
 }
 
-func (c copier) entry(from, to int, name string) error {
+// entries copies what one open directory holds to another.
+func (c *copier) entries(src *os.File, to int) error {
+	if c.depth++; c.depth > copyDepth {
+		return errEndless
+	}
+	defer func() { c.depth-- }()
+	for {
+		names, err := src.Readdirnames(copyBatch)
+		if c.count += len(names); c.count > copyCount {
+			return errEndless
+		}
+		for _, name := range names {
+			switch err := c.entry(int(src.Fd()), to, name); {
+			case errors.Is(err, errEndless):
+				return err // without the names of thousands of directories
+			case err != nil:
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+func (c *copier) entry(from, to int, name string) error {
 	var st unix.Stat_t
 	if err := unix.Fstatat(from, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return err
@@ -179,14 +228,13 @@ func copyXattrs(src, dst int) error {
 	if errors.Is(err, unix.EOPNOTSUPP) || size <= 0 {
 		return nil
 	}
+	// The kernel gives 64 KiB at most, of names and of a value (xattr(7)).
 	names := make([]byte, size)
 	if size, err = unix.Flistxattr(src, names); err != nil {
 		return err
 	}
-	for len(names[:size]) > 0 {
-		name := unix.ByteSliceToString(names[:size])
-		names, size = names[len(name)+1:], size-len(name)-1
-		value := make([]byte, 64<<10)
+	value := make([]byte, 64<<10)
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(names[:size]), "\x00"), "\x00") {
 		n, err := unix.Fgetxattr(src, name, value)
 		if err != nil {
 			return err

@@ -467,6 +467,35 @@ func TestTmpcopyup(t *testing.T) {
 	}
 }
 
+// The tmpfs is what its options say, with tmpcopyup as without: an engine's user has to be able to write to it. Only the mode is that of
+// a directory that it covers, if the options name none.
+func TestTmpfsOwnerAndMode(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "1.1 prefers the mode of the directory")
+	harness.SkipOnPeer(t, "crun", "takes no notice of the directory's mode")
+	for _, c := range []struct{ options, missing, covering string }{
+		{"", "1777 0:0", "2750 0:0"},
+		{"mode=700", "700 0:0", "700 0:0"},
+		{"uid=5,gid=6", "1777 5:6", "2750 5:6"},
+		{"mode=1777,uid=5", "1777 5:0", "1777 5:0"},
+	} {
+		for _, copyUp := range []string{"nosuid", "tmpcopyup"} {
+			b := harness.NewBundle(t).Writable().File("have/file", "", 0o644).Sh("stat -c '%a %u:%g' /missing /have")
+			have := b.Rootfs + "/have"
+			if err := os.Chown(have, 12, 34); err != nil {
+				t.Fatal(err)
+			}
+			if err := unix.Chmod(have, 0o2750); err != nil {
+				t.Fatal(err)
+			}
+			options := append(strings.FieldsFunc(c.options, func(r rune) bool { return r == ',' }), copyUp)
+			b.Mount("tmpfs", "/missing", "tmpfs", options...).Mount("tmpfs", "/have", "tmpfs", options...)
+			t.Log(options)
+			wantLines(t, b.MustRun(), c.missing, c.covering)
+		}
+	}
+}
+
 // The owners are the container's, in whose tmpfs the host's root can't own anything.
 func TestTmpcopyupInUserNamespace(t *testing.T) {
 	t.Parallel()
