@@ -24,7 +24,7 @@ import (
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
-// creation is one call of Create: what has been made so far, so that it can be unmade.
+// creation is one call of Create.
 type creation struct {
 	rt     *Runtime
 	o      *CreateOptions
@@ -38,8 +38,9 @@ type creation struct {
 	plan   *plan.Plan
 	trace  *trace.Recorder
 
+	undo    undo // of what has been made so far
 	dir     *state.Dir
-	rec     *state.Record
+	rec     *state.Record // once it is saved
 	cg      *cgroups.Cgroup
 	files   fileSet
 	console *consoleEnd
@@ -52,7 +53,7 @@ type creation struct {
 
 // Create makes a container, and with o.Run runs its program at once. Everything that can be found wrong without touching the
 // host is found before the first side effect; when something fails later, nothing is left behind and the poststop hooks
-// have run. The returned process is our child.
+// have run. Only if something could not be undone, the record stays, by which a forced Delete finds it. The returned process is our child.
 func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, error) {
 	if err := state.CheckID(id); err != nil {
 		return nil, nil, err
@@ -60,43 +61,61 @@ func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, err
 	if o.Notify {
 		o = o.withNotify(state.NotifyDir(r.Root, id))
 	}
-	c := &creation{rt: r, o: o, id: id, trace: newTrace(o.Trace)}
+	c := &creation{rt: r, o: o, id: id}
+	var err error
+	if c.trace, err = trace.Open(o.Trace); err != nil {
+		return nil, nil, err
+	}
+	defer c.release()
 	end := c.trace.Span("default", "compile the plan")
-	err := c.compile()
+	err = c.compile()
 	end()
-	defer func() { c.scope.close() }()
-	defer c.files.close()
 	if err != nil {
 		return nil, nil, err
 	}
-	if c.dir, err = state.Create(r.Root, id); err != nil {
-		return nil, nil, err
-	}
-	unlock, err := c.dir.Lock(true)
+	unlock, err := c.claim()
 	if err != nil {
-		// Only if it is empty: before we held it, it may have been deleted and made again by somebody else.
-		_ = unix.Rmdir(c.dir.Path())
 		return nil, nil, err
 	}
 	defer unlock()
-	if _, err := c.dir.Load(); !errors.Is(err, ErrNotExist) {
-		return nil, nil, ErrExist // so it was
-	}
-	defer func() { c.netDevices.Close() }()
-	err = c.make()
-	if err == nil && o.Run {
-		if err = c.container().runPoststart(o.Spec); err != nil {
-			c.proc.Kill()
-		}
-	}
-	if err == nil {
-		c.trace.Init(c.plan, c.proc.Page())
-		err = c.trace.WriteFile(o.Trace)
-	}
-	if err != nil {
+	if err := c.make(); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("unable to start container process: %w", c.explain(err)), c.unmake())
 	}
 	return c.container(), &Process{Pid: c.rec.InitPid, launched: c.proc}, nil
+}
+
+// release lets go of what was for the time of the creation alone, whatever came of it.
+func (c *creation) release() {
+	c.files.close()
+	c.scope.close()
+	c.netDevices.Close()
+	if c.cg != nil {
+		c.cg.Close()
+	}
+	c.rt.finishTrace(c.trace)
+}
+
+// claim makes the container's directory, by which the id is ours, and locks it.
+func (c *creation) claim() (unlock func(), err error) {
+	if c.dir, err = state.Create(c.rt.Root, c.id); err != nil {
+		return nil, err
+	}
+	// Before we hold it, it may be deleted and made again by somebody else: it is removed only if it is empty.
+	giveUp := func() { _ = unix.Rmdir(c.dir.Path()) }
+	if unlock, err = c.dir.Lock(true); err != nil {
+		giveUp()
+		return nil, err
+	}
+	switch _, err = c.dir.Load(); {
+	case errors.Is(err, ErrNotExist):
+		return unlock, nil
+	case err == nil:
+		err = ErrExist
+	default:
+		giveUp()
+	}
+	unlock()
+	return nil, err
 }
 
 // container is what has been made, with its init in place.
@@ -193,17 +212,17 @@ func (c *creation) make() error {
 	// Closed at once, not when Create returns: the init holds them, and a descriptor of ours on the container's file system
 	// would keep it busy.
 	c.files.close()
-	defer c.trace.Span("default", "meet the init until the program runs, or waits for start")()
-	if err := c.proc.Serve(c.hostStep); err != nil {
+	end := c.trace.Span("default", "meet the init until the program runs, or waits for start")
+	err = c.proc.Serve(c.hostStep)
+	end()
+	c.trace.Init(c.plan, c.proc.Page())
+	if err != nil {
 		return err
 	}
-	if c.recordsLate() {
-		if err := c.recordCreated(); err != nil {
-			c.proc.Kill()
-			return err
-		}
-	}
 	c.rt.warnOfKeyring(c.proc)
+	if c.o.Run {
+		return c.container().runPoststart(c.o.Spec)
+	}
 	return nil
 }
 
@@ -220,7 +239,20 @@ func (c *creation) launch(entrance *cgroups.Entrance) error {
 		Plan: c.plan, Stdio: c.o.Stdio, Preserve: c.o.Preserve, Files: c.files.byName,
 		Cgroup: c.files.cgroup(c.plan, entrance.Dir), Page: page, Dir: c.dir.Path(),
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	c.undo.add(c.endInit)
+	return nil
+}
+
+// endInit ends the init, and writes down one that does not end.
+func (c *creation) endInit() error {
+	err := c.proc.Kill()
+	if err != nil {
+		err = errors.Join(err, c.recordInit())
+	}
+	return errors.Join(err, c.proc.Close())
 }
 
 func (c *creation) makeCgroup() error {
@@ -233,6 +265,7 @@ func (c *creation) makeCgroup() error {
 	if err := c.makeResctrl(); err != nil {
 		return err
 	}
+	c.undo.add(c.scope.stop) // which knows how far its start has come
 	if err := c.scope.start(c.o.Stdio[0], c.dir.Path()); err != nil {
 		return err
 	}
@@ -241,11 +274,18 @@ func (c *creation) makeCgroup() error {
 		return err
 	}
 	c.cg = cg
+	c.undo.add(c.removeCgroup)
 	if c.scope != nil {
 		c.rec.SystemdScope = c.scope.unit.Name
 	}
 	c.rec.CgroupPaths, c.rec.CgroupMade = cg.Paths(), true
 	return c.dir.Save(c.rec)
+}
+
+// removeCgroup ends what is in the cgroup, such as processes that hooks have left there, and removes it.
+func (c *creation) removeCgroup() error {
+	const patience = 5 * time.Second
+	return errors.Join(c.cg.KillAll(), c.scope.stop(), c.cg.Remove(patience))
 }
 
 // enter opens the cgroup's entrance for the init. A rootless runtime may have got fewer hierarchies than the host has, and
@@ -265,7 +305,7 @@ func (c *creation) enter() (*cgroups.Entrance, error) {
 		if err := c.compilePlan(nil); err != nil { // the warnings are out
 			return nil, errors.Join(err, e.Close())
 		}
-		c.recordOps()
+		c.recordOps(c.rec)
 	}
 	for i, f := range e.Tasks {
 		c.files.give(specconv.TasksFile(e.Names[i]), f)
@@ -360,10 +400,8 @@ func (c *creation) created() error {
 	if err := c.cg.Finish(); err != nil {
 		return err
 	}
-	if !c.recordsLate() {
-		if err := c.recordCreated(); err != nil {
-			return err
-		}
+	if err := c.recordCreated(); err != nil {
+		return err
 	}
 	if err := c.console.deliver(); err != nil {
 		return err
@@ -402,33 +440,14 @@ func (c *creation) explain(err error) error {
 	return err
 }
 
-// unmake removes what a failed creation has made. The init is dead already: Serve saw to that.
+// unmake undoes a failed creation. The record goes last, when there is nothing left that it could be needed for.
 func (c *creation) unmake() error {
-	const patience = 5 * time.Second
-	errs := []error{c.netDevices.Undo()}
-	if c.proc != nil {
-		errs = append(errs, c.proc.Close())
+	if err := c.undo.run(); err != nil {
+		return fmt.Errorf("container %s: what was made is not all removed (delete --force tries again): %w", c.id, err)
 	}
-	c.console.close()
-	c.notify.Close()
-	if c.cg != nil {
-		// Hooks may have left processes there.
-		errs = append(errs, c.cg.KillAll(), c.scope.stop(), c.cg.Remove(patience))
-	} else {
-		errs = append(errs, c.scope.stop())
-	}
-	errs = append(errs, c.unmakeResctrl(), removeHostMounts(c.rec))
-	if h := c.o.Spec.Hooks; h != nil && len(h.Poststop) > 0 && c.rec != nil {
+	if h := c.o.Spec.Hooks; h != nil && c.rec != nil {
 		st := &specs.State{Version: specs.Version, ID: c.id, Status: specs.StateStopped, Bundle: c.o.Bundle, Annotations: c.o.Spec.Annotations}
 		hooks.RunAll(hooks.Poststop, h.Poststop, st, hooks.Options{}, func(err error) { c.rt.warn(err.Error()) })
 	}
-	return errors.Join(append(errs, c.dir.Remove())...)
-}
-
-// newTrace is a recorder if there is a file for it.
-func newTrace(file string) *trace.Recorder {
-	if file == "" {
-		return nil
-	}
-	return trace.New()
+	return c.dir.Remove()
 }

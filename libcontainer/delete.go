@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -47,7 +48,7 @@ func (r *Runtime) Delete(id string, force bool) error {
 func (r *Runtime) deleteBroken(id string, force bool, cause error) (*Container, error) {
 	// The record is written before anything happens, so that without one there is nothing but the directory.
 	empty := errors.Is(cause, ErrNotExist)
-	if !empty && !force {
+	if !empty && !force || unread(cause) {
 		return nil, cause
 	}
 	dir, err := state.Open(r.Root, id)
@@ -70,6 +71,12 @@ func (r *Runtime) deleteBroken(id string, force bool, cause error) (*Container, 
 	}
 	r.warn(fmt.Sprintf("container %s could not be loaded (%v): only its directory was removed", id, cause))
 	return nil, nil
+}
+
+// unread reports whether a record may be whole that could not be read, for want of memory, say. Without it nobody would find what it speaks of.
+func unread(err error) bool {
+	var file *fs.PathError
+	return errors.As(err, &file) && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EISDIR)
 }
 
 // Delete removes a container: what is left of its processes and its cgroup, then the poststop hooks run, then the directory goes, and its id is

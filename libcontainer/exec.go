@@ -55,12 +55,6 @@ func (c *Container) Exec(o *ExecOptions) (*Process, error) {
 	return &Process{Pid: p.Pid(), launched: p}, nil
 }
 
-// writeTrace writes what the launch has recorded.
-func (j *joining) writeTrace(pl *plan.Plan) error {
-	j.trace.Init(pl, j.proc.Page())
-	return j.trace.WriteFile(j.o.Trace)
-}
-
 // joining is one launch of a further process.
 type joining struct {
 	c       *Container
@@ -78,10 +72,14 @@ type joining struct {
 func (c *Container) launch(o *ExecOptions, spec *specs.Spec) (*launch.Process, error) {
 	its := *spec
 	its.Process = o.Process
-	j := &joining{c: c, o: o, spec: &its, trace: newTrace(o.Trace), warn: c.rt.warn}
+	j := &joining{c: c, o: o, spec: &its, warn: c.rt.warn}
+	var err error
+	if j.trace, err = trace.Open(o.Trace); err != nil {
+		return nil, err
+	}
+	defer c.rt.finishTrace(j.trace)
 	defer j.files.close()
 	defer func() { j.console.close() }()
-	var err error
 	if j.init, err = c.rec.OpenInit(); err != nil {
 		return nil, fmt.Errorf("open the container's init: %w", err)
 	}
@@ -92,21 +90,21 @@ func (c *Container) launch(o *ExecOptions, spec *specs.Spec) (*launch.Process, e
 	}
 	defer cg.Close()
 	err = j.start(cg)
-	if isBusy(err) && len(o.Cgroup) == 0 {
-		// The container's own manager has moved its processes into cgroups below: on v2 no process may be beside those. Go where
-		// the init is.
+	var closed *closedCgroup
+	if errors.As(err, &closed) && len(o.Cgroup) == 0 {
 		err = j.startBesideInit()
 	}
 	if err != nil {
-		if j.proc != nil {
-			j.proc.Close()
-		}
 		return nil, explainExec(err, &its, c.rec.Bundle)
 	}
 	return j.proc, nil
 }
 
-func isBusy(err error) bool { return errors.Is(err, unix.EBUSY) }
+// closedCgroup says that the container's own cgroup takes no process. Its manager has moved its processes into cgroups below, beside which
+// there may be none on v2, or somewhere else, and has removed it. The further process then goes where the init is.
+type closedCgroup struct{ error }
+
+func (e *closedCgroup) Unwrap() error { return e.error }
 
 func (j *joining) startBesideInit() error {
 	j.warn = nil // the warnings are out
@@ -124,7 +122,10 @@ func (j *joining) startBesideInit() error {
 
 func (j *joining) start(cg *cgroups.Cgroup) error {
 	entrance, err := cg.Enter()
-	if err != nil {
+	switch {
+	case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV):
+		return &closedCgroup{err}
+	case err != nil:
 		return err
 	}
 	defer entrance.Close()
@@ -164,17 +165,26 @@ func (j *joining) start(cg *cgroups.Cgroup) error {
 		})
 		return err
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = j.serve(pl)
 	}
-	end = j.trace.Span("default", "meet the process until the program runs")
-	err = j.proc.Serve(j.hostStep)
+	if launch.RefusedByCgroup(err) {
+		err = &closedCgroup{err}
+	}
+	return err
+}
+
+// serve meets the process until its program runs. After an error there is no process.
+func (j *joining) serve(pl *plan.Plan) error {
+	end := j.trace.Span("default", "meet the process until the program runs")
+	err := j.proc.Serve(j.hostStep)
 	end()
+	j.trace.Init(pl, j.proc.Page())
 	if err != nil {
-		return err
+		return errors.Join(err, j.proc.Close())
 	}
 	j.c.rt.warnOfKeyring(j.proc)
-	return j.writeTrace(pl)
+	return nil
 }
 
 func (j *joining) open(pl *plan.Plan) error {

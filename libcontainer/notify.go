@@ -39,8 +39,11 @@ func (c *creation) makeNotify() error {
 		return err
 	}
 	var err error
-	c.notify, err = c.dir.ListenNotify()
-	return err
+	if c.notify, err = c.dir.ListenNotify(); err != nil {
+		return err
+	}
+	c.undo.add(c.notify.Close)
+	return nil
 }
 
 // ListenNotify has Start make the socket on which the container's process reports that it is ready, if the container was made with Notify.

@@ -114,6 +114,7 @@ func (c *creation) open() error {
 			if err != nil {
 				return err
 			}
+			c.undo.add(c.console.close)
 			c.files.give(name, c.console.init)
 			continue
 		default:
@@ -193,14 +194,16 @@ func (e *consoleEnd) deliver() error {
 	return e.take(master)
 }
 
-func (e *consoleEnd) close() {
+// close may be called again, and on nil.
+func (e *consoleEnd) close() error {
 	if e == nil {
-		return
+		return nil
 	}
 	e.init.Close()
 	if e.ours != nil {
 		e.ours.Close()
 	}
+	return nil
 }
 
 // writePidFile writes the pid without a newline (engines read the whole file as a number), to a name that nobody else uses, and

@@ -7,3 +7,6 @@ func (p *Process) Wait() (unix.WaitStatus, error) {
 	defer p.launched.Close()
 	return p.launched.Wait()
 }
+
+// Kill ends the process with SIGKILL and reaps it.
+func (p *Process) Kill() error { return p.launched.Kill() }

@@ -14,7 +14,6 @@ func (c *creation) record() error {
 	if err != nil {
 		return err
 	}
-	c.rec = rec
 	spec := c.o.Spec
 	rec.Bundle, rec.Annotations, rec.OCIVersion = c.o.Bundle, spec.Annotations, specs.Version
 	rec.Rootless = !c.facts.Privileged
@@ -24,27 +23,29 @@ func (c *creation) record() error {
 		rec.Config.Cgroups = &state.Cgroups{Path: spec.Linux.CgroupsPath}
 	}
 	rec.CgroupPaths = plannedPaths(c.places)
-	c.recordResctrl()
+	c.recordResctrl(rec)
 	if err := recordHostMounts(rec, spec); err != nil {
 		return err
 	}
-	c.recordOps()
+	c.recordOps(rec)
 	if err := c.dir.NewConfig(c.o.Config); err != nil {
 		return err
 	}
 	if err := c.dir.Save(rec); err != nil {
 		return err
 	}
+	c.rec = rec
+	c.undo.add(func() error { return removeHostMounts(rec) })
 	return c.makeNotify()
 }
 
 // recordOps notes where in the plan the init waits and ends, for those who look at the progress page. With Run there is neither a
 // wait nor a page for others: once it is created, the container runs.
-func (c *creation) recordOps() {
+func (c *creation) recordOps(rec *state.Record) {
 	if c.o.Run {
 		return
 	}
-	c.rec.WaitOp, c.rec.ExecOp = opIndex(c.plan, plan.SysAccept4), c.plan.OpCount()-1
+	rec.WaitOp, rec.ExecOp = opIndex(c.plan, plan.SysAccept4), c.plan.OpCount()-1
 }
 
 func plannedPaths(places []cgroups.Place) map[string]string {
@@ -75,11 +76,7 @@ func opIndex(p *plan.Plan, call plan.Call) int {
 	return -1
 }
 
-// recordsLate says that the record of a successful create is written while the program starts already, which is killed if that fails. Until
-// then, the record that finds its processes is the one from before the init was started. Hooks look at the record, and go by the pid in it.
-func (c *creation) recordsLate() bool { return c.o.Run && c.o.Spec.Hooks == nil }
-
-// recordCreated writes down that create has succeeded.
+// recordCreated writes down that create has succeeded, before the init hears of it: from its program on, the record has to find it.
 func (c *creation) recordCreated() error {
 	c.rec.Phase = state.Created
 	return c.recordInit()

@@ -8,6 +8,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/libcontainer/intelrdt"
+	"github.com/ociruntime/ociruntime/libcontainer/state"
 )
 
 // planResctrl finds out which group linux.intelRdt asks for; nothing is touched.
@@ -24,9 +25,9 @@ func (c *creation) planResctrl() error {
 }
 
 // recordResctrl notes what the group is, or is going to be.
-func (c *creation) recordResctrl() {
+func (c *creation) recordResctrl(rec *state.Record) {
 	if g := c.resctrl; g != nil {
-		c.rec.IntelRdtPath, c.rec.IntelRdtMonPath, c.rec.IntelRdtOwn, c.rec.IntelRdtMonMade = g.Dir, g.Mon, g.Own, g.MadeMon
+		rec.IntelRdtPath, rec.IntelRdtMonPath, rec.IntelRdtOwn, rec.IntelRdtMonMade = g.Dir, g.Mon, g.Own, g.MadeMon
 	}
 }
 
@@ -34,15 +35,9 @@ func (c *creation) makeResctrl() error {
 	if c.resctrl == nil {
 		return nil
 	}
-	defer c.recordResctrl()
+	c.undo.add(c.resctrl.Unmake)
+	defer c.recordResctrl(c.rec)
 	return c.resctrl.Make(c.o.Spec.Linux.IntelRdt)
-}
-
-func (c *creation) unmakeResctrl() error {
-	if c.resctrl == nil {
-		return nil
-	}
-	return c.resctrl.Unmake()
 }
 
 // resctrl is the container's resctrl group, nil without one.

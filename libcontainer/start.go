@@ -21,11 +21,19 @@ import (
 //
 // traceFile, if not empty, gets what each part of it cost.
 func (c *Container) Start(traceFile string) error {
-	t := newTrace(traceFile)
-	if err := c.start(t); err != nil {
+	t, err := trace.Open(traceFile)
+	if err != nil {
 		return err
 	}
-	return t.WriteFile(traceFile)
+	defer c.rt.finishTrace(t)
+	return c.start(t)
+}
+
+// finishTrace writes a trace. When that fails, the program runs all the same.
+func (r *Runtime) finishTrace(t *trace.Recorder) {
+	if err := t.Close(); err != nil {
+		r.warn(err.Error())
+	}
 }
 
 func (c *Container) start(t *trace.Recorder) error {

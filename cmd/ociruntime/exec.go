@@ -124,7 +124,12 @@ func (x *execFlags) exec(a *app, id string, args []string) (int, error) {
 		return 0, err
 	}
 	a.log.flush()
-	return front.wait(started, false)
+	code, err := front.wait(started, false)
+	if err != nil {
+		// Nobody would know of it any more.
+		err = errors.Join(err, started.Kill())
+	}
+	return code, err
 }
 
 // process is the one to be run, checked.

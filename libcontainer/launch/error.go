@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"errors"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -35,6 +36,22 @@ func NewStepError(pl *plan.Plan, index int, errno unix.Errno) error {
 		e.refused = call + ": " + errno.Error() + " (" + by + ")"
 	}
 	return e
+}
+
+// birthError is that of starting the image in a cgroup.
+type birthError struct{ error }
+
+func (e *birthError) Unwrap() error { return e.error }
+
+// RefusedByCgroup reports whether err says that a process could not be born in its cgroup because that has been removed, or has given controllers to
+// cgroups below it and so may have no processes of its own (cgroups(7), "no internal processes").
+func RefusedByCgroup(err error) bool {
+	var step *StepError
+	var image *birthError
+	if !errors.As(err, &image) && !(errors.As(err, &step) && step.Op.Call == plan.Spawn) {
+		return false
+	}
+	return errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENODEV)
 }
 
 // ownFilter blames the filter that the plan has loaded before op, if that is all that can have refused it.

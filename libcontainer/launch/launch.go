@@ -172,6 +172,9 @@ func (p *Process) forkExec(c *Config, files []uintptr, image *os.File) error {
 		if c.Plan.Clone != 0 {
 			what += " in new namespaces (" + plan.CloneText(c.Plan.Clone) + ")"
 		}
+		if c.Cgroup != nil {
+			err = &birthError{err}
+		}
 		return fmt.Errorf("%s: %w", what, refusal.Explain(call, err))
 	}
 	p.image.pid = pid

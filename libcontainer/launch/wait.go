@@ -15,7 +15,8 @@ const deathTimeout = 10 * time.Second
 // child is a process that we have started. Until it is reaped here, its pid can't be anybody else's.
 type child struct {
 	pid    int
-	reaped bool
+	killed bool            // and waited for in vain, or reaped
+	reaped bool            // nothing may be done any more by the pid
 	status unix.WaitStatus // once reaped
 }
 
@@ -26,6 +27,7 @@ func (c *child) wait(options int) error {
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
+			c.reaped = true // by somebody else in this process
 			return fmt.Errorf("wait for process %d: %w", c.pid, err)
 		case pid == 0:
 			return nil
@@ -44,7 +46,11 @@ func (c *child) kill() error {
 	if err := unix.Kill(c.pid, unix.SIGKILL); err != nil {
 		return fmt.Errorf("kill process %d: %w", c.pid, err)
 	}
-	deadline := time.Now().Add(deathTimeout)
+	deadline := time.Now()
+	if !c.killed {
+		deadline = deadline.Add(deathTimeout)
+	}
+	c.killed = true
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		if err := c.wait(unix.WNOHANG); err != nil || c.reaped {
 			return err

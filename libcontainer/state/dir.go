@@ -60,7 +60,9 @@ func Create(root, id string) (*Dir, error) {
 	}
 	if err == nil {
 		// Engines call us with any umask.
-		err = unix.Chmod(d.Path(), 0o711)
+		if err = unix.Chmod(d.Path(), 0o711); err != nil {
+			_ = unix.Rmdir(d.Path())
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make the container's directory %s: %w", d.Path(), err)

@@ -20,6 +20,7 @@ import (
 
 // Recorder collects spans of one command.
 type Recorder struct {
+	file   *os.File
 	events []Event
 }
 
@@ -46,8 +47,18 @@ const (
 	initRow = 2
 )
 
-// New starts a recorder.
-func New() *Recorder { return &Recorder{} }
+// Open starts a recorder that writes to path in the end, or none if path is empty. The file is opened at once, and replaced if there is one:
+// that it can't be written has to be known before a program runs.
+func Open(path string) (*Recorder, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("--trace: %w", err)
+	}
+	return &Recorder{file: f}, nil
+}
 
 func now() float64 {
 	var ts unix.Timespec
@@ -124,11 +135,12 @@ type document struct {
 	Unit   string  `json:"displayTimeUnit"`
 }
 
-// WriteFile writes the trace, with times from the first span on. An existing file is replaced.
-func (r *Recorder) WriteFile(path string) error {
+// Close writes the trace, with times from the first span on.
+func (r *Recorder) Close() error {
 	if r == nil {
 		return nil
 	}
+	defer r.file.Close()
 	doc := document{Events: slices.Clone(r.events), Unit: "ms"}
 	slices.SortFunc(doc.Events, func(a, b Event) int { return int(a.Start - b.Start) })
 	if len(doc.Events) > 0 {
@@ -144,7 +156,7 @@ func (r *Recorder) WriteFile(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(path, append(text, '\n'), 0o666); err != nil {
+	if _, err := r.file.Write(append(text, '\n')); err != nil {
 		return fmt.Errorf("--trace: %w", err)
 	}
 	return nil

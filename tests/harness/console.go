@@ -47,6 +47,12 @@ func (s *Socket) Receive() (string, *os.File) {
 	return text, file
 }
 
+// Waiting reports whether somebody else has connected.
+func (s *Socket) Waiting() bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}}, 0)
+	return n == 1 && err == nil
+}
+
 func (s *Socket) receive() (string, *os.File, error) {
 	ready, err := unix.Poll([]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}}, 10000)
 	if err != nil || ready == 0 {

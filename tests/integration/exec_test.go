@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -338,4 +339,72 @@ func TestExecUnderTightProcessLimit(t *testing.T) {
 		p.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NPROC", Soft: 1, Hard: 1}}
 	})).Start()
 	wantLines(t, b.MustExec("sh", "-c", "echo fits; ulimit -Hu; ulimit -u"), "fits", "1", "1")
+}
+
+// A pid file that can't be replaced is no reason to try once more.
+func TestExecPidFileOnAMountPoint(t *testing.T) {
+	t.Parallel()
+	b := sleeper(t).Start()
+	file, socket := filepath.Join(harness.TempDir(t), "pid"), harness.NewSocket(t)
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount(file, file, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(file, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	res := b.Runtime.Run("exec", "--pidfd-socket", socket.Path, "--pid-file", file, b.ID, "true")
+	if res.Code != 255 || !strings.Contains(res.Message(), "--pid-file") || !strings.Contains(res.Message(), "device or resource busy") {
+		t.Errorf("exit %d: %s", res.Code, res.Stderr)
+	}
+	socket.Receive()
+	if socket.Waiting() {
+		t.Error("a second process was started")
+	}
+}
+
+// A manager outside of the container may have moved its processes and removed its cgroup.
+func TestExecAfterTheInitHasMoved(t *testing.T) {
+	t.Parallel()
+	ours(t, "runc asks for the container's own cgroup")
+	b := sleeper(t).NoNamespace(specs.CgroupNamespace).Start()
+	init := b.Pid()
+	var moved []string
+	t.Cleanup(func() {
+		b.Must("delete", "--force", b.ID)
+		for _, dir := range moved {
+			if err := os.Remove(dir); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for _, dir := range b.CgroupDirs() {
+		to := dir + "-moved"
+		if err := os.Mkdir(to, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		moved = append(moved, to)
+		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+			if value, err := os.ReadFile(filepath.Join(dir, file)); err == nil {
+				if err := os.WriteFile(filepath.Join(to, file), value, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := os.WriteFile(filepath.Join(to, "cgroup.procs"), []byte(strconv.Itoa(init)), 0); err != nil {
+			t.Fatal(err)
+		}
+		harness.Eventually(t, "an empty cgroup", func() bool { return os.Remove(dir) == nil })
+	}
+	want, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", init))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := b.MustExec("cat", "/proc/self/cgroup"); got != strings.TrimSuffix(string(want), "\n") {
+		t.Errorf("exec is in\n%s\nthe init in\n%s", got, want)
+	}
 }

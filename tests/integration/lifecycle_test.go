@@ -706,6 +706,26 @@ func TestRuntimeKilledDuringCreate(t *testing.T) {
 	}
 }
 
+// A file that can't be written is found before the program runs.
+func TestTraceFileCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	ours(t, "has --trace")
+	b := harness.NewBundle(t).Args("echo", "ran")
+	if res := b.Run("--trace", "/missing/x"); res.Code != 1 || res.Stdout != "" || !strings.Contains(res.Message(), "--trace: open /missing/x") {
+		t.Errorf("run: %+v", res)
+	}
+	b.Args("sleep", "1000").Save()
+	b.Create()
+	if res := b.Do("start", "--trace", "/missing/x"); res.Code != 1 || b.State().Status != specs.StateCreated {
+		t.Errorf("start: %+v, status %s", res, b.State().Status)
+	}
+	b.Must("start", b.ID)
+	res := b.Runtime.Run("exec", "--trace", "/missing/x", b.ID, "sh", "-c", "echo ran; sleep 1000")
+	if res.Code != 255 || res.Stdout != "" || len(pids(t, b)) != 1 {
+		t.Errorf("exec: %+v, %d processes", res, len(pids(t, b)))
+	}
+}
+
 func TestRuntimeKilledDuringRun(t *testing.T) {
 	t.Parallel()
 	b := harness.NewBundle(t).Sh("echo ready; sleep 1000")
