@@ -4,9 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
-	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -51,9 +48,10 @@ type creation struct {
 	resctrl    *intelrdt.Group
 }
 
-// Create makes a container, and with o.Run runs its program at once. Everything that can be found wrong without touching the
-// host is found before the first side effect; when something fails later, nothing is left behind and the poststop hooks
-// have run. Only if something could not be undone, the record stays, by which a forced Delete finds it. The returned process is our child.
+// Create makes a container, and with o.Run runs its program at once. Everything that can be found
+// wrong without touching the host is found before the first side effect; when something fails
+// later, nothing is left behind and the poststop hooks have run. Only if something could not be
+// undone, the record stays, by which a forced Delete finds it. The returned process is our child.
 func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, error) {
 	if err := state.CheckID(id); err != nil {
 		return nil, nil, err
@@ -100,7 +98,8 @@ func (c *creation) claim() (unlock func(), err error) {
 	if c.dir, err = state.Create(c.rt.Root, c.id); err != nil {
 		return nil, err
 	}
-	// Before we hold it, it may be deleted and made again by somebody else: it is removed only if it is empty.
+	// Before we hold it, it may be deleted and made again by somebody else: it is removed only if
+	// it is empty.
 	giveUp := func() { _ = unix.Rmdir(c.dir.Path()) }
 	if unlock, err = c.dir.Lock(true); err != nil {
 		giveUp()
@@ -170,8 +169,8 @@ func (c *creation) compile() error {
 	return c.compilePlan(c.rt.warn)
 }
 
-// openNamespaces opens the namespaces to join, before the plan is made: what they are decides what may
-// be set in them.
+// openNamespaces opens the namespaces to join, before the plan is made: what they are decides what
+// may be set in them.
 func (c *creation) openNamespaces() error {
 	if c.o.Spec.Linux == nil {
 		return nil
@@ -209,8 +208,8 @@ func (c *creation) make() error {
 	if err != nil {
 		return err
 	}
-	// Closed at once, not when Create returns: the init holds them, and a descriptor of ours on the container's file system
-	// would keep it busy.
+	// Closed at once, not when Create returns: the init holds them, and a descriptor of ours on the
+	// container's file system would keep it busy.
 	c.files.close()
 	end := c.trace.Span("default", "meet the init until the program runs, or waits for start")
 	err = c.proc.Serve(c.hostStep)
@@ -255,86 +254,6 @@ func (c *creation) endInit() error {
 	return errors.Join(err, c.proc.Close())
 }
 
-func (c *creation) makeCgroup() error {
-	cfg := cgroups.Config{Path: c.path, ID: c.id, Settings: c.set, Rootless: c.rt.rootless(c.facts), Adopt: c.scope != nil}
-	if cgroups.OwnerWanted(c.o.Spec) && c.o.Spec.Process != nil {
-		if uid, ok := hostID(c.o.Spec, c.o.Spec.Process.User.UID); ok {
-			cfg.Owner = &cgroups.Owner{UID: uid, GID: -1}
-		}
-	}
-	if err := c.makeResctrl(); err != nil {
-		return err
-	}
-	c.undo.add(c.scope.stop) // which knows how far its start has come
-	if err := c.scope.start(c.o.Stdio[0], c.dir.Path()); err != nil {
-		return err
-	}
-	cg, err := cgroups.Create(c.host, cfg)
-	if err != nil {
-		return err
-	}
-	c.cg = cg
-	c.undo.add(c.removeCgroup)
-	if c.scope != nil {
-		c.rec.SystemdScope = c.scope.unit.Name
-	}
-	c.rec.CgroupPaths, c.rec.CgroupMade = cg.Paths(), true
-	return c.dir.Save(c.rec)
-}
-
-// removeCgroup ends what is in the cgroup, such as processes that hooks have left there, and removes it.
-func (c *creation) removeCgroup() error {
-	const patience = 5 * time.Second
-	return errors.Join(c.cg.KillAll(), c.scope.stop(), c.cg.Remove(patience))
-}
-
-// enter opens the cgroup's entrance for the init. A rootless runtime may have got fewer hierarchies than the host has, and
-// the plan has to be made anew for those.
-func (c *creation) enter() (*cgroups.Entrance, error) {
-	e, err := c.cg.Enter()
-	if err != nil {
-		return nil, err
-	}
-	if c.scope != nil && e.Dir != nil && !mayMove(c.host, e.Dir.Name()) {
-		e.Dir.Close()
-		e.Dir, c.facts.Attach = nil, true
-	}
-	if !slices.Equal(e.Names, c.facts.JoinTasks) || c.facts.JoinDir != (e.Dir != nil) {
-		c.facts.JoinTasks, c.facts.JoinDir = e.Names, e.Dir != nil
-		c.ownHierarchies()
-		if err := c.compilePlan(nil); err != nil { // the warnings are out
-			return nil, errors.Join(err, e.Close())
-		}
-		c.recordOps(c.rec)
-	}
-	for i, f := range e.Tasks {
-		c.files.give(specconv.TasksFile(e.Names[i]), f)
-	}
-	return e, nil
-}
-
-// ownHierarchies makes the container's /sys/fs/cgroup show the runtime's own cgroup where the container has got none.
-func (c *creation) ownHierarchies() {
-	have := c.cg.Paths()
-	for i := range c.facts.Hierarchies {
-		h := &c.facts.Hierarchies[i]
-		key, trees := "", c.host.V1
-		if h.V2 {
-			trees = []cgroups.Hierarchy{*c.host.V2}
-		} else {
-			key = h.Controllers[0]
-		}
-		if _, ok := have[key]; ok {
-			continue
-		}
-		for _, t := range trees {
-			if h.V2 || slices.Contains(t.Controllers, key) {
-				h.Host = filepath.Join(t.Mount, t.Own)
-			}
-		}
-	}
-}
-
 // hostStep is the host's part of the plan.
 func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
 	defer c.trace.Span(s.From, s.What)()
@@ -356,7 +275,8 @@ func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
 	case specconv.DoTmpCopyUp:
 		return copyUp(files[0], files[1], c.dataCopier(s.From))
 	case specconv.DoPrestart:
-		// Step 3 of the life cycle: "created" is what comes after step 2, and the validation suite asks for it here.
+		// Step 3 of the life cycle: "created" is what comes after step 2, and the validation suite
+		// asks for it here.
 		st := c.hookState()
 		st.Status = specs.StateCreated
 		return hooks.Run(hooks.Prestart, h.Prestart, st, hooks.Options{}) //nolint:staticcheck // dockerd 20.10 uses it
@@ -428,7 +348,8 @@ func (c *creation) hookState() *specs.State {
 	}
 }
 
-// explain adds what only the host can see: the kernel killed the init because the container's memory limit is too low for it.
+// explain adds what only the host can see: the kernel killed the init because the container's
+// memory limit is too low for it.
 func (c *creation) explain(err error) error {
 	var killed *launch.KilledError
 	if c.cg == nil || !errors.As(err, &killed) || !killed.Killed(unix.SIGKILL) {
@@ -440,7 +361,8 @@ func (c *creation) explain(err error) error {
 	return err
 }
 
-// unmake undoes a failed creation. The record goes last, when there is nothing left that it could be needed for.
+// unmake undoes a failed creation. The record goes last, when there is nothing left that it could
+// be needed for.
 func (c *creation) unmake() error {
 	if err := c.undo.run(); err != nil {
 		return fmt.Errorf("container %s: what was made is not all removed (delete --force tries again): %w", c.id, err)

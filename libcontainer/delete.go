@@ -19,7 +19,8 @@ import (
 )
 
 const (
-	// busyTimeout is how long a forced delete leaves the container's processes to another command that holds the container.
+	// busyTimeout is how long a forced delete leaves the container's processes to another command
+	// that holds the container.
 	busyTimeout = time.Second
 	// deathTimeout is how long processes may take to die of SIGKILL.
 	deathTimeout = 10 * time.Second
@@ -27,8 +28,9 @@ const (
 	dyingTimeout = time.Second
 )
 
-// Delete removes a container by its id, as [Container.Delete] does, and also what is left of one that can't be loaded: a directory
-// without a record, whatever force says, one with a broken record with force. With force an unknown id is no error.
+// Delete removes a container by its id, as [Container.Delete] does, and also what is left of one
+// that can't be loaded: a directory without a record, whatever force says, one with a broken record
+// with force. With force an unknown id is no error.
 func (r *Runtime) Delete(id string, force bool) error {
 	c, err := r.Load(id)
 	if err != nil && !errors.Is(err, ErrInvalidID) {
@@ -43,10 +45,11 @@ func (r *Runtime) Delete(id string, force bool) error {
 	return err
 }
 
-// deleteBroken removes the directory of a container that could not be loaded because of cause. The container is returned when it turns out
-// that it was only being made.
+// deleteBroken removes the directory of a container that could not be loaded because of cause. The
+// container is returned when it turns out that it was only being made.
 func (r *Runtime) deleteBroken(id string, force bool, cause error) (*Container, error) {
-	// The record is written before anything happens, so that without one there is nothing but the directory.
+	// The record is written before anything happens, so that without one there is nothing but the
+	// directory.
 	empty := errors.Is(cause, ErrNotExist)
 	if !empty && !force || unread(cause) {
 		return nil, cause
@@ -73,15 +76,17 @@ func (r *Runtime) deleteBroken(id string, force bool, cause error) (*Container, 
 	return nil, nil
 }
 
-// unread reports whether a record may be whole that could not be read, for want of memory, say. Without it nobody would find what it speaks of.
+// unread reports whether a record may be whole that could not be read, for want of memory, say.
+// Without it nobody would find what it speaks of.
 func unread(err error) bool {
 	var file *fs.PathError
 	return errors.As(err, &file) && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EISDIR)
 }
 
-// Delete removes a container: what is left of its processes and its cgroup, then the poststop hooks run, then the directory goes, and its id is
-// free. One that was created but not started is killed first, as engines expect (and so is one whose create died); a running or
-// paused one only with force. Delete is bounded in time; after an error it can be called again.
+// Delete removes a container: what is left of its processes and its cgroup, then the poststop hooks
+// run, then the directory goes, and its id is free. One that was created but not started is killed
+// first, as engines expect (and so is one whose create died); a running or paused one only with
+// force. Delete is bounded in time; after an error it can be called again.
 func (c *Container) Delete(force bool) error {
 	unlock, err := c.lockToDelete(force)
 	if err != nil {
@@ -103,8 +108,8 @@ func (c *Container) Delete(force bool) error {
 	return c.destroy(force || status != Stopped, deathTimeout)
 }
 
-// lockToDelete waits for other commands. With force it kills the container's processes when that takes too long: what the holder
-// waits for, a hook apart, are they.
+// lockToDelete waits for other commands. With force it kills the container's processes when that
+// takes too long: what the holder waits for, a hook apart, are they.
 func (c *Container) lockToDelete(force bool) (unlock func(), err error) {
 	if force {
 		unlock, err := c.dir.LockWithin(busyTimeout)
@@ -121,8 +126,9 @@ func (c *Container) lockToDelete(force bool) (unlock func(), err error) {
 	return c.lock()
 }
 
-// destroy undoes what create did. With kill it ends the container first; without, only processes that the kernel has not killed together
-// with the init. It gives processes that long to die. The caller holds the lock.
+// destroy undoes what create did. With kill it ends the container first; without, only processes
+// that the kernel has not killed together with the init. It gives processes that long to die. The
+// caller holds the lock.
 func (c *Container) destroy(kill bool, patience time.Duration) error {
 	deadline := time.Now().Add(patience)
 	cg, err := c.cgroup()
@@ -145,14 +151,16 @@ func (c *Container) destroy(kill bool, patience time.Duration) error {
 		return errors.Join(err, killErr)
 	}
 	if killErr != nil && !c.endsWithin(dyingTimeout) {
-		// The cgroup is gone, but it need not have held the init: without a record nobody would find that again.
+		// The cgroup is gone, but it need not have held the init: without a record nobody would
+		// find that again.
 		return killErr
 	}
 	c.poststop()
 	return c.dir.Remove()
 }
 
-// killEverything sends SIGKILL to all processes of the container, frozen or not. init is a pidfd, nil when it is dead already.
+// killEverything sends SIGKILL to all processes of the container, frozen or not. init is a pidfd,
+// nil when it is dead already.
 func (c *Container) killEverything() (init *os.File, err error) {
 	if c.rec.CgroupMade {
 		cg, cerr := c.cgroup()
@@ -175,7 +183,8 @@ func (c *Container) killEverything() (init *os.File, err error) {
 	return init, errors.Join(err, ierr)
 }
 
-// endsWithin looks for the init without a descriptor of it. A killed process leaves its cgroup a moment before it is dead.
+// endsWithin looks for the init without a descriptor of it. A killed process leaves its cgroup a
+// moment before it is dead.
 func (c *Container) endsWithin(patience time.Duration) bool {
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		if init, err := c.rec.Init(); init == nil && err == nil {
@@ -187,7 +196,8 @@ func (c *Container) endsWithin(patience time.Duration) bool {
 	}
 }
 
-// awaitDeath waits for the process behind a pidfd; whoever is its parent may take its time to reap it.
+// awaitDeath waits for the process behind a pidfd; whoever is its parent may take its time to reap
+// it.
 func awaitDeath(pidfd *os.File, deadline time.Time) error {
 	for {
 		ts := unix.NsecToTimespec(max(0, time.Until(deadline)).Nanoseconds())
@@ -232,12 +242,12 @@ func (c *Container) removeCgroup(cg *cgroups.Cgroup, deadline time.Time) error {
 	return nil
 }
 
-// poststop runs the hooks of that name. Their failure changes nothing (config.md, "Poststop"). They run before the directory goes: should we
-// be killed meanwhile, the next delete runs them again.
+// poststop runs the hooks of that name. Their failure changes nothing (config.md, "Poststop"). They
+// run before the directory goes: should we be killed meanwhile, the next delete runs them again.
 func (c *Container) poststop() {
 	text, err := c.configText()
-	// Most containers have no such hooks, and then there is no need to take the configuration apart. Any letter of a name may be
-	// written as an escape.
+	// Most containers have no such hooks, and then there is no need to take the configuration
+	// apart. Any letter of a name may be written as an escape.
 	if err == nil && !bytes.Contains(bytes.ToLower(text), []byte(`"poststop"`)) && !bytes.Contains(text, []byte(`\u`)) {
 		return
 	}

@@ -19,10 +19,11 @@ import (
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
-// Exec runs a further process in a running container. It returns once the program is executed; the process is our child.
+// Exec runs a further process in a running container. It returns once the program is executed; the
+// process is our child.
 func (c *Container) Exec(o *ExecOptions) (*Process, error) {
-	// The lock is for a consistent look at the container, not for the time that the new process takes: in a paused container it does
-	// not come up before `resume`, which needs the lock.
+	// The lock is for a consistent look at the container, not for the time that the new process
+	// takes: in a paused container it does not come up before `resume`, which needs the lock.
 	unlock, err := c.dir.Lock(false)
 	if err != nil {
 		return nil, err
@@ -100,8 +101,9 @@ func (c *Container) launch(o *ExecOptions, spec *specs.Spec) (*launch.Process, e
 	return j.proc, nil
 }
 
-// closedCgroup says that the container's own cgroup takes no process. Its manager has moved its processes into cgroups below, beside which
-// there may be none on v2, or somewhere else, and has removed it. The further process then goes where the init is.
+// closedCgroup says that the container's own cgroup takes no process. Its manager has moved its
+// processes into cgroups below, beside which there may be none on v2, or somewhere else, and has
+// removed it. The further process then goes where the init is.
 type closedCgroup struct{ error }
 
 func (e *closedCgroup) Unwrap() error { return e.error }
@@ -146,7 +148,8 @@ func (j *joining) start(cg *cgroups.Cgroup) error {
 	if in.Namespaces, err = otherNamespaces(j.c.rec.InitPid); err != nil {
 		return err
 	}
-	// The pid may have come to mean a process of the host meanwhile, whose namespaces are our own: there would be nothing to join.
+	// The pid may have come to mean a process of the host meanwhile, whose namespaces are our own:
+	// there would be nothing to join.
 	if err := signal(j.init, 0); err != nil {
 		return err
 	}
@@ -262,7 +265,8 @@ func (j *joining) hostStep(s *plan.Step, files []*os.File) error {
 	return fmt.Errorf("%s: the plan asks the host for %q, which it does not know", s.From, s.Do)
 }
 
-// execCgroup is the container's cgroup, or the one below it that --cgroup names: "PATH" or, on v1, "CONTROLLER[,CONTROLLER…]:PATH".
+// execCgroup is the container's cgroup, or the one below it that --cgroup names: "PATH" or, on v1,
+// "CONTROLLER[,CONTROLLER…]:PATH".
 func (c *Container) execCgroup(args []string) (*cgroups.Cgroup, error) {
 	cg, err := c.cgroup()
 	if err != nil || len(args) == 0 {

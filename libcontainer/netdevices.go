@@ -10,7 +10,8 @@ import (
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
-// moveNetDevices moves linux.netDevices into the container, through a netlink socket that the init has opened in its network namespace.
+// moveNetDevices moves linux.netDevices into the container, through a netlink socket that the init
+// has opened in its network namespace.
 func (c *creation) moveNetDevices(socket *os.File) (err error) {
 	if c.netDevices, err = netdev.NewMover(socket); err != nil {
 		return fmt.Errorf("linux.netDevices: %w", err)

@@ -15,7 +15,8 @@ import (
 // notifyMount is where the container finds its notify socket: users of runc know the place.
 const notifyMount = "/run/notify"
 
-// withNotify is o with a mount and a variable that lead the container's process to the notify socket below dir.
+// withNotify is o with a mount and a variable that lead the container's process to the notify
+// socket below dir.
 func (o *CreateOptions) withNotify(dir string) *CreateOptions {
 	own, spec := *o, *o.Spec
 	spec.Mounts = append(slices.Clip(spec.Mounts), specs.Mount{
@@ -30,7 +31,8 @@ func (o *CreateOptions) withNotify(dir string) *CreateOptions {
 	return &own
 }
 
-// makeNotify makes the directory of the notify socket, and, since there will be no start that does, the socket.
+// makeNotify makes the directory of the notify socket, and, since there will be no start that does,
+// the socket.
 func (c *creation) makeNotify() error {
 	if !c.o.Notify {
 		return nil
@@ -46,11 +48,12 @@ func (c *creation) makeNotify() error {
 	return nil
 }
 
-// ListenNotify has Start make the socket on which the container's process reports that it is ready, if the container was made with Notify.
+// ListenNotify has Start make the socket on which the container's process reports that it is ready,
+// if the container was made with Notify.
 func (c *Container) ListenNotify() { c.listen = true }
 
-// listenNotify makes the socket. The caller holds the lock and is about to start the program: a start that is refused must not take the place
-// of one that waits.
+// listenNotify makes the socket. The caller holds the lock and is about to start the program: a
+// start that is refused must not take the place of one that waits.
 func (c *Container) listenNotify() (err error) {
 	if c.listen {
 		c.notify, err = c.dir.ListenNotify()
@@ -58,8 +61,10 @@ func (c *Container) listenNotify() (err error) {
 	return err
 }
 
-// ForwardReady waits until the container's process has reported READY=1 and tells the service manager at address (NOTIFY_SOCKET), with mainPid as
-// the service's main process; 0 is the container's init. It returns at once for a container made without Notify, and when the init has ended.
+// ForwardReady waits until the container's process has reported READY=1 and tells the service
+// manager at address (NOTIFY_SOCKET), with mainPid as the service's main process; 0 is the
+// container's init. It returns at once for a container made without Notify, and when the init has
+// ended.
 func (c *Container) ForwardReady(address string, mainPid int) error {
 	if c.notify == nil {
 		return nil

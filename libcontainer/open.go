@@ -14,7 +14,8 @@ import (
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
-// fileSet are the descriptors that a plan names. Only those that it opened itself are closed with it.
+// fileSet are the descriptors that a plan names. Only those that it opened itself are closed with
+// it.
 type fileSet struct {
 	byName map[string]*os.File
 	own    []*os.File
@@ -43,7 +44,8 @@ func (s *fileSet) close() {
 	s.own, s.mapping = nil, nil
 }
 
-// cgroup is the directory in which launch has to start the image, or nil when the plan puts its process there itself.
+// cgroup is the directory in which launch has to start the image, or nil when the plan puts its
+// process there itself.
 func (s *fileSet) cgroup(p *plan.Plan, dir *os.File) *os.File {
 	for i := range p.Files {
 		if p.Files[i].Name == specconv.FileCgroup {
@@ -128,8 +130,9 @@ func (c *creation) open() error {
 	return c.files.openAll(c.plan)
 }
 
-// openProc makes a procfs that nobody can have mounted anything over. Where the kernel refuses a fresh one, the host's /proc serves, if it is a procfs;
-// the init's opens below it refuse to cross into another mount either way.
+// openProc makes a procfs that nobody can have mounted anything over. Where the kernel refuses a
+// fresh one, the host's /proc serves, if it is a procfs; the init's opens below it refuse to cross
+// into another mount either way.
 func openProc() (*os.File, error) {
 	if fs, err := unix.Fsopen("proc", unix.FSOPEN_CLOEXEC); err == nil {
 		defer unix.Close(fs)
@@ -178,7 +181,8 @@ func newConsoleEnd(socket string, take func(*os.File) error) (*consoleEnd, error
 	return &consoleEnd{init: os.NewFile(uintptr(pair[0]), "console"), ours: os.NewFile(uintptr(pair[1]), "console"), take: take}, nil
 }
 
-// deliver takes the master that the init has sent by now. A nil end, that of a process without a terminal, has nothing to deliver.
+// deliver takes the master that the init has sent by now. A nil end, that of a process without a
+// terminal, has nothing to deliver.
 func (e *consoleEnd) deliver() error {
 	if e == nil {
 		return nil
@@ -206,14 +210,15 @@ func (e *consoleEnd) close() error {
 	return nil
 }
 
-// writePidFile writes the pid without a newline (engines read the whole file as a number), to a name that nobody else uses, and
-// renames it: a reader sees all or nothing.
+// writePidFile writes the pid without a newline (engines read the whole file as a number), to a
+// name that nobody else uses, and renames it: a reader sees all or nothing.
 func writePidFile(path string, pid int) error {
 	if path == "" {
 		return nil
 	}
-	// Our own pid makes the name unique among living writers; what a dead one left is removed. Anybody may guess it, hence
-	// O_EXCL: in a directory like /tmp it could be a link to any file. The umask decides who may read it: engines of other users do.
+	// Our own pid makes the name unique among living writers; what a dead one left is removed.
+	// Anybody may guess it, hence O_EXCL: in a directory like /tmp it could be a link to any file.
+	// The umask decides who may read it: engines of other users do.
 	tmp := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d", filepath.Base(path), os.Getpid()))
 	os.Remove(tmp)
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)

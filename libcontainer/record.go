@@ -8,7 +8,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 )
 
-// record writes down what is about to be made, before anything is: `delete --force` finds it however we end.
+// record writes down what is about to be made, before anything is: `delete --force` finds it
+// however we end.
 func (c *creation) record() error {
 	rec, err := state.NewRecord(c.id)
 	if err != nil {
@@ -39,8 +40,9 @@ func (c *creation) record() error {
 	return c.makeNotify()
 }
 
-// recordOps notes where in the plan the init waits and ends, for those who look at the progress page. With Run there is neither a
-// wait nor a page for others: once it is created, the container runs.
+// recordOps notes where in the plan the init waits and ends, for those who look at the progress
+// page. With Run there is neither a wait nor a page for others: once it is created, the container
+// runs.
 func (c *creation) recordOps(rec *state.Record) {
 	if c.o.Run {
 		return
@@ -76,7 +78,8 @@ func opIndex(p *plan.Plan, call plan.Call) int {
 	return -1
 }
 
-// recordCreated writes down that create has succeeded, before the init hears of it: from its program on, the record has to find it.
+// recordCreated writes down that create has succeeded, before the init hears of it: from its
+// program on, the record has to find it.
 func (c *creation) recordCreated() error {
 	c.rec.Phase = state.Created
 	return c.recordInit()

@@ -64,7 +64,8 @@ func (c *Container) enterResctrl(pid int) error {
 	return nil
 }
 
-// updateResctrl changes the schemas of the container's class, in cfg, too. What it returns undoes the change in the kernel.
+// updateResctrl changes the schemas of the container's class, in cfg, too. What it returns undoes
+// the change in the kernel.
 func (c *Container) updateResctrl(cfg *specs.LinuxIntelRdt, o *UpdateOptions) (undo func() error, err error) {
 	if o.L3CacheSchema == "" && o.MemBwSchema == "" {
 		return func() error { return nil }, nil

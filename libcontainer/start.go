@@ -16,8 +16,9 @@ import (
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
-// Start runs the program of a created container. It returns when execve has succeeded and the poststart hooks have run; an execve
-// that fails is an error of Start. When a hook fails, the container is stopped and destroyed (spec, "Lifecycle").
+// Start runs the program of a created container. It returns when execve has succeeded and the
+// poststart hooks have run; an execve that fails is an error of Start. When a hook fails, the
+// container is stopped and destroyed (spec, "Lifecycle").
 //
 // traceFile, if not empty, gets what each part of it cost.
 func (c *Container) Start(traceFile string) error {
@@ -137,7 +138,8 @@ func (c *Container) stepError(spec *specs.Spec, op int, errno unix.Errno) error 
 		if err != nil {
 			break
 		}
-		// Facts and flags that have changed since may make the plan longer or shorter, but not what follows the wait for start.
+		// Facts and flags that have changed since may make the plan longer or shorter, but not what
+		// follows the wait for start.
 		if last := p.OpCount() - 1; last-opIndex(p, plan.SysAccept4) == after && op >= c.rec.WaitOp {
 			return launch.NewStepError(p, last-(c.rec.ExecOp-op), errno)
 		}

@@ -10,7 +10,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
-// StepError is a failed op, in words: the place in config.json, what was tried, the call, the kernel's word.
+// StepError is a failed op, in words: the place in config.json, what was tried, the call, the
+// kernel's word.
 type StepError struct {
 	Step  *plan.Step
 	Op    *plan.Op
@@ -29,7 +30,8 @@ func NewStepError(pl *plan.Plan, index int, errno unix.Errno) error {
 	}
 	e := &StepError{Step: s, Op: o, Errno: errno}
 	call := callName(o)
-	// The init lives under the filters that are around us: what they refuse to it they refuse to us.
+	// The init lives under the filters that are around us: what they refuse to it they refuse to
+	// us.
 	if err := refusal.Explain(call, errno); err != error(errno) {
 		e.refused = err.Error()
 	} else if by := ownFilter(pl, o, errno); by != "" {
@@ -43,8 +45,9 @@ type birthError struct{ error }
 
 func (e *birthError) Unwrap() error { return e.error }
 
-// RefusedByCgroup reports whether err says that a process could not be born in its cgroup because that has been removed, or has given controllers to
-// cgroups below it and so may have no processes of its own (cgroups(7), "no internal processes").
+// RefusedByCgroup reports whether err says that a process could not be born in its cgroup because
+// that has been removed, or has given controllers to cgroups below it and so may have no processes
+// of its own (cgroups(7), "no internal processes").
 func RefusedByCgroup(err error) bool {
 	var step *StepError
 	var image *birthError
@@ -54,7 +57,8 @@ func RefusedByCgroup(err error) bool {
 	return errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENODEV)
 }
 
-// ownFilter blames the filter that the plan has loaded before op, if that is all that can have refused it.
+// ownFilter blames the filter that the plan has loaded before op, if that is all that can have
+// refused it.
 func ownFilter(pl *plan.Plan, op *plan.Op, errno unix.Errno) string {
 	const own = "refused by the container's own filter, linux.seccomp"
 	for i := range pl.Steps {

@@ -25,15 +25,18 @@ type Config struct {
 	Preserve []*os.File
 	// Files are the plan's files by name; "sync" is made here.
 	Files map[string]*os.File
-	// Cgroup is a directory of the cgroup v2 tree in which the image is born (CLONE_INTO_CGROUP, Linux 5.7), or nil.
+	// Cgroup is a directory of the cgroup v2 tree in which the image is born (CLONE_INTO_CGROUP,
+	// Linux 5.7), or nil.
 	//
-	// Sandboxes hide clone3, whose flags their filters can't see, and C libraries then make do with clone(2). Here there is no such
-	// fallback: the image would be born outside of the limits and moved behind the lock of all cgroups, what it has touched by then would
-	// stay charged to us, and what it spawns in turn would need the same again. A sandbox for making containers has no reason to
-	// hide clone3; the error says so.
+	// Sandboxes hide clone3, whose flags their filters can't see, and C libraries then make do with
+	// clone(2). Here there is no such fallback: the image would be born outside of the limits and
+	// moved behind the lock of all cgroups, what it has touched by then would stay charged to us,
+	// and what it spawns in turn would need the same again. A sandbox for making containers has no
+	// reason to hide clone3; the error says so.
 	Cgroup *os.File
-	// Page backs the progress page. It outlives the command when it is a file in the container's directory, so that `start` and
-	// `state` can see how far the init came; nil means that nobody else needs it.
+	// Page backs the progress page. It outlives the command when it is a file in the container's
+	// directory, so that `start` and `state` can see how far the init came; nil means that nobody
+	// else needs it.
 	Page *os.File
 	// Dir is where an image file goes on hosts that refuse to execute a memfd.
 	Dir string
@@ -92,7 +95,8 @@ func (p *Process) start(c *Config, sync *os.File) error {
 	if p.page, err = unix.Mmap(int(page.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
 		return fmt.Errorf("map the progress page: %w", err)
 	}
-	// A page that nobody has touched yet would be charged to the container's memory limit by the init's first store.
+	// A page that nobody has touched yet would be charged to the container's memory limit by the
+	// init's first store.
 	p.page[plan.PageOp] = 0
 	p.page[p.pidAt] = 0
 	files, numbers, err := descriptors(c, map[string]*os.File{"sync": sync, "progress": page})
@@ -108,7 +112,8 @@ func (p *Process) start(c *Config, sync *os.File) error {
 	return err
 }
 
-// descriptors lays out the init's descriptor table: it is part of the plan, and nothing else is in it.
+// descriptors lays out the init's descriptor table: it is part of the plan, and nothing else is in
+// it.
 func descriptors(c *Config, own map[string]*os.File) (files []uintptr, numbers []int, err error) {
 	for _, f := range c.Stdio {
 		files = append(files, f.Fd())
@@ -152,8 +157,9 @@ func (p *Process) exec(c *Config, files []uintptr, image []byte) error {
 }
 
 func (p *Process) forkExec(c *Config, files []uintptr, image *os.File) error {
-	// The image's own descriptor has to lie above the init's table: fork moves the others to their numbers before it executes
-	// /proc/self/fd/N. Those that are in each other's way it puts for a moment behind the highest of them.
+	// The image's own descriptor has to lie above the init's table: fork moves the others to their
+	// numbers before it executes /proc/self/fd/N. Those that are in each other's way it puts for a
+	// moment behind the highest of them.
 	fd, err := unix.FcntlInt(image.Fd(), unix.F_DUPFD_CLOEXEC, max(int(slices.Max(files)), len(files))+len(files)+8)
 	if err != nil {
 		return fmt.Errorf("start the init image: %w", err)
@@ -181,8 +187,8 @@ func (p *Process) forkExec(c *Config, files []uintptr, image *os.File) error {
 	return nil
 }
 
-// Pid is the init's process id as the host sees it: the image itself, or, once it has spawned one, its child in the container's pid
-// namespace.
+// Pid is the init's process id as the host sees it: the image itself, or, once it has spawned one,
+// its child in the container's pid namespace.
 func (p *Process) Pid() int { return p.program().pid }
 
 // program is the process that becomes the user's program, as far as it is known.
@@ -208,7 +214,8 @@ func (p *Process) SetHome(entry string) error {
 // Page is the page shared with the init; it is valid until Close.
 func (p *Process) Page() []byte { return p.page }
 
-// Progress is the index of the op that the init began last, and the errno with which it failed, or 0.
+// Progress is the index of the op that the init began last, and the errno with which it failed, or
+// 0.
 func (p *Process) Progress() (op int, errno unix.Errno) { return ReadProgress(p.page) }
 
 // ReadProgress reads the head of a progress page.

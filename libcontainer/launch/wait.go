@@ -8,11 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deathTimeout is how long a process may take to die of SIGKILL. One in a frozen cgroup v1, or in an uninterruptible wait, dies later
-// or never.
+// deathTimeout is how long a process may take to die of SIGKILL. One in a frozen cgroup v1, or in
+// an uninterruptible wait, dies later or never.
 const deathTimeout = 10 * time.Second
 
-// child is a process that we have started. Until it is reaped here, its pid can't be anybody else's.
+// child is a process that we have started. Until it is reaped here, its pid can't be anybody
+// else's.
 type child struct {
 	pid    int
 	killed bool            // and waited for in vain, or reaped
@@ -64,7 +65,8 @@ func (c *child) kill() error {
 
 // Kill ends and reaps every process of the launch.
 func (p *Process) Kill() error {
-	// Only when the image is gone is the spawned child's pid final: the kernel has written it by then, or never will.
+	// Only when the image is gone is the spawned child's pid final: the kernel has written it by
+	// then, or never will.
 	err := p.image.kill()
 	if c := p.program(); c != &p.image {
 		err = errors.Join(err, c.kill())

@@ -26,7 +26,8 @@ type Dir struct {
 	root, id string
 }
 
-// CheckID refuses an id that could not be the name of a directory of its own, or that scripts would have to quote.
+// CheckID refuses an id that could not be the name of a directory of its own, or that scripts would
+// have to quote.
 func CheckID(id string) error {
 	if id == "" || id == "." || id == ".." || len(id) > unix.NAME_MAX {
 		return fmt.Errorf("%w: %q", ErrInvalidID, id)
@@ -41,8 +42,8 @@ func CheckID(id string) error {
 	return nil
 }
 
-// Create makes the directory, and its root when that is missing. Of several callers with the same id one succeeds, the others get
-// [ErrExist].
+// Create makes the directory, and its root when that is missing. Of several callers with the same
+// id one succeeds, the others get [ErrExist].
 func Create(root, id string) (*Dir, error) {
 	if err := CheckID(id); err != nil {
 		return nil, err
@@ -70,8 +71,8 @@ func Create(root, id string) (*Dir, error) {
 	return d, nil
 }
 
-// makeRoot makes the directory of all containers. In a user's runtime directory it gets the sticky bit, which keeps periodic
-// clean-up away from it (XDG base directory specification).
+// makeRoot makes the directory of all containers. In a user's runtime directory it gets the sticky
+// bit, which keeps periodic clean-up away from it (XDG base directory specification).
 func makeRoot(root string) error {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return err
@@ -122,7 +123,8 @@ func (d *Dir) Path() string { return d.file("") }
 
 func (d *Dir) file(name string) string { return filepath.Join(d.root, d.id, name) }
 
-// Lock waits until no other command changes the container. A container that was deleted meanwhile gives [ErrNotExist].
+// Lock waits until no other command changes the container. A container that was deleted meanwhile
+// gives [ErrNotExist].
 func (d *Dir) Lock(exclusive bool) (unlock func(), err error) {
 	how := unix.LOCK_SH
 	if exclusive {
@@ -131,7 +133,8 @@ func (d *Dir) Lock(exclusive bool) (unlock func(), err error) {
 	return d.lock(how)
 }
 
-// LockWithin is an exclusive Lock that gives up with [ErrBusy] and the name of the command that holds the container.
+// LockWithin is an exclusive Lock that gives up with [ErrBusy] and the name of the command that
+// holds the container.
 func (d *Dir) LockWithin(limit time.Duration) (unlock func(), err error) {
 	deadline := time.Now().Add(limit)
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
@@ -143,7 +146,8 @@ func (d *Dir) LockWithin(limit time.Duration) (unlock func(), err error) {
 		if left <= 0 {
 			return nil, d.busy()
 		}
-		// flock has no time-out, and a signal to end it would have to hit this very thread. The wait is rare and short.
+		// flock has no time-out, and a signal to end it would have to hit this very thread. The
+		// wait is rare and short.
 		time.Sleep(min(pause, left))
 	}
 }
@@ -157,8 +161,8 @@ func (d *Dir) Held() bool {
 	return errors.Is(err, unix.EWOULDBLOCK)
 }
 
-// lock takes the flock with a file description of its own: one that is shared with an earlier lock of this process would convert that
-// one silently, and drop it on unlock.
+// lock takes the flock with a file description of its own: one that is shared with an earlier lock
+// of this process would convert that one silently, and drop it on unlock.
 func (d *Dir) lock(how int) (unlock func(), err error) {
 	for {
 		fd, err := open(d.Path(), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
@@ -173,10 +177,12 @@ func (d *Dir) lock(how int) (unlock func(), err error) {
 		if err != nil {
 			return nil, fmt.Errorf("lock the container's directory %s: %w", d.Path(), err)
 		}
-		// While we waited, the holder may have deleted the container, and somebody may have made a new one of that name.
+		// While we waited, the holder may have deleted the container, and somebody may have made a
+		// new one of that name.
 		if d.is(fd) {
 			return func() {
-				// A child between fork and execve has a copy of the descriptor: closing ours alone might not unlock yet.
+				// A child between fork and execve has a copy of the descriptor: closing ours alone
+				// might not unlock yet.
 				_ = unix.Flock(fd, unix.LOCK_UN)
 				unix.Close(fd)
 			}, nil
@@ -215,8 +221,8 @@ func (d *Dir) busy() error {
 	return fmt.Errorf("%w: process %d (%s)", ErrBusy, pid, strings.TrimSpace(strings.ReplaceAll(string(cmdline), "\x00", " ")))
 }
 
-// lockHolder finds the process that holds the flock on a file in lines like "1: FLOCK  ADVISORY  WRITE 708 00:1a:13 0 EOF"; those who
-// wait have an arrow behind the number (proc_locks(5)).
+// lockHolder finds the process that holds the flock on a file in lines like "1: FLOCK  ADVISORY
+// WRITE 708 00:1a:13 0 EOF"; those who wait have an arrow behind the number (proc_locks(5)).
 func lockHolder(locks, file string) (pid int) {
 	for line := range strings.Lines(locks) {
 		f := strings.Fields(line)
@@ -227,7 +233,8 @@ func lockHolder(locks, file string) (pid int) {
 	return pid
 }
 
-// Remove deletes the directory with all that is in it and makes the id free. Symbolic links are not followed.
+// Remove deletes the directory with all that is in it and makes the id free. Symbolic links are not
+// followed.
 func (d *Dir) Remove() error {
 	if d.removeOwn() {
 		return nil
@@ -243,8 +250,8 @@ func (d *Dir) Remove() error {
 	return nil
 }
 
-// removeOwn removes a directory in which nothing lies but what this package makes. The record goes first: without it a directory is
-// nothing but a directory, should we be killed meanwhile.
+// removeOwn removes a directory in which nothing lies but what this package makes. The record goes
+// first: without it a directory is nothing but a directory, should we be killed meanwhile.
 func (d *Dir) removeOwn() (gone bool) {
 	fd, err := open(d.Path(), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package trace records what each step of a command cost, on the host and in the init, and writes it as a Chrome trace (which Perfetto
-// opens, too) or as a table.
+// Package trace records what each step of a command cost, on the host and in the init, and writes
+// it as a Chrome trace (which Perfetto opens, too) or as a table.
 //
 // A nil Recorder records nothing and costs nothing: callers need no condition.
 package trace
@@ -47,8 +47,9 @@ const (
 	initRow = 2
 )
 
-// Open starts a recorder that writes to path in the end, or none if path is empty. The file is opened at once, and replaced if there is one:
-// that it can't be written has to be known before a program runs.
+// Open starts a recorder that writes to path in the end, or none if path is empty. The file is
+// opened at once, and replaced if there is one: that it can't be written has to be known before a
+// program runs.
 func Open(path string) (*Recorder, error) {
 	if path == "" {
 		return nil, nil
@@ -102,8 +103,8 @@ func (r *Recorder) add(row int, from, name string, start, end float64) {
 	r.events = append(r.events, Event{Name: name, Phase: "X", Start: start, Took: max(0, end-start), Pid: 1, Tid: row, Args: &Args{From: from}})
 }
 
-// Init adds the steps that the init has time-stamped on its progress page. The last one, execve, has no end: the page is gone with
-// it.
+// Init adds the steps that the init has time-stamped on its progress page. The last one, execve,
+// has no end: the page is gone with it.
 func (r *Recorder) Init(p *plan.Plan, page []byte) {
 	if r == nil {
 		return

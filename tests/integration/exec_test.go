@@ -290,8 +290,8 @@ func TestExecUnderTightLimits(t *testing.T) {
 	ours(t, "needs more threads and memory itself")
 	harness.NeedController(t, "pids")
 	b := sleeper(t).Edit(resources(func(r *specs.LinuxResources) {
-		// The container's own, the new one, and for a moment its parent: who drops privileges before the container sees it has to be
-		// in the cgroup by then.
+		// The container's own, the new one, and for a moment its parent: who drops privileges
+		// before the container sees it has to be in the cgroup by then.
 		r.Pids = &specs.LinuxPids{Limit: ptr(int64(3))}
 		r.Memory = &specs.LinuxMemory{Limit: ptr(int64(2 << 20))}
 	})).Start()
@@ -330,7 +330,8 @@ func TestExecIsInTheContainersRoot(t *testing.T) {
 	wantLines(t, b.MustExec("cat", "/mark"), "of the container")
 }
 
-// A limit on the processes of the user counts the one that is executed, and none that help to get there.
+// A limit on the processes of the user counts the one that is executed, and none that help to get
+// there.
 func TestExecUnderTightProcessLimit(t *testing.T) {
 	t.Parallel()
 	const uid = 54321 // nobody else's

@@ -332,7 +332,8 @@ func TestRunForwardsSignals(t *testing.T) {
 	}
 }
 
-// A signal that comes while the container is still being made does not end the command half-way: it is for the program.
+// A signal that comes while the container is still being made does not end the command half-way: it
+// is for the program.
 func TestRunEarlySignal(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"TERM", "INT", "HUP", "QUIT", "USR1", "USR2"} {
@@ -697,7 +698,8 @@ func TestRuntimeKilledDuringCreate(t *testing.T) {
 		_ = cmd.Wait()
 		b.Must("delete", "--force", b.ID)
 		if os.Getenv("OCITEST_CGROUPS") == "systemd" {
-			// It may come to the request for a scope only after the delete. Without a process in it, it removes the scope by itself.
+			// It may come to the request for a scope only after the delete. Without a process in
+			// it, it removes the scope by itself.
 			harness.Eventually(t, "an end of the scope", func() bool { return b.CgroupDirs() == nil })
 		}
 		if dirs := b.CgroupDirs(); dirs != nil {
