@@ -133,7 +133,7 @@ func (c *creation) compile() error {
 	}
 	var res *specs.LinuxResources
 	if c.o.Spec.Linux != nil {
-		res = c.o.Spec.Linux.Resources
+		res = specconv.Limits(c.o.Spec.Version, c.o.Spec.Linux.Resources)
 	}
 	if c.set, err = cgroups.Compile(res, c.host); err != nil {
 		return err

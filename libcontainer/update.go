@@ -37,8 +37,8 @@ func (c *Container) Update(o *UpdateOptions) error {
 	if spec.Linux == nil {
 		spec.Linux = &specs.Linux{}
 	}
-	before := spec.Linux.Resources
-	spec.Linux.Resources = cgroups.Merge(before, o.Resources)
+	before := specconv.Limits(spec.Version, spec.Linux.Resources)
+	spec.Linux.Resources = cgroups.Merge(before, specconv.Limits(spec.Version, o.Resources))
 	undo, err := c.updateResctrl(spec.Linux.IntelRdt, o)
 	if err != nil {
 		return err

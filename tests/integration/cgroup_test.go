@@ -267,6 +267,32 @@ func TestPidsResources(t *testing.T) {
 	}
 }
 
+// Engines that are built with the types of before 1.3 send 0 for a limit that nobody has set.
+func TestPidsLimitOfZeroByVersion(t *testing.T) {
+	t.Parallel()
+	harness.NeedController(t, "pids")
+	limited := func(version string, limit int64) *harness.Bundle {
+		return sleeper(t).Edit(func(s *specs.Spec) {
+			s.Version, s.Linux.Resources.Pids = version, &specs.LinuxPids{Limit: ptr(limit)}
+		})
+	}
+	const zero = `{"pids":{"limit":0}}`
+	old := limited("1.2.1", 0).Start()
+	wantValue(t, old, "pids", "pids.max", "pids.max", "max")
+	old.MustExec("sh", "-c", "true | true")
+	old = limited("1.0.2-dev", 9).Start()
+	for _, flags := range [][]string{{"-r", "-"}, {"--pids-limit", "0"}} {
+		mustUpdate(t, old, zero, flags...)
+		wantValue(t, old, "pids", "pids.max", "pids.max", "9")
+	}
+	harness.SkipOnPeer(t, "runc", "1.1 knows nothing of version 1.3")
+	now := limited("1.3.0", 0).Start()
+	wantValue(t, now, "pids", "pids.max", "pids.max", "0")
+	now = limited("1.10.0", 9).Start()
+	mustUpdate(t, now, zero, "-r", "-")
+	wantValue(t, now, "pids", "pids.max", "pids.max", "0")
+}
+
 func TestPidsLimitOfOne(t *testing.T) {
 	t.Parallel()
 	harness.NeedController(t, "pids")
