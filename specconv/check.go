@@ -10,48 +10,6 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 )
 
-// Problem is one thing that is wrong, or odd, with a document. Path is the
-// place in the document, as in `linux.resources.memory.limit`,
-// `mounts[3].options[1]` or `linux.sysctl["net.ipv4.ip_forward"]`.
-type Problem struct {
-	Path string
-	Msg  string
-}
-
-// String gives the problem in one line, its place first.
-func (p Problem) String() string {
-	if p.Path == "" {
-		return p.Msg
-	}
-	return p.Path + ": " + p.Msg
-}
-
-// Problems is everything that is wrong with a document, in the order of the
-// document's sections. As an error it is one line: engines read one line.
-type Problems []Problem
-
-func (p Problems) Error() string {
-	var b strings.Builder
-	for i, problem := range p {
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		b.WriteString(problem.String())
-	}
-	return b.String()
-}
-
-// orNil makes a nil error of no problems.
-func (p Problems) orNil() error {
-	if len(p) == 0 {
-		return nil
-	}
-	return p
-}
-
-// Warnings is what deserves a word to the user and changes nothing.
-type Warnings []Problem
-
 // CheckOptions is what Check needs to know besides the document.
 type CheckOptions struct {
 	// Rootless: the runtime is started by a user other than root.

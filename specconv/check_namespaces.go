@@ -2,24 +2,13 @@ package specconv
 
 import (
 	"fmt"
-	"maps"
 	"path"
-	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 )
-
-// orderedKeys gives a map's keys in an order that doesn't change, so that
-// messages don't.
-func orderedKeys[T any](m map[string]T) []string {
-	if len(m) == 0 {
-		return nil
-	}
-	return slices.Sorted(maps.Keys(m))
-}
 
 func (c *checker) namespaces() {
 	const place = "linux.namespaces"

@@ -1,7 +1,6 @@
 package specconv
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -228,48 +227,4 @@ func (c *checker) numberList(place, list string) {
 	if err := eachListRange(list, func(_, _ int) {}); err != nil {
 		c.bad(place, "%v", err)
 	}
-}
-
-// maxListNumber is far above the CPUs and memory nodes that a kernel can have.
-const maxListNumber = 1<<16 - 1
-
-// eachListRange calls visit for each range of a list of numbers ("0-3, 7") in
-// its order; a number alone is a range of one. An empty list has none.
-func eachListRange(list string, visit func(first, last int)) error {
-	if list == "" {
-		return nil
-	}
-	for part := range strings.SplitSeq(list, ",") {
-		from, to, isRange := strings.Cut(strings.Trim(part, " "), "-")
-		first, ok := listNumber(from)
-		last := first
-		if ok && isRange {
-			last, ok = listNumber(to)
-		}
-		switch {
-		case !ok:
-			return fmt.Errorf("must be a list of numbers and ranges as in \"0-3,7\": %q", list)
-		case max(first, last) > maxListNumber:
-			return fmt.Errorf("must not have numbers above %d: %q", maxListNumber, list)
-		case last < first:
-			return fmt.Errorf("must not have a range that runs backwards: %q", list)
-		}
-		visit(first, last)
-	}
-	return nil
-}
-
-// listNumber reads decimal digits, up to a number above maxListNumber.
-func listNumber(s string) (n int, ok bool) {
-	s = strings.Trim(s, " ")
-	if s == "" {
-		return 0, false
-	}
-	for _, digit := range []byte(s) {
-		if digit < '0' || digit > '9' {
-			return 0, false
-		}
-		n = min(n*10+int(digit-'0'), maxListNumber+1)
-	}
-	return n, true
 }

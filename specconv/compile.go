@@ -2,9 +2,7 @@ package specconv
 
 import (
 	"fmt"
-	"path"
 	"strconv"
-	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -313,14 +311,6 @@ func unset(regs ...plan.Reg) []plan.Op {
 		ops = append(ops, plan.SetReg(r, plan.Int(plan.Unset, "unset")))
 	}
 	return ops
-}
-
-// absolute is a path of the container from its root on.
-func absolute(p string) string {
-	if !strings.HasPrefix(p, "/") {
-		p = "/" + p
-	}
-	return path.Clean(p) // without a copy where p is clean, as nearly all are
 }
 
 // rel turns a path of the container into one relative to its root.

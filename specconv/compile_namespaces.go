@@ -40,10 +40,6 @@ func collectNamespaces(l *specs.Linux, joined map[int]facts.Namespace) namespace
 	return n
 }
 
-// NamespaceFile is the name of the plan's file for the namespace that linux.namespaces[i] has a path
-// for, which is its place in config.json, too.
-func NamespaceFile(i int) string { return fmt.Sprintf("linux.namespaces[%d].path", i) }
-
 // joins reports whether a namespace of this kind is joined by path.
 func (n *namespaces) joins(flag uint64) bool {
 	for _, j := range n.joined {

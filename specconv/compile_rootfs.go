@@ -362,21 +362,3 @@ func (c *compiler) sysctls() {
 		c.Step("linux.sysctl."+key, "set "+key+" to "+value, c.writeProc("sys/"+sysctlPath(key), value)...)
 	}
 }
-
-// sysctlPath turns a key into a path: whichever of "." and "/" comes first is the separator, so that an interface's
-// name may have dots (net/ipv4/conf/eth0.100/forwarding).
-func sysctlPath(key string) string {
-	i := strings.IndexAny(key, "./")
-	if i < 0 || key[i] == '/' {
-		return key
-	}
-	return strings.Map(func(r rune) rune {
-		switch r {
-		case '.':
-			return '/'
-		case '/':
-			return '.'
-		}
-		return r
-	}, key)
-}

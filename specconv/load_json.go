@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -121,20 +119,6 @@ func (r *jsonReader) where() string {
 		path = memberPath(path, step.name)
 	}
 	return path
-}
-
-// memberPath gives the place of a member in the object at path.
-func memberPath(path, name string) string {
-	plain := name != "" && !strings.ContainsFunc(name, func(c rune) bool {
-		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_')
-	})
-	switch {
-	case !plain:
-		return path + "[" + strconv.Quote(name) + "]"
-	case path == "":
-		return name
-	}
-	return path + "." + name
 }
 
 func (r *jsonReader) problem(format string, args ...any) {

@@ -293,3 +293,17 @@ func findMountOption(name string) (mountOptionRow, bool) {
 	}
 	return mountOptionTable[i], true
 }
+
+// rootfsPropagation gives the propagation type that linux.rootfsPropagation
+// names.
+func rootfsPropagation(name string) (p MountPropagation, ok bool) {
+	row, ok := findMountOption(name)
+	switch {
+	case !ok:
+	case row.kind == optPropagation:
+		return MountPropagation{Type: row.bits}, true
+	case row.kind == optRecPropagation:
+		return MountPropagation{Type: row.bits, Recursive: true}, true
+	}
+	return MountPropagation{}, false
+}

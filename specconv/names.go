@@ -1,6 +1,10 @@
 package specconv
 
 import (
+	"fmt"
+	"path"
+	"strings"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -120,16 +124,111 @@ func memoryPolicyFlag(f specs.MemoryPolicyFlagType) (flag int, ok bool) {
 	return 0, false
 }
 
-// rootfsPropagation gives the propagation type that linux.rootfsPropagation
-// names.
-func rootfsPropagation(name string) (p MountPropagation, ok bool) {
-	row, ok := findMountOption(name)
-	switch {
-	case !ok:
-	case row.kind == optPropagation:
-		return MountPropagation{Type: row.bits}, true
-	case row.kind == optRecPropagation:
-		return MountPropagation{Type: row.bits, Recursive: true}, true
+// RlimitNumber is the number of a limit of process.rlimits (setrlimit(2)).
+func RlimitNumber(name string) (int, bool) {
+	switch name {
+	case "RLIMIT_CPU":
+		return unix.RLIMIT_CPU, true
+	case "RLIMIT_FSIZE":
+		return unix.RLIMIT_FSIZE, true
+	case "RLIMIT_DATA":
+		return unix.RLIMIT_DATA, true
+	case "RLIMIT_STACK":
+		return unix.RLIMIT_STACK, true
+	case "RLIMIT_CORE":
+		return unix.RLIMIT_CORE, true
+	case "RLIMIT_RSS":
+		return unix.RLIMIT_RSS, true
+	case "RLIMIT_NPROC":
+		return unix.RLIMIT_NPROC, true
+	case "RLIMIT_NOFILE":
+		return unix.RLIMIT_NOFILE, true
+	case "RLIMIT_MEMLOCK":
+		return unix.RLIMIT_MEMLOCK, true
+	case "RLIMIT_AS":
+		return unix.RLIMIT_AS, true
+	case "RLIMIT_LOCKS":
+		return unix.RLIMIT_LOCKS, true
+	case "RLIMIT_SIGPENDING":
+		return unix.RLIMIT_SIGPENDING, true
+	case "RLIMIT_MSGQUEUE":
+		return unix.RLIMIT_MSGQUEUE, true
+	case "RLIMIT_NICE":
+		return unix.RLIMIT_NICE, true
+	case "RLIMIT_RTPRIO":
+		return unix.RLIMIT_RTPRIO, true
+	case "RLIMIT_RTTIME":
+		return unix.RLIMIT_RTTIME, true
 	}
-	return MountPropagation{}, false
+	return 0, false
 }
+
+// eachListRange calls visit for each range of a list of numbers ("0-3, 7") in
+// its order; a number alone is a range of one. An empty list has none.
+func eachListRange(list string, visit func(first, last int)) error {
+	if list == "" {
+		return nil
+	}
+	for part := range strings.SplitSeq(list, ",") {
+		from, to, isRange := strings.Cut(strings.Trim(part, " "), "-")
+		first, ok := listNumber(from)
+		last := first
+		if ok && isRange {
+			last, ok = listNumber(to)
+		}
+		switch {
+		case !ok:
+			return fmt.Errorf("must be a list of numbers and ranges as in \"0-3,7\": %q", list)
+		case max(first, last) > maxListNumber:
+			return fmt.Errorf("must not have numbers above %d: %q", maxListNumber, list)
+		case last < first:
+			return fmt.Errorf("must not have a range that runs backwards: %q", list)
+		}
+		visit(first, last)
+	}
+	return nil
+}
+
+// sysctlPath turns a key into a path: whichever of "." and "/" comes first is the separator, so that an interface's
+// name may have dots (net/ipv4/conf/eth0.100/forwarding).
+func sysctlPath(key string) string {
+	i := strings.IndexAny(key, "./")
+	if i < 0 || key[i] == '/' {
+		return key
+	}
+	return strings.Map(func(r rune) rune {
+		switch r {
+		case '.':
+			return '/'
+		case '/':
+			return '.'
+		}
+		return r
+	}, key)
+}
+
+// absolute is a path of the container from its root on.
+func absolute(p string) string {
+	if !strings.HasPrefix(p, "/") {
+		p = "/" + p
+	}
+	return path.Clean(p) // without a copy where p is clean, as nearly all are
+}
+
+// listNumber reads decimal digits, up to a number above maxListNumber.
+func listNumber(s string) (n int, ok bool) {
+	s = strings.Trim(s, " ")
+	if s == "" {
+		return 0, false
+	}
+	for _, digit := range []byte(s) {
+		if digit < '0' || digit > '9' {
+			return 0, false
+		}
+		n = min(n*10+int(digit-'0'), maxListNumber+1)
+	}
+	return n, true
+}
+
+// maxListNumber is far above the CPUs and memory nodes that a kernel can have.
+const maxListNumber = 1<<16 - 1
