@@ -65,6 +65,8 @@ type ExecOptions struct {
 	Process      *specs.Process // whole: the caller has merged flags and the container's own process
 	Cgroup       []string       // `--cgroup` arguments
 	IgnorePaused bool
+
+	path string // see specconv.ExecInput.Path
 }
 
 // Process is a process that Create (with Run) or Exec started; it is a child of the caller.

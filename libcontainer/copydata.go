@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -18,6 +19,7 @@ import (
 // process of its own copies it in the container's cgroup: an image like the init's, whose plan is a list of sendfile(2)s between
 // descriptors. It sees no path, and nothing that is read can make it do anything else.
 type dataCopier struct {
+	ctx   context.Context // one copier serves one call
 	from  string          // the place in config.json
 	cg    *cgroups.Cgroup // nil where nobody may be put into the container's
 	stdio [3]*os.File     // what the process gets as such
@@ -191,7 +193,7 @@ func (d *dataCopier) launch(cgroup, tasks *os.File) error {
 		return err
 	}
 	defer p.Close()
-	if err := p.Serve(nil); err != nil {
+	if err := p.Serve(d.ctx, nil); err != nil {
 		return err
 	}
 	_, err = p.Wait()

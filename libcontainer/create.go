@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
-	"github.com/ociruntime/ociruntime/libcontainer/hooks"
 	"github.com/ociruntime/ociruntime/libcontainer/intelrdt"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/netdev"
@@ -51,8 +51,9 @@ type creation struct {
 // Create makes a container, and with o.Run runs its program at once. Everything that can be found
 // wrong without touching the host is found before the first side effect; when something fails
 // later, nothing is left behind and the poststop hooks have run. Only if something could not be
-// undone, the record stays, by which a forced Delete finds it. The returned process is our child.
-func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, error) {
+// undone, the record stays, by which a forced Delete finds it. When ctx ends before Create returns,
+// that is such a failure, and the error wraps the cause. The returned process is our child.
+func (r *Runtime) Create(ctx context.Context, id string, o *CreateOptions) (*Container, *Process, error) {
 	if err := state.CheckID(id); err != nil {
 		return nil, nil, err
 	}
@@ -71,12 +72,12 @@ func (r *Runtime) Create(id string, o *CreateOptions) (*Container, *Process, err
 	if err != nil {
 		return nil, nil, err
 	}
-	unlock, err := c.claim()
+	unlock, err := c.claim(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer unlock()
-	if err := c.make(); err != nil {
+	if err := c.make(ctx); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("unable to start container process: %w", c.explain(err)), c.unmake())
 	}
 	return c.container(), &Process{Pid: c.rec.InitPid, launched: c.proc}, nil
@@ -94,14 +95,14 @@ func (c *creation) release() {
 }
 
 // claim makes the container's directory, by which the id is ours, and locks it.
-func (c *creation) claim() (unlock func(), err error) {
+func (c *creation) claim(ctx context.Context) (unlock func(), err error) {
 	if c.dir, err = state.Create(c.rt.Root, c.id); err != nil {
 		return nil, err
 	}
 	// Before we hold it, it may be deleted and made again by somebody else: it is removed only if
 	// it is empty.
 	giveUp := func() { _ = unix.Rmdir(c.dir.Path()) }
-	if unlock, err = c.dir.Lock(true); err != nil {
+	if unlock, err = c.dir.Lock(ctx, true); err != nil {
 		giveUp()
 		return nil, err
 	}
@@ -192,7 +193,7 @@ func (c *creation) compilePlan(warn func(string)) (err error) {
 }
 
 // make carries the plan out.
-func (c *creation) make() error {
+func (c *creation) make(ctx context.Context) error {
 	defer c.files.close()
 	var entrance *cgroups.Entrance
 	err := c.trace.Do(
@@ -212,7 +213,7 @@ func (c *creation) make() error {
 	// container's file system would keep it busy.
 	c.files.close()
 	end := c.trace.Span("default", "meet the init until the program runs, or waits for start")
-	err = c.proc.Serve(c.hostStep)
+	err = c.proc.Serve(ctx, func(s *plan.Step, files []*os.File) error { return c.hostStep(ctx, s, files) })
 	end()
 	c.trace.Init(c.plan, c.proc.Page())
 	if err != nil {
@@ -220,7 +221,7 @@ func (c *creation) make() error {
 	}
 	c.rt.warnOfKeyring(c.proc)
 	if c.o.Run {
-		return c.container().runPoststart(c.o.Spec)
+		return c.container().runPoststart(ctx, c.o.Spec)
 	}
 	return nil
 }
@@ -255,9 +256,8 @@ func (c *creation) endInit() error {
 }
 
 // hostStep is the host's part of the plan.
-func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
+func (c *creation) hostStep(ctx context.Context, s *plan.Step, files []*os.File) error {
 	defer c.trace.Span(s.From, s.What)()
-	h := c.o.Spec.Hooks
 	if s.Group == plan.Hooks {
 		if err := c.recordInit(); err != nil {
 			return err
@@ -273,19 +273,9 @@ func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
 	case specconv.DoAttach:
 		return c.scope.manager.Attach(c.scope.unit.Name, c.proc.Pid())
 	case specconv.DoTmpCopyUp:
-		return copyUp(files[0], files[1], c.dataCopier(s.From))
-	case specconv.DoPrestart:
-		// Step 3 of the life cycle: "created" is what comes after step 2, and the validation suite
-		// asks for it here.
-		st := c.hookState()
-		st.Status = specs.StateCreated
-		return hooks.Run(hooks.Prestart, h.Prestart, st, hooks.Options{}) //nolint:staticcheck // dockerd 20.10 uses it
-	case specconv.DoCreateRuntime:
-		return hooks.Run(hooks.CreateRuntime, h.CreateRuntime, c.hookState(), hooks.Options{})
-	case specconv.DoCreateContainer:
-		st := c.hookState()
-		st.Pid = c.containerPid()
-		return hooks.Run(hooks.CreateContainer, h.CreateContainer, st, hooks.Options{Start: inNamespaces(c.proc.Pid(), files[0])})
+		return copyUp(files[0], files[1], c.dataCopier(ctx, s.From))
+	case specconv.DoPrestart, specconv.DoCreateRuntime, specconv.DoCreateContainer:
+		return c.runHooks(ctx, s.Do, files)
 	case specconv.DoRlimits:
 		return setRlimits(c.proc.Pid(), c.o.Spec.Process.Rlimits)
 	case specconv.DoHome:
@@ -297,14 +287,14 @@ func (c *creation) hostStep(s *plan.Step, files []*os.File) error {
 			return err
 		}
 		// There will be no start that runs them.
-		return c.container().runStartHooks(c.o.Spec)
+		return c.container().runStartHooks(ctx, c.o.Spec)
 	}
 	return fmt.Errorf("%s: the plan asks the host for %q, which it does not know", s.From, s.Do)
 }
 
 // dataCopier copies files in the container's cgroup, if we may put a process there.
-func (c *creation) dataCopier(from string) *dataCopier {
-	d := &dataCopier{from: from, cg: c.cg, stdio: c.o.Stdio, dir: c.dir.Path()}
+func (c *creation) dataCopier(ctx context.Context, from string) *dataCopier {
+	d := &dataCopier{ctx: ctx, from: from, cg: c.cg, stdio: c.o.Stdio, dir: c.dir.Path()}
 	if c.facts.Attach {
 		d.cg = nil
 	}
@@ -332,22 +322,6 @@ func (c *creation) created() error {
 	return writePidFile(c.o.PidFile, pid)
 }
 
-// containerPid is the init's pid as its own pid namespace counts.
-func (c *creation) containerPid() int {
-	if c.rec.PrivatePid() {
-		return 1
-	}
-	return c.proc.Pid()
-}
-
-// hookState is the state that hooks get on stdin while the container is being created.
-func (c *creation) hookState() *specs.State {
-	return &specs.State{
-		Version: specs.Version, ID: c.id, Status: specs.StateCreating, Pid: c.proc.Pid(),
-		Bundle: c.o.Bundle, Annotations: c.o.Spec.Annotations,
-	}
-}
-
 // explain adds what only the host can see: the kernel killed the init because the container's
 // memory limit is too low for it.
 func (c *creation) explain(err error) error {
@@ -367,9 +341,6 @@ func (c *creation) unmake() error {
 	if err := c.undo.run(); err != nil {
 		return fmt.Errorf("container %s: what was made is not all removed (delete --force tries again): %w", c.id, err)
 	}
-	if h := c.o.Spec.Hooks; h != nil && c.rec != nil {
-		st := &specs.State{Version: specs.Version, ID: c.id, Status: specs.StateStopped, Bundle: c.o.Bundle, Annotations: c.o.Spec.Annotations}
-		hooks.RunAll(hooks.Poststop, h.Poststop, st, hooks.Options{}, func(err error) { c.rt.warn(err.Error()) })
-	}
+	c.poststop()
 	return c.dir.Remove()
 }

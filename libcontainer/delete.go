@@ -2,6 +2,7 @@ package libcontainer
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -58,7 +59,7 @@ func (r *Runtime) deleteBroken(id string, force bool, cause error) (*Container, 
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := dir.LockWithin(lockTimeout)
+	unlock, err := dir.LockWithin(context.Background(), lockTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +113,7 @@ func (c *Container) Delete(force bool) error {
 // takes too long: what the holder waits for, a hook apart, are they.
 func (c *Container) lockToDelete(force bool) (unlock func(), err error) {
 	if force {
-		unlock, err := c.dir.LockWithin(busyTimeout)
+		unlock, err := c.dir.LockWithin(context.Background(), busyTimeout)
 		if err == nil {
 			if err = c.reload(); err != nil {
 				unlock()
@@ -123,7 +124,7 @@ func (c *Container) lockToDelete(force bool) (unlock func(), err error) {
 			_, _ = c.killEverything()
 		}
 	}
-	return c.lock()
+	return c.lock(context.Background())
 }
 
 // destroy undoes what create did. With kill it ends the container first; without, only processes
@@ -260,6 +261,7 @@ func (c *Container) poststop() {
 		return
 	}
 	if spec.Hooks != nil {
-		hooks.RunAll(hooks.Poststop, spec.Hooks.Poststop, c.hookState(Stopped, 0), hooks.Options{}, func(err error) { c.rt.warn(err.Error()) })
+		hooks.RunAll(context.Background(), hooks.Poststop, spec.Hooks.Poststop, c.hookState(Stopped, 0), hooks.Options{Dir: c.hookDir()},
+			func(err error) { c.rt.warn(err.Error()) })
 	}
 }

@@ -229,7 +229,7 @@ func TestDeleteIsBoundedInTime(t *testing.T) {
 // killing what it waits for.
 func TestForcedDeleteOfAHeldContainer(t *testing.T) {
 	s := newStandIn(t, true, sleeping)
-	unlock, err := s.dir.Lock(true)
+	unlock, err := s.dir.Lock(t.Context(), true)
 	s.must(err)
 	go func() {
 		_ = s.init.Wait()

@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -20,11 +21,12 @@ import (
 )
 
 // Exec runs a further process in a running container. It returns once the program is executed; the
-// process is our child.
-func (c *Container) Exec(o *ExecOptions) (*Process, error) {
+// process is our child. When ctx ends before that, there is no process, and the error wraps the
+// cause.
+func (c *Container) Exec(ctx context.Context, o *ExecOptions) (*Process, error) {
 	// The lock is for a consistent look at the container, not for the time that the new process
 	// takes: in a paused container it does not come up before `resume`, which needs the lock.
-	unlock, err := c.dir.Lock(false)
+	unlock, err := c.dir.Lock(ctx, false)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +51,7 @@ func (c *Container) Exec(o *ExecOptions) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.launch(o, spec)
+	p, err := c.launch(ctx, o, spec)
 	if err != nil {
 		return nil, fmt.Errorf("unable to start container process: %w", err)
 	}
@@ -70,7 +72,7 @@ type joining struct {
 }
 
 // launch starts a process in the container, created or running.
-func (c *Container) launch(o *ExecOptions, spec *specs.Spec) (*launch.Process, error) {
+func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec) (*launch.Process, error) {
 	its := *spec
 	its.Process = o.Process
 	j := &joining{c: c, o: o, spec: &its, warn: c.rt.warn}
@@ -90,12 +92,17 @@ func (c *Container) launch(o *ExecOptions, spec *specs.Spec) (*launch.Process, e
 		return nil, err
 	}
 	defer cg.Close()
-	err = j.start(cg)
+	err = j.start(ctx, cg)
 	var closed *closedCgroup
 	if errors.As(err, &closed) && len(o.Cgroup) == 0 {
-		err = j.startBesideInit()
+		err = j.startBesideInit(ctx)
 	}
 	if err != nil {
+		if o.path != "" {
+			program := *o.Process
+			program.Args = []string{o.path}
+			its.Process = &program
+		}
 		return nil, explainExec(err, &its, c.rec.Bundle)
 	}
 	return j.proc, nil
@@ -108,7 +115,7 @@ type closedCgroup struct{ error }
 
 func (e *closedCgroup) Unwrap() error { return e.error }
 
-func (j *joining) startBesideInit() error {
+func (j *joining) startBesideInit(ctx context.Context) error {
 	j.warn = nil // the warnings are out
 	host, err := cgroups.Probe()
 	if err != nil {
@@ -119,10 +126,10 @@ func (j *joining) startBesideInit() error {
 		return err
 	}
 	defer cg.Close()
-	return j.start(cg)
+	return j.start(ctx, cg)
 }
 
-func (j *joining) start(cg *cgroups.Cgroup) error {
+func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
 	entrance, err := cg.Enter()
 	switch {
 	case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV):
@@ -134,7 +141,7 @@ func (j *joining) start(cg *cgroups.Cgroup) error {
 	in := &specconv.ExecInput{Input: specconv.Input{
 		ID: j.c.ID(), Bundle: j.c.rec.Bundle, Spec: j.spec, Preserve: len(j.o.Preserve), ListenFDs: j.o.ListenFDs,
 		Trace: j.o.Trace != "", Warn: j.warn,
-	}}
+	}, Path: j.o.path}
 	if in.Facts, err = facts.Gather(j.o.Stdio); err != nil {
 		return err
 	}
@@ -169,7 +176,7 @@ func (j *joining) start(cg *cgroups.Cgroup) error {
 		return err
 	})
 	if err == nil {
-		err = j.serve(pl)
+		err = j.serve(ctx, pl)
 	}
 	if launch.RefusedByCgroup(err) {
 		err = &closedCgroup{err}
@@ -178,9 +185,9 @@ func (j *joining) start(cg *cgroups.Cgroup) error {
 }
 
 // serve meets the process until its program runs. After an error there is no process.
-func (j *joining) serve(pl *plan.Plan) error {
+func (j *joining) serve(ctx context.Context, pl *plan.Plan) error {
 	end := j.trace.Span("default", "meet the process until the program runs")
-	err := j.proc.Serve(j.hostStep)
+	err := j.proc.Serve(ctx, j.hostStep)
 	end()
 	j.trace.Init(pl, j.proc.Page())
 	if err != nil {

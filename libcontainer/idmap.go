@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -136,7 +137,7 @@ func mappingNamespace(m *plan.IDMap) (*os.File, error) {
 	}
 	defer p.Close()
 	var userns *os.File
-	err = p.Serve(func(*plan.Step, []*os.File) error {
+	err = p.Serve(context.Background(), func(*plan.Step, []*os.File) error {
 		if err := writeProcFile(p.Pid(), "uid_map", m.UIDs); err != nil {
 			return err
 		}

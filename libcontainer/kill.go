@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -100,7 +101,7 @@ func (c *Container) deadly(sig unix.Signal) (_ unix.Signal, unlock func(), err e
 	if status, err := c.Status(); err != nil || status != Created || !c.rec.PrivatePid() {
 		return sig, unlock, err
 	}
-	locked, err := c.dir.LockWithin(0)
+	locked, err := c.dir.LockWithin(context.Background(), 0)
 	if errors.Is(err, state.ErrBusy) {
 		return sig, unlock, nil // it is being started: the user's program decides
 	}

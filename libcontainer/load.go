@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -56,8 +57,8 @@ func (c *Container) ID() string { return c.dir.ID() }
 func (c *Container) Record() *state.Record { return c.rec }
 
 // lock keeps other commands from changing the container, and makes c what the last of them has left.
-func (c *Container) lock() (unlock func(), err error) {
-	unlock, err = c.dir.LockWithin(lockTimeout)
+func (c *Container) lock(ctx context.Context) (unlock func(), err error) {
+	unlock, err = c.dir.LockWithin(ctx, lockTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +70,8 @@ func (c *Container) lock() (unlock func(), err error) {
 }
 
 // lockStatus is lock with the status that the container then has.
-func (c *Container) lockStatus() (status Status, unlock func(), err error) {
-	if unlock, err = c.lock(); err != nil {
+func (c *Container) lockStatus(ctx context.Context) (status Status, unlock func(), err error) {
+	if unlock, err = c.lock(ctx); err != nil {
 		return "", nil, err
 	}
 	if status, err = c.Status(); err != nil {

@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -15,7 +16,7 @@ import (
 
 // inNamespaces starts createContainer hooks: in the namespaces of the init, whose root still is the host's, with the container's root
 // file system as working directory. A plan of its own does it, so that a process with a single thread joins.
-func inNamespaces(init int, rootfs *os.File) func(*specs.Hook, [3]*os.File) (int, error) {
+func inNamespaces(ctx context.Context, init int, rootfs *os.File) func(*specs.Hook, [3]*os.File) (int, error) {
 	return func(h *specs.Hook, stdio [3]*os.File) (int, error) {
 		pidfd, err := unix.PidfdOpen(init, 0)
 		if err != nil {
@@ -35,7 +36,7 @@ func inNamespaces(init int, rootfs *os.File) func(*specs.Hook, [3]*os.File) (int
 			return 0, err
 		}
 		defer p.Close()
-		if err := p.Serve(nil); err != nil {
+		if err := p.Serve(ctx, nil); err != nil {
 			return 0, err
 		}
 		return p.Pid(), nil

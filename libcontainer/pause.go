@@ -1,6 +1,9 @@
 package libcontainer
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+)
 
 // Pause freezes every process of a created or running container.
 func (c *Container) Pause() error {
@@ -26,7 +29,7 @@ func (c *Container) Resume() error {
 }
 
 func (c *Container) freeze(allowed func(Status) error, freeze bool) error {
-	status, unlock, err := c.lockStatus()
+	status, unlock, err := c.lockStatus(context.Background())
 	if err != nil {
 		return err
 	}

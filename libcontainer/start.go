@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -18,16 +19,17 @@ import (
 
 // Start runs the program of a created container. It returns when execve has succeeded and the
 // poststart hooks have run; an execve that fails is an error of Start. When a hook fails, the
-// container is stopped and destroyed (spec, "Lifecycle").
+// container is stopped and destroyed (spec, "Lifecycle"), and so it is when ctx ends before that;
+// the error then wraps the cause.
 //
 // traceFile, if not empty, gets what each part of it cost.
-func (c *Container) Start(traceFile string) error {
+func (c *Container) Start(ctx context.Context, traceFile string) error {
 	t, err := trace.Open(traceFile)
 	if err != nil {
 		return err
 	}
 	defer c.rt.finishTrace(t)
-	return c.start(t)
+	return c.start(ctx, t)
 }
 
 // finishTrace writes a trace. When that fails, the program runs all the same.
@@ -37,8 +39,8 @@ func (r *Runtime) finishTrace(t *trace.Recorder) {
 	}
 }
 
-func (c *Container) start(t *trace.Recorder) error {
-	status, unlock, err := c.lockStatus()
+func (c *Container) start(ctx context.Context, t *trace.Recorder) error {
+	status, unlock, err := c.lockStatus(ctx)
 	if err != nil {
 		return err
 	}
@@ -61,21 +63,21 @@ func (c *Container) start(t *trace.Recorder) error {
 		return err
 	}
 	return t.Do(
-		trace.Part{From: "hooks.startContainer", Name: "run the startContainer hooks", Do: func() error { return c.startHooks(spec) }},
-		trace.Part{From: "process.args", Name: "let the init go on, until the program runs", Do: func() error { return c.release(spec) }},
-		trace.Part{From: "hooks.poststart", Name: "run the poststart hooks", Do: func() error { return c.poststart(spec) }},
+		trace.Part{From: "hooks.startContainer", Name: "run the startContainer hooks", Do: func() error { return c.startHooks(ctx, spec) }},
+		trace.Part{From: "process.args", Name: "let the init go on, until the program runs", Do: func() error { return c.release(ctx, spec) }},
+		trace.Part{From: "hooks.poststart", Name: "run the poststart hooks", Do: func() error { return c.poststart(ctx, spec) }},
 	)
 }
 
 // startHooks runs the startContainer hooks inside the container, before its program.
-func (c *Container) startHooks(spec *specs.Spec) error {
-	if err := c.runStartHooks(spec); err != nil {
+func (c *Container) startHooks(ctx context.Context, spec *specs.Spec) error {
+	if err := c.runStartHooks(ctx, spec); err != nil {
 		return errors.Join(err, c.destroy(true, deathTimeout))
 	}
 	return nil
 }
 
-func (c *Container) runStartHooks(spec *specs.Spec) error {
+func (c *Container) runStartHooks(ctx context.Context, spec *specs.Spec) error {
 	if spec.Hooks == nil || len(spec.Hooks.StartContainer) == 0 {
 		return nil
 	}
@@ -84,14 +86,14 @@ func (c *Container) runStartHooks(spec *specs.Spec) error {
 		pid = 1
 	}
 	st := c.hookState(Created, pid)
-	return hooks.Run(hooks.StartContainer, spec.Hooks.StartContainer, st, hooks.Options{Start: func(h *specs.Hook, stdio [3]*os.File) (int, error) {
+	return hooks.Run(ctx, hooks.StartContainer, spec.Hooks.StartContainer, st, hooks.Options{Start: func(h *specs.Hook, stdio [3]*os.File) (int, error) {
 		process := *spec.Process
 		process.Terminal = false
-		process.Args = append([]string{h.Path}, hooks.Args(h)[1:]...)
+		process.Args = hooks.Args(h)
 		if h.Env != nil {
 			process.Env = h.Env
 		}
-		p, err := c.launch(&ExecOptions{Process: &process, ProcessOptions: ProcessOptions{Stdio: stdio}}, spec)
+		p, err := c.launch(ctx, &ExecOptions{Process: &process, path: h.Path, ProcessOptions: ProcessOptions{Stdio: stdio}}, spec)
 		if err != nil {
 			return 0, err
 		}
@@ -100,7 +102,7 @@ func (c *Container) runStartHooks(spec *specs.Spec) error {
 }
 
 // release tells the waiting init to go on, and reads what becomes of it.
-func (c *Container) release(spec *specs.Spec) error {
+func (c *Container) release(ctx context.Context, spec *specs.Spec) error {
 	conn, err := c.dir.ConnectStart()
 	if err != nil {
 		return err
@@ -111,7 +113,10 @@ func (c *Container) release(spec *specs.Spec) error {
 		return err
 	}
 	defer page.Close()
-	op, errno, err := launch.AwaitStart(conn, page, c.rec.ExecOp)
+	op, errno, err := launch.AwaitStart(ctx, conn, page, c.rec.ExecOp)
+	if err != nil && ctx.Err() != nil {
+		return errors.Join(err, c.destroy(true, deathTimeout))
+	}
 	if errno != 0 {
 		err = explainExec(c.stepError(spec, op, errno), spec, c.rec.Bundle)
 	}
@@ -148,16 +153,16 @@ func (c *Container) stepError(spec *specs.Spec, op int, errno unix.Errno) error 
 }
 
 // poststart runs those hooks, the program being started.
-func (c *Container) poststart(spec *specs.Spec) error {
-	if err := c.runPoststart(spec); err != nil {
+func (c *Container) poststart(ctx context.Context, spec *specs.Spec) error {
+	if err := c.runPoststart(ctx, spec); err != nil {
 		return errors.Join(err, c.destroy(true, deathTimeout))
 	}
 	return nil
 }
 
-func (c *Container) runPoststart(spec *specs.Spec) error {
+func (c *Container) runPoststart(ctx context.Context, spec *specs.Spec) error {
 	if spec.Hooks == nil {
 		return nil
 	}
-	return hooks.Run(hooks.Poststart, spec.Hooks.Poststart, c.hookState(Running, c.rec.InitPid), hooks.Options{})
+	return hooks.Run(ctx, hooks.Poststart, spec.Hooks.Poststart, c.hookState(Running, c.rec.InitPid), hooks.Options{Dir: c.hookDir()})
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 )
@@ -104,6 +105,15 @@ func (c *Container) State() (*State, error) {
 		s.Pid = 0
 	}
 	return s, nil
+}
+
+// hookDir is where the host's hooks run: in the bundle, as with other runtimes, or where we are
+// ourselves if the bundle is gone by now.
+func (c *Container) hookDir() string {
+	if unix.Access(c.rec.Bundle, unix.X_OK) != nil {
+		return ""
+	}
+	return c.rec.Bundle
 }
 
 // hookState is the state document that a hook gets; pid 0 leaves the pid out.

@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ type UpdateOptions struct {
 // Update changes the limits of a container that has not stopped, all or none, and notes them in the saved configuration: a later
 // update starts from there.
 func (c *Container) Update(o *UpdateOptions) error {
-	status, unlock, err := c.lockStatus()
+	status, unlock, err := c.lockStatus(context.Background())
 	if err != nil {
 		return err
 	}

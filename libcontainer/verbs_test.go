@@ -56,7 +56,7 @@ func TestStatusWithoutAnInit(t *testing.T) {
 	s.rec.Phase, s.rec.InitPid = state.Creating, 0
 	s.save()
 	s.is(Stopped)
-	unlock, err := s.dir.Lock(true)
+	unlock, err := s.dir.Lock(t.Context(), true)
 	s.must(err)
 	s.is(Creating)
 	// A reader that read just before the end of create.
@@ -158,7 +158,7 @@ func TestKillCreatedContainer(t *testing.T) {
 		s.must(s.load().Kill(sig, false))
 	}
 	// While start has the lock, the signal is for the user's program.
-	unlock, err := s.dir.Lock(true)
+	unlock, err := s.dir.Lock(t.Context(), true)
 	s.must(err)
 	s.must(s.load().Kill(unix.SIGTERM, false))
 	unlock()
@@ -254,7 +254,7 @@ func TestList(t *testing.T) {
 	s := newStandIn(t, false, sleeping)
 	unfinished, err := state.Create(s.rt.Root, "a-being-made")
 	s.must(err)
-	unlock, err := unfinished.Lock(true)
+	unlock, err := unfinished.Lock(t.Context(), true)
 	s.must(err)
 	defer unlock()
 	_, err = state.Create(s.rt.Root, "b-abandoned")

@@ -78,6 +78,7 @@ type compiler struct {
 	cgroups plan.Reg // the tmpfs on which cgroup v1 hierarchies are being mounted
 	netlink plan.Reg // a socket in the container's network namespace, see openNetlink
 	joining bool     // this is the plan of exec
+	path    string   // see ExecInput.Path
 	appears bool     // see appear
 	// oldFiles holds the limit on descriptors that the init came with, if hasOldFiles; see moreFiles.
 	oldFiles    plan.Arg

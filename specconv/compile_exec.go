@@ -12,10 +12,10 @@ import (
 // lookup finds the program as execvp does, with the container's PATH and as the container's user, so that `create` can say what is
 // missing. The wording is that of Go's os/exec: engines derive exit codes from it.
 func (c *compiler) lookup(p *specs.Process) plan.Arg {
-	if len(p.Args) == 0 {
+	name := c.programName(p)
+	if name == "" {
 		return plan.Str("")
 	}
-	name := p.Args[0]
 	quoted := `exec: "` + name + `"`
 	if strings.Contains(name, "/") {
 		dir := c.tmp()
@@ -43,6 +43,14 @@ func (c *compiler) lookup(p *specs.Process) plan.Arg {
 	ops = append(ops, plan.FailWith(unix.ENOENT).When(found.NotOK()).Says(quoted+": executable file not found in $PATH."))
 	c.Step("process.args", "look for "+name+" in PATH", ops...)
 	return plan.Val(found)
+}
+
+// programName is what is executed: process.args[0], unless that is not the program's name.
+func (c *compiler) programName(p *specs.Process) string {
+	if c.path != "" || len(p.Args) == 0 {
+		return c.path
+	}
+	return p.Args[0]
 }
 
 // searchPath is PATH of the process's environment, of which the last one counts.
@@ -130,6 +138,8 @@ type ExecInput struct {
 	Input
 	// Namespaces are the CLONE_NEW* flags of the container's namespaces that differ from ours.
 	Namespaces uint64
+	// Path of the program, for a process whose args[0] does not name it, as that of a hook.
+	Path string
 }
 
 // FilePidfd is the descriptor of the container's init in the plan of `exec`.
@@ -138,7 +148,7 @@ const FilePidfd = "container init"
 // CompileExec makes the plan of `exec`: into the container's cgroups and namespaces, then the same compiler of process as `create`.
 // in.Spec is the container's own configuration with Process replaced.
 func CompileExec(in *ExecInput) (*plan.Plan, error) {
-	c := &compiler{Builder: plan.NewBuilder(), in: &in.Input, spec: in.Spec, lin: in.Spec.Linux, joining: true}
+	c := &compiler{Builder: plan.NewBuilder(), in: &in.Input, spec: in.Spec, lin: in.Spec.Linux, joining: true, path: in.Path}
 	if c.lin == nil {
 		c.lin = &specs.Linux{}
 	}

@@ -72,8 +72,8 @@ func (c *compiler) process() error {
 		args[i] = plan.Str(a)
 	}
 	name := "nothing: process is not set"
-	if len(p.Args) > 0 {
-		name = p.Args[0]
+	if c.programName(p) != "" {
+		name = c.programName(p)
 	}
 	c.Step("process.args", "execute "+name, plan.Sys(plan.SysExecve, program, c.Vec("argv", args), c.Vec("envp", env)).
 		Says("exec "+name))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -20,7 +21,10 @@ The ID is a name for the container: letters, digits and _ + . - .`,
 		Action: a.action(1, 1, func(c *cli.Context) error {
 			opts, err := b.options(a, false)
 			if err == nil {
-				_, _, err = a.runtime().Create(c.Args().First(), opts)
+				err = interruptible(func(ctx context.Context) error {
+					_, _, err := a.runtime().Create(ctx, c.Args().First(), opts)
+					return err
+				})
 			}
 			if err != nil {
 				return fmt.Errorf("%s create failed: %w", name, err)

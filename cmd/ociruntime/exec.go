@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -110,17 +111,20 @@ func (x *execFlags) exec(a *app, id string, args []string) (int, error) {
 	opts := &libcontainer.ExecOptions{
 		ProcessOptions: given.options(), Process: process, Cgroup: x.cgroup, IgnorePaused: x.ignorePaused,
 	}
+	var started *libcontainer.Process
+	launch := func(ctx context.Context) (err error) {
+		started, err = container.Exec(ctx, opts)
+		return err
+	}
 	if x.detach {
-		_, err = container.Exec(opts)
-		return 0, err
+		return 0, interruptible(launch)
 	}
 	front := newForeground()
 	defer front.close()
 	if process.Terminal {
 		opts.Console = front.attach
 	}
-	started, err := container.Exec(opts)
-	if err != nil {
+	if err := front.begin(launch); err != nil {
 		return 0, err
 	}
 	a.log.flush()

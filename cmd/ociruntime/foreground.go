@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer"
 	"github.com/ociruntime/ociruntime/libcontainer/console"
-	"github.com/ociruntime/ociruntime/libcontainer/kernel"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
@@ -21,46 +21,36 @@ const settleTime = 20 * time.Millisecond
 
 // foreground is a command that stays in front of a process: it passes signals on, serves the terminal and takes the exit status.
 type foreground struct {
-	early   *kernel.Signals // nil once os/signal has taken over
 	signals chan os.Signal
+	ending  []os.Signal      // see endingSignals
+	early   []os.Signal      // came before the process ran
 	session *console.Session // nil without a terminal
 }
 
-// newForeground catches the signals that end a process, from before anything is made. The rest, and Go's way to get them, waits
-// until the process has run for a moment: os/signal takes about 60 µs for each.
+// newForeground catches the signals that end a process, from before anything is made. The rest
+// waits until the process has run for a moment: os/signal takes about 60 µs for each.
 func newForeground() *foreground {
-	f := &foreground{signals: make(chan os.Signal, 64)}
-	ends := []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2}
-	var err error
-	if f.early, err = kernel.CatchSignals(ends...); err != nil {
-		f.early = nil
-		for _, s := range ends {
-			signal.Notify(f.signals, s)
-		}
-	}
+	f := &foreground{signals: make(chan os.Signal, 64), ending: endingSignals()}
+	signal.Notify(f.signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
 	return f
+}
+
+// begin makes the process. A signal that asks for the end cancels that; whatever else comes is kept
+// for the process.
+func (f *foreground) begin(launch func(ctx context.Context) error) error {
+	ctx, stop := cancelOn(f.ending, f.signals)
+	err := launch(ctx)
+	f.early = stop()
+	return err
 }
 
 // settle does what only long-lived commands need. The signals of job control stay the kernel's: a handler in the place of the
 // default action makes a read or an ioctl of a background process start over for ever.
-func (f *foreground) settle(pidfd int) {
+func (f *foreground) settle() {
 	signal.Notify(f.signals)
 	signal.Reset(unix.SIGTTIN, unix.SIGTTOU)
-	if f.early != nil {
-		// In this order no signal finds nobody.
-		f.early.Release()
-		f.passEarly(pidfd)
-		f.early = nil
-	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(100)
-	}
-}
-
-// passEarly passes on what has come before os/signal was asked.
-func (f *foreground) passEarly(pidfd int) {
-	for _, s := range f.early.Take() {
-		_, _ = f.handle(s, pidfd, 0, false)
 	}
 }
 
@@ -90,6 +80,9 @@ func (f *foreground) wait(p *libcontainer.Process, reap bool) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("watch the container's process: %w", refusal.Explain("pidfd_open", err))
 	}
+	for _, s := range f.early {
+		_, _ = f.handle(s.(unix.Signal), pidfd, 0, false)
+	}
 	if f.brief(pidfd) {
 		unix.Close(pidfd)
 		status, err := p.Wait()
@@ -99,7 +92,7 @@ func (f *foreground) wait(p *libcontainer.Process, reap bool) (int, error) {
 	defer file.Close()
 	ended := make(chan error, 1)
 	go func() { ended <- waitEnd(file) }()
-	f.settle(pidfd)
+	f.settle()
 	// Those that ended before anybody listened.
 	if status, found := f.handle(unix.SIGCHLD, pidfd, p.Pid, reap); found {
 		return exitCode(status), nil
@@ -127,9 +120,6 @@ func (f *foreground) brief(pidfd int) (ended bool) {
 	for deadline := time.Now().Add(settleTime); time.Now().Before(deadline); {
 		if pollEnd(pidfd, turn) {
 			return true
-		}
-		if f.early != nil {
-			f.passEarly(pidfd)
 		}
 		select {
 		case s := <-f.signals:

@@ -69,9 +69,12 @@ func run(args []string, inherited int) int {
 	err := a.guarded(args)
 	code := exitFailure
 	var exit cli.ExitCoder
+	var interrupted interruption
 	switch {
 	case err == nil:
 		code = 0
+	case errors.As(err, &interrupted):
+		code = interrupted.exitCode()
 	case errors.As(err, &exit):
 		code = exit.ExitCode()
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -47,12 +48,17 @@ func (r *runFlags) run(a *app, id string) (int, error) {
 		return 0, err
 	}
 	opts.Run = true
+	var container *libcontainer.Container
+	var process *libcontainer.Process
+	create := func(ctx context.Context) (err error) {
+		container, process, err = a.runtime().Create(ctx, id, opts)
+		return err
+	}
 	if r.detach {
-		container, _, err := a.runtime().Create(id, opts)
-		if err == nil {
-			err = container.ForwardReady(a.notifySocket(), 0)
+		if err := interruptible(create); err != nil {
+			return 0, err
 		}
-		return 0, err
+		return 0, container.ForwardReady(a.notifySocket(), 0)
 	}
 	if !r.noSubreaper {
 		// Processes that outlive their parents without a pid namespace of their own become our
@@ -66,8 +72,7 @@ func (r *runFlags) run(a *app, id string) (int, error) {
 	if opts.Spec.Process != nil && opts.Spec.Process.Terminal {
 		opts.Console = front.attach
 	}
-	container, process, err := a.runtime().Create(id, opts)
-	if err != nil {
+	if err := front.begin(create); err != nil {
 		return 0, err
 	}
 	a.log.people = true // engines never run containers in the foreground

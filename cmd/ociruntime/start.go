@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
@@ -20,7 +22,8 @@ runs, or tells why it can't be run.`,
 			if manager != "" {
 				c.ListenNotify()
 			}
-			if err := c.Start(trace); err != nil {
+			start := func(ctx context.Context) error { return c.Start(ctx, trace) }
+			if err := interruptible(start); err != nil {
 				return err
 			}
 			return c.ForwardReady(manager, 0)

@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -31,10 +32,11 @@ type Options struct {
 	Start func(h *specs.Hook, stdio [3]*os.File) (pid int, err error)
 }
 
-// Run runs the hooks in order until one fails. The error is an [*Error].
-func Run(kind Kind, list []specs.Hook, state *specs.State, o Options) error {
+// Run runs the hooks in order until one fails. The error is an [*Error]. When ctx ends, the hook
+// that runs is killed together with its process group, and the error wraps the cause.
+func Run(ctx context.Context, kind Kind, list []specs.Hook, state *specs.State, o Options) error {
 	var failure error
-	run(kind, list, state, o, func(err error) bool {
+	run(ctx, kind, list, state, o, func(err error) bool {
 		failure = err
 		return false
 	})
@@ -42,14 +44,14 @@ func Run(kind Kind, list []specs.Hook, state *specs.State, o Options) error {
 }
 
 // RunAll runs all hooks in order and hands every failure to warn, as the specification asks for poststop hooks.
-func RunAll(kind Kind, list []specs.Hook, state *specs.State, o Options, warn func(error)) {
-	run(kind, list, state, o, func(err error) bool {
+func RunAll(ctx context.Context, kind Kind, list []specs.Hook, state *specs.State, o Options, warn func(error)) {
+	run(ctx, kind, list, state, o, func(err error) bool {
 		warn(err)
 		return true
 	})
 }
 
-func run(kind Kind, list []specs.Hook, state *specs.State, o Options, failed func(error) (goOn bool)) {
+func run(ctx context.Context, kind Kind, list []specs.Hook, state *specs.State, o Options, failed func(error) (goOn bool)) {
 	if len(list) == 0 {
 		return
 	}
@@ -62,7 +64,7 @@ func run(kind Kind, list []specs.Hook, state *specs.State, o Options, failed fun
 		o.Start = o.Exec
 	}
 	for i := range list {
-		if err := o.hook(kind, i, &list[i], text); err != nil && !failed(err) {
+		if err := o.hook(ctx, kind, i, &list[i], text); err != nil && !failed(err) {
 			return
 		}
 	}

@@ -35,7 +35,7 @@ func read(t *testing.T, name string) string {
 func TestOrderAndState(t *testing.T) {
 	dir := t.TempDir()
 	list := []specs.Hook{sh("cat > state; pwd > pwd; echo 1 >> order"), sh("echo 2 >> order"), sh("echo 3 >> order; exit 1"), sh("echo 4 >> order")}
-	err := Run(CreateRuntime, list, container(), Options{Dir: dir})
+	err := Run(t.Context(), CreateRuntime, list, container(), Options{Dir: dir})
 	var e *Error
 	if !errors.As(err, &e) || e.Index != 2 || e.Kind != CreateRuntime || e.Path != "/bin/sh" {
 		t.Errorf("error: %+v", err)
@@ -55,7 +55,7 @@ func TestOrderAndState(t *testing.T) {
 func TestFailureOfOneIsNoReasonToStop(t *testing.T) {
 	dir := t.TempDir()
 	var warnings []string
-	RunAll(Poststop, []specs.Hook{sh("echo 1 >> order; exit 3"), sh("echo 2 >> order"), {Path: "/nonexistent"}, sh("echo 4 >> order")},
+	RunAll(t.Context(), Poststop, []specs.Hook{sh("echo 1 >> order; exit 3"), sh("echo 2 >> order"), {Path: "/nonexistent"}, sh("echo 4 >> order")},
 		container(), Options{Dir: dir}, func(err error) { warnings = append(warnings, err.Error()) })
 	if got := read(t, dir+"/order"); got != "1\n2\n4\n" {
 		t.Errorf("order %q", got)
@@ -72,12 +72,12 @@ func TestErrorText(t *testing.T) {
 		{"kill -TERM $$", "error running prestart hook #0: killed by SIGTERM, stdout: , stderr:  (/bin/sh "},
 		{"printf 'a\nb\\033[1m\\377\\n'; exit 1", "exit status 1, stdout: a; b [1m?, stderr: "},
 	} {
-		err := Run(Prestart, []specs.Hook{sh(c.script)}, container(), Options{})
+		err := Run(t.Context(), Prestart, []specs.Hook{sh(c.script)}, container(), Options{})
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.ContainsAny(err.Error(), "\n\033") {
 			t.Errorf("%s:\n%v\nwant %s", c.script, err, c.want)
 		}
 	}
-	err := Run(Prestart, []specs.Hook{{Path: "/bin/true"}}, container(), Options{Dir: "/nonexistent"})
+	err := Run(t.Context(), Prestart, []specs.Hook{{Path: "/bin/true"}}, container(), Options{Dir: "/nonexistent"})
 	if err == nil || !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), "enter directory /nonexistent: ") {
 		t.Errorf("missing directory: %v", err)
 	}
@@ -85,7 +85,7 @@ func TestErrorText(t *testing.T) {
 
 func TestOutputIsBounded(t *testing.T) {
 	script := `i=0; while [ $i -lt 5000 ]; do echo "line $i of output"; i=$((i+1)); done; echo problem >&2; exit 1`
-	err := Run(Prestart, []specs.Hook{sh(script)}, container(), Options{})
+	err := Run(t.Context(), Prestart, []specs.Hook{sh(script)}, container(), Options{})
 	var e *Error
 	if !errors.As(err, &e) {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func TestArgsAndEnvironment(t *testing.T) {
 		{"set", specs.Hook{Path: show, Env: []string{"A=b c"}}, func(s string) bool { return s == "A=b c\n" }},
 		{"args", specs.Hook{Path: "/bin/sh", Args: []string{"own name", "-c", `echo "$0"`}}, func(s string) bool { return s == "own name\n" }},
 	} {
-		if err := Run(Prestart, []specs.Hook{c.h}, container(), capture); err != nil {
+		if err := Run(t.Context(), Prestart, []specs.Hook{c.h}, container(), capture); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		if got := read(t, out); !c.ok(got) {
@@ -147,12 +147,12 @@ func TestStateThatNobodyReads(t *testing.T) {
 	big := container()
 	big.Annotations["big"] = strings.Repeat("x", 300_000)
 	for _, state := range []*specs.State{container(), big} {
-		if err := Run(Prestart, []specs.Hook{{Path: "/bin/true"}, sh("exec <&-; sleep 0.05")}, state, Options{}); err != nil {
+		if err := Run(t.Context(), Prestart, []specs.Hook{{Path: "/bin/true"}, sh("exec <&-; sleep 0.05")}, state, Options{}); err != nil {
 			t.Error(err)
 		}
 	}
 	out := filepath.Join(t.TempDir(), "size")
-	if err := Run(Prestart, []specs.Hook{sh(`sleep 0.05; wc -c > "$1"`, out)}, big, Options{}); err != nil {
+	if err := Run(t.Context(), Prestart, []specs.Hook{sh(`sleep 0.05; wc -c > "$1"`, out)}, big, Options{}); err != nil {
 		t.Error(err)
 	}
 	if n, _ := strconv.Atoi(strings.TrimSpace(read(t, out))); n < 300_000 {
@@ -166,7 +166,7 @@ func TestTimeoutEndsTheWholeGroup(t *testing.T) {
 	h := sh("echo begun; sleep 1000 & echo $! > child; wait")
 	h.Timeout = &one
 	begin := time.Now()
-	err := Run(Prestart, []specs.Hook{h}, container(), Options{Dir: dir})
+	err := Run(t.Context(), Prestart, []specs.Hook{h}, container(), Options{Dir: dir})
 	var timeout TimeoutError
 	if !errors.As(err, &timeout) || !strings.Contains(err.Error(), "hook ran past specified timeout of 1.0s, stdout: begun, ") {
 		t.Errorf("error: %v", err)
@@ -198,7 +198,7 @@ func TestTimeoutOfAFastHook(t *testing.T) {
 	h := sh("exit 0")
 	h.Timeout = &long
 	begin := time.Now()
-	if err := Run(Prestart, []specs.Hook{h}, container(), Options{}); err != nil || time.Since(begin) > 10*time.Second {
+	if err := Run(t.Context(), Prestart, []specs.Hook{h}, container(), Options{}); err != nil || time.Since(begin) > 10*time.Second {
 		t.Errorf("%v after %s", err, time.Since(begin))
 	}
 }
@@ -207,7 +207,7 @@ func TestTimeoutOfAFastHook(t *testing.T) {
 func TestHookThatLeavesADaemon(t *testing.T) {
 	dir := t.TempDir()
 	begin := time.Now()
-	err := Run(Prestart, []specs.Hook{sh("sleep 20 & echo $! > child; echo out; exit 2")}, container(), Options{Dir: dir})
+	err := Run(t.Context(), Prestart, []specs.Hook{sh("sleep 20 & echo $! > child; echo out; exit 2")}, container(), Options{Dir: dir})
 	if err == nil || !strings.Contains(err.Error(), "exit status 2, stdout: out, ") {
 		t.Errorf("error: %v", err)
 	}
@@ -246,7 +246,7 @@ func TestNothingIsLeft(t *testing.T) {
 	one := 1
 	before := descriptors()
 	for _, h := range []specs.Hook{sh("exit 0"), sh("exit 1"), {Path: "/nonexistent"}, {Path: "/bin/sleep", Args: []string{"sleep", "9"}, Timeout: &one}} {
-		_ = Run(Prestart, []specs.Hook{h}, container(), Options{})
+		_ = Run(t.Context(), Prestart, []specs.Hook{h}, container(), Options{})
 	}
 	if after := descriptors(); after != before {
 		t.Errorf("%d descriptors before, %d after", before, after)
@@ -259,7 +259,7 @@ func TestNothingIsLeft(t *testing.T) {
 
 func TestNoHooksCostNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(10, func() {
-		if err := Run(Prestart, nil, nil, Options{}); err != nil {
+		if err := Run(t.Context(), Prestart, nil, nil, Options{}); err != nil {
 			t.Error(err)
 		}
 	}); n > 1 {

@@ -1,8 +1,10 @@
 package hooks
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"time"
 
@@ -22,6 +24,7 @@ const dying = 2 * time.Second
 type process struct {
 	pid    int
 	pidfd  *os.File
+	cancel *os.File // an eventfd, readable once the context has ended; nil if it never does
 	stdin  *os.File // nil when all is written
 	input  []byte   // what is left to be written
 	output [2]stream
@@ -34,21 +37,46 @@ type stream struct {
 }
 
 // hook runs one hook.
-func (o Options) hook(kind Kind, index int, h *specs.Hook, state []byte) error {
+func (o Options) hook(ctx context.Context, kind Kind, index int, h *specs.Hook, state []byte) error {
 	begin := time.Now()
 	p := &process{input: state}
 	defer p.close()
-	err := p.start(o, h)
+	stop, err := p.watch(ctx)
+	defer stop()
 	if err == nil {
-		err = p.supervise(h.Timeout, begin)
+		err = p.start(o, h)
+	}
+	if err == nil {
+		err = p.supervise(ctx, h.Timeout, begin)
 	}
 	if err == nil {
 		return nil
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx) // the hook may have been killed together with the container's init
 	}
 	return &Error{
 		Kind: kind, Index: index, Path: h.Path, Args: h.Args, Err: err, Took: time.Since(begin),
 		Stdout: string(p.output[0].text), Stderr: string(p.output[1].text),
 	}
+}
+
+// watch makes the end of ctx something that poll can wait for.
+func (p *process) watch(ctx context.Context) (stop func() bool, err error) {
+	stop = func() bool { return true }
+	if ctx.Err() != nil {
+		return stop, context.Cause(ctx)
+	}
+	if ctx.Done() == nil {
+		return stop, nil
+	}
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return stop, fmt.Errorf("watch the hook: %w", err)
+	}
+	p.cancel = os.NewFile(uintptr(fd), "eventfd")
+	one := []byte{1, 1, 1, 1, 1, 1, 1, 1} // of either byte order
+	return context.AfterFunc(ctx, func() { _, _ = p.cancel.Write(one) }), nil
 }
 
 func (p *process) start(o Options, h *specs.Hook) error {
@@ -103,10 +131,10 @@ func pipe() (r, w *os.File, err error) {
 }
 
 // supervise serves the pipes until the hook has ended or its time is over.
-func (p *process) supervise(timeout *int, begin time.Time) error {
+func (p *process) supervise(ctx context.Context, timeout *int, begin time.Time) error {
 	var limit time.Duration
 	if timeout != nil {
-		limit = time.Duration(*timeout) * time.Second
+		limit = seconds(*timeout)
 	}
 	for {
 		var wait *unix.Timespec
@@ -130,6 +158,11 @@ func (p *process) supervise(timeout *int, begin time.Time) error {
 		if ended {
 			break
 		}
+		if ctx.Err() != nil {
+			p.kill()
+			p.read()
+			return context.Cause(ctx)
+		}
 	}
 	// What it left running may keep the pipes open for as long as it likes: the hook is over when its first process is.
 	status, err := p.wait(0)
@@ -142,9 +175,17 @@ func (p *process) supervise(timeout *int, begin time.Time) error {
 	return nil
 }
 
+// seconds is a time that fits into a Duration, 292 years or less.
+func seconds(n int) time.Duration {
+	return time.Duration(min(int64(n), math.MaxInt64/int64(time.Second))) * time.Second
+}
+
 // poll waits for something to do; ended says that the hook is over.
 func (p *process) poll(wait *unix.Timespec) (ended bool, err error) {
 	fds := []unix.PollFd{{Fd: int32(p.pidfd.Fd()), Events: unix.POLLIN}}
+	if p.cancel != nil {
+		fds = append(fds, unix.PollFd{Fd: int32(p.cancel.Fd()), Events: unix.POLLIN})
+	}
 	if p.stdin != nil {
 		fds = append(fds, unix.PollFd{Fd: int32(p.stdin.Fd()), Events: unix.POLLOUT})
 	}
@@ -233,7 +274,7 @@ func (p *process) kill() {
 }
 
 func (p *process) close() {
-	for _, f := range []*os.File{p.pidfd, p.stdin, p.output[0].pipe, p.output[1].pipe} {
+	for _, f := range []*os.File{p.pidfd, p.cancel, p.stdin, p.output[0].pipe, p.output[1].pipe} {
 		f.Close()
 	}
 }

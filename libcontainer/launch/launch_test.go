@@ -58,7 +58,7 @@ func TestPlanEndsInTheProgram(t *testing.T) {
 	pl := program(b, "/bin/echo", "hello", "world")
 	p, r := start(t, pl, nil)
 	var met []string
-	if err := p.Serve(func(s *plan.Step, _ []*os.File) error { met = append(met, s.Do); return nil }); err != nil {
+	if err := p.Serve(t.Context(), func(s *plan.Step, _ []*os.File) error { met = append(met, s.Do); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if got := output(t, r); got != "hello world\n" {
@@ -76,7 +76,7 @@ func TestFailedExecIsReportedWithItsPlace(t *testing.T) {
 	b := plan.NewBuilder()
 	b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
 	p, _ := start(t, program(b, "/nonexistent/program"), nil)
-	err := p.Serve(nil)
+	err := p.Serve(t.Context(), nil)
 	if !errors.Is(err, unix.ENOENT) || !strings.HasPrefix(err.Error(), "process.args: run /nonexistent/program: execve: ") {
 		t.Errorf("error: %v", err)
 	}
@@ -112,7 +112,7 @@ func TestSpawnedChildIsOurs(t *testing.T) {
 	b.Step("linux.namespaces", "spawn", b.SpawnChild(0, nil))
 	b.Host("look", "hooks", "look")
 	p, r := start(t, program(b, "/bin/echo", "child"), nil)
-	err := p.Serve(func(*plan.Step, []*os.File) error {
+	err := p.Serve(t.Context(), func(*plan.Step, []*os.File) error {
 		if p.Pid() == 0 || p.Pid() == p.image.pid {
 			t.Errorf("pid %d, image %d", p.Pid(), p.image.pid)
 		}
@@ -134,7 +134,7 @@ func TestKilledInitIsNamed(t *testing.T) {
 	b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
 	b.Host("kill", "hooks", "be killed")
 	p, _ := start(t, program(b, "/bin/true"), nil)
-	err := p.Serve(func(*plan.Step, []*os.File) error { return unix.Kill(p.Pid(), unix.SIGKILL) })
+	err := p.Serve(t.Context(), func(*plan.Step, []*os.File) error { return unix.Kill(p.Pid(), unix.SIGKILL) })
 	var k *KilledError
 	if !errors.As(err, &k) || !k.Killed(unix.SIGKILL) || !strings.Contains(err.Error(), "SIGKILL") {
 		t.Errorf("error: %v", err)
@@ -158,7 +158,7 @@ func TestUnansweredInitIsKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		sock := p.sock
-		err = p.Serve(func(s *plan.Step, _ []*os.File) error {
+		err = p.Serve(t.Context(), func(s *plan.Step, _ []*os.File) error {
 			if s.Do != "first" {
 				t.Errorf("host step %q", s.Do)
 			}
@@ -191,7 +191,7 @@ func TestDescriptorsInEachOthersWay(t *testing.T) {
 		if err != nil {
 			t.Fatalf("with %d more descriptors: %v", n, err)
 		}
-		if err := p.Serve(nil); err != nil {
+		if err := p.Serve(t.Context(), nil); err != nil {
 			t.Errorf("with %d more descriptors: %v", n, err)
 		}
 		if _, err := p.Wait(); err != nil {

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,11 +14,13 @@ import (
 
 // Serve meets the init at each rendezvous in turn and calls do for every host step there. It returns nil when the user's program has
 // been executed or, for a plan that waits for `start`, when the last rendezvous is over. On any error, of the init's or of ours, the init is
-// dead and reaped when Serve returns.
+// dead and reaped when Serve returns. When ctx ends before, Serve gives its cause.
 //
 // files are the descriptors that the init brought to the rendezvous; Serve closes them.
-func (p *Process) Serve(do func(s *plan.Step, files []*os.File) error) error {
-	err := p.serve(do)
+func (p *Process) Serve(ctx context.Context, do func(s *plan.Step, files []*os.File) error) error {
+	stop := hangUp(ctx, p.sock)
+	err := p.serve(ctx, do)
+	stop()
 	if err == nil && p.pidAt != 0 {
 		// The image that spawned the init left as soon as its child existed.
 		err = p.image.wait(0)
@@ -28,19 +31,30 @@ func (p *Process) Serve(do func(s *plan.Step, files []*os.File) error) error {
 	return nil
 }
 
-func (p *Process) serve(do func(*plan.Step, []*os.File) error) error {
+// hangUp ends every wait of ours on a socket, now and later, when ctx does. The other side does not
+// notice.
+func hangUp(ctx context.Context, sock *os.File) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		raw, err := sock.SyscallConn() // not Fd: the socket may be closed meanwhile
+		if err == nil {
+			_ = raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RD) })
+		}
+	})
+}
+
+func (p *Process) serve(ctx context.Context, do func(*plan.Step, []*os.File) error) error {
 	for _, group := range rendezvous(p.plan) {
-		if err := p.meet(group, do); err != nil {
+		if err := p.meet(ctx, group, do); err != nil {
 			return err
 		}
 		if _, err := p.sock.Write([]byte{0}); err != nil {
-			return p.lost("answer", err)
+			return p.lost(ctx, "answer", err)
 		}
 	}
 	if p.plan.Waits {
 		return nil
 	}
-	return p.AwaitExec()
+	return p.awaitExec(ctx)
 }
 
 // rendezvous lists the runs of consecutive host steps.
@@ -60,7 +74,7 @@ func rendezvous(pl *plan.Plan) (groups [][]*plan.Step) {
 }
 
 // meet waits until the init has reached a rendezvous and does the host's part of it.
-func (p *Process) meet(group []*plan.Step, do func(*plan.Step, []*os.File) error) error {
+func (p *Process) meet(ctx context.Context, group []*plan.Step, do func(*plan.Step, []*os.File) error) error {
 	var b [8]byte
 	n, files, err := receive(p.sock, b[:])
 	for _, f := range files {
@@ -68,9 +82,9 @@ func (p *Process) meet(group []*plan.Step, do func(*plan.Step, []*os.File) error
 	}
 	switch {
 	case err != nil:
-		return p.lost("hear from", err)
+		return p.lost(ctx, "hear from", err)
 	case n == 0:
-		return p.gone()
+		return p.gone(ctx)
 	case n == len(b):
 		return p.stepError(ReadProgress(b[:]))
 	}
@@ -113,8 +127,8 @@ func receive(sock *os.File, b []byte) (int, []*os.File, error) {
 	return n, files, nil
 }
 
-// AwaitExec waits until the init has executed the user's program.
-func (p *Process) AwaitExec() error {
+// awaitExec waits until the init has executed the user's program.
+func (p *Process) awaitExec(ctx context.Context) error {
 	op, errno, err := await(p.sock)
 	switch {
 	case err != nil:
@@ -122,17 +136,22 @@ func (p *Process) AwaitExec() error {
 	case errno != 0:
 		return p.stepError(op, errno)
 	}
-	if op, errno := p.Progress(); op != p.plan.OpCount()-1 || errno != 0 {
-		return p.gone()
+	if op, errno := p.Progress(); ctx.Err() != nil || op != p.plan.OpCount()-1 || errno != 0 {
+		return p.gone(ctx)
 	}
 	return nil
 }
 
-// AwaitStart waits on the connection that `start` made to an init until this has executed the user's program, the last op of its
-// plan. When an op has failed, errno is not 0; an init that went away before is an error.
-func AwaitStart(conn, page *os.File, last int) (op int, errno unix.Errno, err error) {
+// AwaitStart waits on the connection that `start` made to an init until this has executed the
+// user's program, the last op of its plan. When an op has failed, errno is not 0; an init that went
+// away before is an error, and so is the end of ctx, after which the init may be anywhere.
+func AwaitStart(ctx context.Context, conn, page *os.File, last int) (op int, errno unix.Errno, err error) {
+	defer hangUp(ctx, conn)()
 	if op, errno, err = await(conn); err != nil || errno != 0 {
 		return op, errno, err
+	}
+	if ctx.Err() != nil {
+		return 0, 0, context.Cause(ctx)
 	}
 	var head [8]byte
 	if _, err := page.ReadAt(head[:], 0); err != nil {
@@ -169,15 +188,18 @@ func read(f *os.File, b []byte) (int, error) {
 
 // lost explains a failure to talk to the init. The socket itself says when the init is gone; whatever else fails is the host's affair, and
 // the init may be waiting still.
-func (p *Process) lost(what string, err error) error {
+func (p *Process) lost(ctx context.Context, what string, err error) error {
 	if errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) {
-		return p.gone()
+		return p.gone(ctx)
 	}
 	return fmt.Errorf("%s the container's init: %w", what, err)
 }
 
-// gone explains an init that went away without a report.
-func (p *Process) gone() error {
+// gone explains an init that went away without a report, or was hung up on because ctx has ended.
+func (p *Process) gone(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	op, errno := p.Progress()
 	if errno != 0 {
 		return p.stepError(op, errno)

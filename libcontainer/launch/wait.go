@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deathTimeout is how long a process may take to die of SIGKILL. One in a frozen cgroup v1, or in
-// an uninterruptible wait, dies later or never.
-const deathTimeout = 10 * time.Second
+// deathTimeout is how long a process may take to die of SIGKILL. One in a frozen cgroup v1, as that
+// of an exec in a paused container, or in an uninterruptible wait dies later or never.
+const deathTimeout = 2 * time.Second
 
 // child is a process that we have started. Until it is reaped here, its pid can't be anybody
 // else's.

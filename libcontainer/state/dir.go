@@ -1,9 +1,11 @@
 package state
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -123,22 +125,29 @@ func (d *Dir) Path() string { return d.file("") }
 
 func (d *Dir) file(name string) string { return filepath.Join(d.root, d.id, name) }
 
-// Lock waits until no other command changes the container. A container that was deleted meanwhile
-// gives [ErrNotExist].
-func (d *Dir) Lock(exclusive bool) (unlock func(), err error) {
+// forever is more than any command takes.
+const forever = math.MaxInt64
+
+// Lock waits until no other command changes the container, or ctx ends. A container that was
+// deleted meanwhile gives [ErrNotExist].
+func (d *Dir) Lock(ctx context.Context, exclusive bool) (unlock func(), err error) {
 	how := unix.LOCK_SH
 	if exclusive {
 		how = unix.LOCK_EX
 	}
-	return d.lock(how)
+	return d.lockWithin(ctx, how, forever)
 }
 
 // LockWithin is an exclusive Lock that gives up with [ErrBusy] and the name of the command that
 // holds the container.
-func (d *Dir) LockWithin(limit time.Duration) (unlock func(), err error) {
+func (d *Dir) LockWithin(ctx context.Context, limit time.Duration) (unlock func(), err error) {
+	return d.lockWithin(ctx, unix.LOCK_EX, limit)
+}
+
+func (d *Dir) lockWithin(ctx context.Context, how int, limit time.Duration) (unlock func(), err error) {
 	deadline := time.Now().Add(limit)
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		unlock, err := d.lock(unix.LOCK_EX | unix.LOCK_NB)
+		unlock, err := d.lock(how | unix.LOCK_NB)
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return unlock, err
 		}
@@ -146,9 +155,13 @@ func (d *Dir) LockWithin(limit time.Duration) (unlock func(), err error) {
 		if left <= 0 {
 			return nil, d.busy()
 		}
-		// flock has no time-out, and a signal to end it would have to hit this very thread. The
-		// wait is rare and short.
-		time.Sleep(min(pause, left))
+		// flock has no time-out, and a signal to end it would have to hit this very thread. The wait
+		// is rare and short.
+		select {
+		case <-time.After(min(pause, left)):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
 }
 

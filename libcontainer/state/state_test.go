@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 
 var children = map[string]func(*Dir){
 	"hold": func(d *Dir) {
-		if _, err := d.Lock(true); err != nil {
+		if _, err := d.Lock(context.Background(), true); err != nil {
 			panic(err)
 		}
 		fmt.Println("locked")
@@ -39,7 +40,7 @@ var children = map[string]func(*Dir){
 	},
 	"count": func(d *Dir) {
 		for range 50 {
-			unlock, err := d.Lock(true)
+			unlock, err := d.Lock(context.Background(), true)
 			if err != nil {
 				panic(err)
 			}
@@ -336,12 +337,12 @@ func TestLockOfAnotherCommand(t *testing.T) {
 	if !d.Held() {
 		t.Error("not held")
 	}
-	_, err := d.LockWithin(20 * time.Millisecond)
+	_, err := d.LockWithin(t.Context(), 20*time.Millisecond)
 	if !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), fmt.Sprintf("process %d (/proc/self/exe hold ", cmd.Process.Pid)) {
 		t.Errorf("error: %v", err)
 	}
 	time.AfterFunc(50*time.Millisecond, func() { stdin.Close() })
-	unlock, err := d.LockWithin(5 * time.Second)
+	unlock, err := d.LockWithin(t.Context(), 5*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -362,7 +363,7 @@ func TestLockDiesWithItsHolder(t *testing.T) {
 	cmd, _ := child(t, "hold", d)
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	unlock, err := d.LockWithin(time.Second)
+	unlock, err := d.LockWithin(t.Context(), time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -372,13 +373,13 @@ func TestLockDiesWithItsHolder(t *testing.T) {
 func TestReadersShare(t *testing.T) {
 	d := create(t)
 	for range 2 {
-		unlock, err := d.Lock(false)
+		unlock, err := d.Lock(t.Context(), false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer unlock()
 	}
-	if _, err := d.LockWithin(0); !errors.Is(err, ErrBusy) {
+	if _, err := d.LockWithin(t.Context(), 0); !errors.Is(err, ErrBusy) {
 		t.Errorf("a writer among readers: %v", err)
 	}
 }
@@ -386,13 +387,13 @@ func TestReadersShare(t *testing.T) {
 func TestLockWaitsForADeletion(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		d := create(t)
-		unlock, err := d.Lock(true)
+		unlock, err := d.Lock(t.Context(), true)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := make(chan error)
 		go func() {
-			unlock, err := d.Lock(true)
+			unlock, err := d.Lock(t.Context(), true)
 			if err == nil {
 				// The lock must be on the new directory, not on the one that has lost its name.
 				if !d.Held() {

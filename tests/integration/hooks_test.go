@@ -263,6 +263,45 @@ func TestHookArgs(t *testing.T) {
 	wantLines(t, readFile(t, dir+"/out"), "0 "+script)
 }
 
+// args[0] of a hook is its argv[0], which a program with many names looks at.
+func TestHookArgv0(t *testing.T) {
+	t.Parallel()
+	b := sleeper(t)
+	outside, inside := hookLog(t, b)
+	for _, kind := range hookKinds {
+		addHook(b.Spec, kind, specs.Hook{Path: "/bin/busybox", Args: []string{"sh", "-c", "echo " + kind + " $0 $1 >>" + logOf(kind, outside, inside), "zero", "one"}})
+	}
+	b.Start()
+	b.Kill()
+	b.Delete()
+	for _, kind := range hookKinds {
+		contains(t, readFile(t, outside), kind+" zero one\n")
+	}
+}
+
+// The runtime's own hooks run in the bundle, whatever directory the command was called in.
+func TestHookDirectory(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "1.1 runs the poststop hooks of delete where it is called")
+	b := sleeper(t)
+	log := harness.TempDir(t) + "/log"
+	kinds := []string{"prestart", "createRuntime", "poststart", "poststop"}
+	var want []string
+	for _, kind := range kinds {
+		addHook(b.Spec, kind, hook("echo "+kind+" $PWD >>"+log))
+		want = append(want, kind+" "+b.Dir)
+	}
+	b.Start()
+	b.Kill()
+	b.Delete()
+	wantLines(t, readFile(t, log), want...)
+	_ = os.Remove(log)
+	b.MustRun("--detach")
+	b.Kill()
+	b.Delete()
+	wantLines(t, readFile(t, log), want...)
+}
+
 // A failing hook ends the container: nothing is left, and the poststop hooks ran.
 func TestFailingHooks(t *testing.T) {
 	t.Parallel()
@@ -333,6 +372,18 @@ func TestHookTimeout(t *testing.T) {
 		t.Errorf("a timeout of one second took %v", passed)
 	}
 	contains(t, message, "time")
+}
+
+// A time-out may be as long as a number of config.json can say.
+func TestHookLongTimeout(t *testing.T) {
+	t.Parallel()
+	for _, seconds := range []int{9223372036, 9223372037, 1<<63 - 1} {
+		b := harness.NewBundle(t).Args("echo", "runs")
+		h := hook("sleep 0.1")
+		h.Timeout = ptr(seconds)
+		addHook(b.Spec, "createRuntime", h)
+		wantLines(t, b.MustRun(), "runs")
+	}
 }
 
 func TestHookThatDoesNotRead(t *testing.T) {

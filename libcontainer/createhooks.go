@@ -1,0 +1,60 @@
+package libcontainer
+
+import (
+	"context"
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer/hooks"
+	"github.com/ociruntime/ociruntime/specconv"
+)
+
+// runHooks runs the hooks of one kind while the init waits.
+func (c *creation) runHooks(ctx context.Context, do string, files []*os.File) error {
+	h, st := c.o.Spec.Hooks, c.hookState()
+	inBundle := hooks.Options{Dir: c.o.Bundle}
+	switch do {
+	case specconv.DoPrestart:
+		// Step 3 of the life cycle: "created" is what comes after step 2, and the validation suite
+		// asks for it here.
+		st.Status = specs.StateCreated
+		return hooks.Run(ctx, hooks.Prestart, h.Prestart, st, inBundle) //nolint:staticcheck // dockerd 20.10 uses it
+	case specconv.DoCreateRuntime:
+		return hooks.Run(ctx, hooks.CreateRuntime, h.CreateRuntime, st, inBundle)
+	}
+	st.Pid = c.containerPid()
+	start := inNamespaces(ctx, c.proc.Pid(), files[0])
+	return hooks.Run(ctx, hooks.CreateContainer, h.CreateContainer, st, hooks.Options{Start: start})
+}
+
+// poststop runs the hooks that follow a creation which has failed.
+func (c *creation) poststop() {
+	h := c.o.Spec.Hooks
+	if h == nil || len(h.Poststop) == 0 || c.rec == nil {
+		return
+	}
+	st := c.stateOf(specs.StateStopped, 0) // there may never have been an init
+	hooks.RunAll(context.Background(), hooks.Poststop, h.Poststop, st, hooks.Options{Dir: c.o.Bundle},
+		func(err error) { c.rt.warn(err.Error()) })
+}
+
+// containerPid is the init's pid as its own pid namespace counts.
+func (c *creation) containerPid() int {
+	if c.rec.PrivatePid() {
+		return 1
+	}
+	return c.proc.Pid()
+}
+
+// hookState is the state that hooks get on stdin while the container is being created.
+func (c *creation) hookState() *specs.State {
+	return c.stateOf(specs.StateCreating, c.proc.Pid())
+}
+
+func (c *creation) stateOf(status specs.ContainerState, pid int) *specs.State {
+	return &specs.State{
+		Version: specs.Version, ID: c.id, Status: status, Pid: pid,
+		Bundle: c.o.Bundle, Annotations: c.o.Spec.Annotations,
+	}
+}
