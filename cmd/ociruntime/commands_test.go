@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ func TestParseSignal(t *testing.T) {
 			t.Errorf("%s: %d, %v, want %d", word, got, err, want)
 		}
 	}
-	for _, word := range []string{"", "FOO", "SIG", "-1", "SIGSIGKILL", "RTMIN-1", "RTMIN+31", "RTMAX+1", "RTMIN+", "RTMINX", "9x", "KILL "} {
+	for _, word := range []string{"", "FOO", "SIG", "-1", "SIGSIGKILL", "RTMIN-1", "RTMIN+31", "RTMAX+1", "RTMIN+", "RTMINX", "9x", "KILL ", "4294967305", "9223372036854775807"} {
 		if got, err := parseSignal(word); errorText(err) != `unknown signal "`+word+`"` {
 			t.Errorf("%q: %d, %v", word, got, err)
 		}
@@ -98,6 +99,24 @@ func TestListenFDs(t *testing.T) {
 		env := map[string]string{"LISTEN_FDS": c.fds, "LISTEN_PID": c.pid}
 		if got := listenFDs(func(k string) string { return env[k] }, 77); got != c.want {
 			t.Errorf("LISTEN_FDS=%s LISTEN_PID=%s: %d, want %d", c.fds, c.pid, got, c.want)
+		}
+	}
+}
+
+// No number of descriptors is too great to be refused.
+func TestPreservedNumbers(t *testing.T) {
+	for _, c := range []struct {
+		listen, more, inherited int
+		err                     string
+	}{
+		{1, math.MaxInt, 1, "--preserve-fds: descriptor 4: bad file descriptor"},
+		{1, math.MaxInt, 0, "$LISTEN_FDS: descriptor 3: bad file descriptor"},
+		{0, math.MaxInt, 2, "--preserve-fds: descriptor 5: bad file descriptor"},
+		{2, 1, 2, "--preserve-fds: descriptor 5: bad file descriptor"},
+	} {
+		files, err := preserved(c.listen, c.more, c.inherited)
+		if errorText(err) != c.err || files != nil {
+			t.Errorf("%+v: %v, %v", c, files, err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -51,7 +52,7 @@ const (
 func parseSignal(word string) (unix.Signal, error) {
 	unknown := fmt.Errorf("unknown signal %q", word)
 	if n, err := strconv.Atoi(word); err == nil {
-		if n < 0 {
+		if n < 0 || n > math.MaxInt32 { // of a greater one the kernel would see the lower half
 			return 0, unknown
 		}
 		return unix.Signal(n), nil

@@ -139,16 +139,15 @@ func listenFDs(getenv func(string) string, pid int) int {
 
 // preserved are the descriptors that the new process gets besides the standard streams.
 func preserved(listen, more, inherited int) ([]*os.File, error) {
+	// Compared without a sum, which may be greater than an int.
+	if missing := firstFD + inherited; listen > inherited {
+		return nil, fmt.Errorf("$LISTEN_FDS: descriptor %d: %w", missing, unix.EBADF)
+	} else if more > inherited-listen {
+		return nil, fmt.Errorf("--preserve-fds: descriptor %d: %w", missing, unix.EBADF)
+	}
 	var files []*os.File
 	for i := range listen + more {
 		fd := firstFD + i
-		if i >= inherited {
-			source := "--preserve-fds"
-			if i < listen {
-				source = "$LISTEN_FDS"
-			}
-			return nil, fmt.Errorf("%s: descriptor %d: %w", source, fd, unix.EBADF)
-		}
 		files = append(files, os.NewFile(uintptr(fd), "preserved "+strconv.Itoa(fd)))
 	}
 	return files, nil
