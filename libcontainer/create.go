@@ -31,6 +31,7 @@ type creation struct {
 	set    *cgroups.Settings
 	scope  *scope // nil without systemd
 	path   string // linux.cgroupsPath, made absolute by systemd
+	asRoot bool   // compile what root would get, whoever asks
 	places []cgroups.Place
 	plan   *plan.Plan
 	trace  *trace.Recorder
@@ -154,6 +155,9 @@ func (c *creation) compile() error {
 	}
 	if c.facts, err = gatherFacts(c.o.Spec, c.o.Bundle, c.host, c.places, c.o.Stdio); err != nil {
 		return err
+	}
+	if c.asRoot {
+		becomeRoot(c.facts)
 	}
 	if err := c.openNamespaces(); err != nil {
 		return err

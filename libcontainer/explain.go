@@ -6,6 +6,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
@@ -13,6 +14,25 @@ import (
 // exists, in front. The plan is for reading only.
 func (r *Runtime) Explain(id, bundle string, spec *specs.Spec) (*plan.Plan, error) {
 	c := &creation{rt: r, id: id, o: &CreateOptions{Bundle: bundle, Spec: spec}}
+	return c.explained()
+}
+
+// ExplainAsRoot is Explain as root would have it in the first user namespace, for a configuration
+// that the caller may look at and not run.
+func (r *Runtime) ExplainAsRoot(id, bundle string, spec *specs.Spec) (*plan.Plan, error) {
+	c := &creation{rt: r, id: id, o: &CreateOptions{Bundle: bundle, Spec: spec}, asRoot: true}
+	return c.explained()
+}
+
+// becomeRoot changes what a user has found out to what root would find.
+func becomeRoot(f *facts.Facts) {
+	all := uint64(1)<<(f.LastCap+1) - 1
+	f.EUID, f.EGID, f.InUserNS = 0, 0, false
+	f.Bounding, f.Permitted = all, all
+	f.Privileged, f.OwnsMounts, f.MakesDevices = true, true, true
+}
+
+func (c *creation) explained() (*plan.Plan, error) {
 	err := c.compile()
 	defer c.scope.close()
 	defer c.files.close()
@@ -24,7 +44,7 @@ func (r *Runtime) Explain(id, bundle string, spec *specs.Spec) (*plan.Plan, erro
 		before = append(before, plan.Step{What: what, From: from, Group: plan.Cgroup, Site: plan.Host})
 	}
 	from := "linux.cgroupsPath"
-	if cgroupsPath(spec) == "" {
+	if cgroupsPath(c.o.Spec) == "" {
 		from = "default"
 	}
 	c.scope.explain(from, add)

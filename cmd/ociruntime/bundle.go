@@ -41,7 +41,7 @@ func (b *bundleFlags) options(a *app, foreground bool) (*libcontainer.CreateOpti
 	if err != nil {
 		return nil, fmt.Errorf("--bundle: %w", err)
 	}
-	spec, config, err := a.loadBundle(bundle, b.noPivot)
+	spec, config, err := a.loadBundle(bundle, func(_ *specs.Spec, opts *specconv.CheckOptions) { opts.NoPivot = b.noPivot })
 	if err != nil {
 		return nil, err
 	}
@@ -66,8 +66,8 @@ func (b *bundleFlags) options(a *app, foreground bool) (*libcontainer.CreateOpti
 	}, nil
 }
 
-// loadBundle reads, decodes and checks config.json.
-func (a *app) loadBundle(bundle string, noPivot bool) (*specs.Spec, []byte, error) {
+// loadBundle reads, decodes and checks config.json, as adjust would have it.
+func (a *app) loadBundle(bundle string, adjust func(*specs.Spec, *specconv.CheckOptions)) (*specs.Spec, []byte, error) {
 	config, err := rawfile.Read(filepath.Join(bundle, specconv.ConfigName))
 	if errors.Is(err, fs.ErrNotExist) {
 		// Not with the kernel's words: engines take these for a missing command.
@@ -82,7 +82,7 @@ func (a *app) loadBundle(bundle string, noPivot bool) (*specs.Spec, []byte, erro
 		return nil, nil, err
 	}
 	opts := a.checkOptions()
-	opts.NoPivot = noPivot
+	adjust(spec, &opts)
 	warnings, err = specconv.Check(spec, opts)
 	a.warn(warnings)
 	return spec, config, err

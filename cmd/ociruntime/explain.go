@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
@@ -20,7 +21,7 @@ import (
 type explainFlags struct {
 	bundle, trace string
 	asJSON, brief bool
-	seccomp       bool
+	seccomp, asMe bool
 }
 
 // explainCommand prints the plan of a bundle or of a container.
@@ -32,13 +33,15 @@ func explainCommand(a *app) *cli.Command {
 		Description: `Prints the plan for a bundle, or the one that a container was made with: each step
 in the order in which it is carried out, with the place in config.json that asked
 for it and its system calls, and then what the seccomp filter does with each of the
-program's own. Nothing is done, and no privileges are needed.`,
+program's own. Nothing is done, and no privileges are needed: a user sees
+what root would get of a configuration for root.`,
 		Flags: []cli.Flag{
 			text(&x.bundle, "bundle,b", "the bundle in `DIR` (default: the current directory)"),
 			text(&x.trace, "trace", "print `FILE` that --trace of another command wrote, the dearest step first"),
 			boolean(&x.asJSON, "json", "as JSON, for programs"),
 			boolean(&x.brief, "brief", "without the system calls"),
 			boolean(&x.seccomp, "seccomp", "only the seccomp filter, as the BPF that the kernel runs"),
+			boolean(&x.asMe, "as-me", "what you would get of a configuration for root"),
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Hidden: true}, // as it is without
 		},
 		Action: a.action(0, 1, func(c *cli.Context) error {
@@ -75,12 +78,26 @@ func (x *explainFlags) plan(a *app, args []string) (*plan.Plan, *specs.Spec, err
 	if err != nil {
 		return nil, nil, fmt.Errorf("--bundle: %w", err)
 	}
-	spec, _, err := a.loadBundle(bundle, false)
+	explain := a.runtime().Explain
+	spec, _, err := a.loadBundle(bundle, func(spec *specs.Spec, opts *specconv.CheckOptions) {
+		if opts.Rootless && !x.asMe && isRoots(spec) {
+			opts.Rootless, explain = false, a.runtime().ExplainAsRoot
+			a.log.people = true
+			a.log.warn("config.json is for root, having no user namespace: this is the plan as root would run it (--as-me: as you would)")
+		}
+	})
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := a.runtime().Explain("ID", bundle, spec)
+	p, err := explain("ID", bundle, spec)
 	return p, spec, err
+}
+
+// isRoots reports whether a configuration is for root alone: it has no user namespace.
+func isRoots(spec *specs.Spec) bool {
+	return spec.Linux == nil || !slices.ContainsFunc(spec.Linux.Namespaces, func(n specs.LinuxNamespace) bool {
+		return n.Type == specs.UserNamespace
+	})
 }
 
 func (x *explainFlags) print(a *app, p *plan.Plan, spec *specs.Spec) error {

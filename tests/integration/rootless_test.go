@@ -179,6 +179,27 @@ func TestExplainAsAUser(t *testing.T) {
 	}
 }
 
+// A configuration for root shows root's plan to anybody: what one gets oneself is nothing.
+func TestExplainOfRootsConfigAsAUser(t *testing.T) {
+	t.Parallel()
+	ours(t, "has no explain")
+	u := harness.NewUser(t)
+	b := u.Rootless(t, false)
+	b.Spec.Linux.Namespaces = []specs.LinuxNamespace{{Type: specs.MountNamespace}, {Type: specs.PIDNamespace}}
+	b.Spec.Hostname, b.Spec.Linux.UIDMappings, b.Spec.Linux.GIDMappings = "", nil, nil
+	b.Spec.Process.User.AdditionalGids = []uint32{5}
+	b.Save()
+	out := b.Must("explain", "--bundle", b.Dir)
+	contains(t, out, "execve")
+	contains(t, out, "setgroups")
+	if r := b.Runtime.Run("explain", "--bundle", b.Dir); strings.Count(r.Stderr, "as root would run it") != 1 || strings.Count(r.Stderr, "\n") != 1 {
+		t.Errorf("not said in a line: %q", r.Stderr)
+	}
+	if r := b.Runtime.Run("explain", "--as-me", "--bundle", b.Dir); r.Code != 1 || !strings.Contains(r.Stderr, "must have a user namespace") {
+		t.Errorf("--as-me: %+v", r)
+	}
+}
+
 func TestFeaturesAsAUser(t *testing.T) {
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "1.1 says less")
