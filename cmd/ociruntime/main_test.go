@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -180,10 +181,19 @@ func TestLogIsMadeFirst(t *testing.T) {
 func TestVersionText(t *testing.T) {
 	got := program(t, nil, "--version")
 	lines := strings.Split(got.stdout, "\n")
-	for i, prefix := range []string{"ociruntime version ", "commit: ", "spec: " + specs.Version, "go: go1.", ""} {
+	for i, prefix := range []string{"ociruntime version " + release, "commit: ", "spec: " + specs.Version, "go: go1.", ""} {
 		if i >= len(lines) || !strings.HasPrefix(lines[i], prefix) {
 			t.Fatalf("version: %q", got.stdout)
 		}
+	}
+}
+
+// Engines take the version apart (semver.org).
+func TestVersionIsAVersion(t *testing.T) {
+	version := regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
+	fields := strings.Fields(program(t, nil, "--version").stdout)
+	if !version.MatchString(fields[2]) {
+		t.Errorf("version %q", fields[2])
 	}
 }
 
