@@ -3,12 +3,14 @@ package specconv
 import (
 	"strings"
 	"testing"
+
+	"github.com/ociruntime/ociruntime/specconv/internal/configs"
 )
 
 // FuzzCheck: whatever Parse accepts, Check bears, and says in lines that an
 // engine can read.
 func FuzzCheck(f *testing.F) {
-	for _, data := range validConfigs(f) {
+	for _, data := range configs.Valid() {
 		f.Add(data, true)
 	}
 	f.Add([]byte(`{"ociVersion": "1.0.0", "linux": {"devices": [{}], "netDevices": {"": {}}, "sysctl": {"": ""}, "seccomp": {"syscalls": [{}]}}}`), false)

@@ -108,10 +108,6 @@ func (c *checker) hookList(list string, hooks []specs.Hook) {
 	}
 }
 
-// systemdProperty begins the annotations that become properties of the
-// container's systemd unit.
-const systemdProperty = "org.systemd.property."
-
 func (c *checker) annotations(annotations map[string]string) {
 	for _, key := range orderedKeys(annotations) {
 		if key == "" {

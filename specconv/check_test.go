@@ -6,11 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ociruntime/ociruntime/specconv/internal/configs"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 func TestCheckAcceptsWhatEnginesSend(t *testing.T) {
-	for name, data := range validConfigs(t) {
+	for name, data := range configs.Valid() {
 		spec, _, err := Parse(data)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -211,7 +212,7 @@ func TestCheckOtherSections(t *testing.T) {
 func TestCheckSaysItInOneLine(t *testing.T) {
 	for _, text := range []string{"a\nb", "/a\nb", "/proc/a\nb", "\x00\n", "", "=\n", "c", "idmap=\n", "uid=5\n", "kernel.\n"} {
 		spec := &specs.Spec{}
-		fill(reflect.ValueOf(spec).Elem(), text, func(string) {})
+		configs.Fill(reflect.ValueOf(spec).Elem(), text, func(string) {})
 		warnings, err := Check(spec, CheckOptions{Rootless: true, SystemdCgroup: true})
 		if err == nil {
 			t.Errorf("%q: accepted", text)

@@ -14,6 +14,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/initimage"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/specconv/internal/configs"
 )
 
 // fuzzInput makes an input of 16 bits: kinds of hosts and of commands.
@@ -50,7 +51,7 @@ func fuzzInput(bits uint16, mounts int) *input {
 // accepts, that links, and that an init can run, whatever the host is like. Or
 // there is an error in one line, which names no mistake of ours.
 func FuzzCompile(f *testing.F) {
-	for _, data := range validConfigs(f) {
+	for _, data := range configs.Valid() {
 		for _, bits := range []uint16{0x8081, 0x0400, 0x4029} {
 			f.Add(data, bits)
 		}
@@ -111,9 +112,9 @@ func sectionPools(f *testing.F) []pool {
 		delete(doc, "linux")
 		docs, linuxes = append(docs, doc), append(linuxes, linux)
 	}
-	configs := validConfigs(f)
-	for _, name := range slices.Sorted(maps.Keys(configs)) {
-		add(configs[name])
+	valid := configs.Valid()
+	for _, name := range slices.Sorted(maps.Keys(valid)) {
+		add(valid[name])
 	}
 	for _, file := range goldenFiles(f) {
 		add([]byte(readArchive(f, file).section["config.json"]))

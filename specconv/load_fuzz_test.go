@@ -7,13 +7,14 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/ociruntime/ociruntime/specconv/internal/configs"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // FuzzParse holds Parse against encoding/json: whatever Parse accepts without
 // a warning, encoding/json reads the same way, and the other way round.
 func FuzzParse(f *testing.F) {
-	for _, data := range validConfigs(f) {
+	for _, data := range configs.Valid() {
 		f.Add(data)
 	}
 	for _, doc := range []string{

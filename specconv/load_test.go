@@ -11,26 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ociruntime/ociruntime/specconv/internal/configs"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
-
-// validConfigs gives the configurations in testdata/valid by file name.
-func validConfigs(t testing.TB) map[string][]byte {
-	t.Helper()
-	files, err := filepath.Glob("testdata/valid/*.json")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("testdata/valid: %d files, %v", len(files), err)
-	}
-	configs := map[string][]byte{}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		configs[filepath.Base(file)] = data
-	}
-	return configs
-}
 
 // dropOtherPlatforms drops what Parse does not read.
 func dropOtherPlatforms(s *specs.Spec) {
@@ -41,7 +24,7 @@ func dropOtherPlatforms(s *specs.Spec) {
 }
 
 func TestParseAgreesWithEncodingJSON(t *testing.T) {
-	for name, data := range validConfigs(t) {
+	for name, data := range configs.Valid() {
 		want := &specs.Spec{}
 		if err := json.Unmarshal(data, want); err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -58,49 +41,9 @@ func TestParseAgreesWithEncodingJSON(t *testing.T) {
 	}
 }
 
-// fill sets every field of a value to something that is not its zero value,
-// strings to the text.
-func fill(v reflect.Value, text string, visit func(tag string)) {
-	switch v.Kind() {
-	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
-		fill(v.Elem(), text, visit)
-	case reflect.Struct:
-		for i := range v.NumField() {
-			field := v.Type().Field(i)
-			if platforms, ok := field.Tag.Lookup("platform"); ok && !strings.Contains(platforms, "linux") {
-				continue
-			}
-			if tag, _, _ := strings.Cut(field.Tag.Get("json"), ","); tag != "" {
-				visit(tag)
-			}
-			fill(v.Field(i), text, visit)
-		}
-	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
-		fill(v.Index(0), text, visit)
-		fill(v.Index(1), text, visit)
-	case reflect.Map:
-		v.Set(reflect.MakeMap(v.Type()))
-		item := reflect.New(v.Type().Elem()).Elem()
-		fill(item, text, visit)
-		v.SetMapIndex(reflect.ValueOf(text), item)
-	case reflect.String:
-		v.SetString(text)
-	case reflect.Bool:
-		v.SetBool(true)
-	case reflect.Int, reflect.Int32, reflect.Int64:
-		v.SetInt(-7)
-	case reflect.Uint, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		v.SetUint(60007)
-	default:
-		panic(v.Kind().String())
-	}
-}
-
 func TestParseReadsEveryProperty(t *testing.T) {
 	want := &specs.Spec{}
-	fill(reflect.ValueOf(want).Elem(), "text é \"quoted\"\n<>", func(tag string) {
+	configs.Fill(reflect.ValueOf(want).Elem(), "text é \"quoted\"\n<>", func(tag string) {
 		// A name that knownName can't repair would be dropped in silence.
 		if got := knownName(strings.ToUpper(tag)); got != tag {
 			t.Errorf("knownName(%q) is %q, want %q", strings.ToUpper(tag), got, tag)
@@ -122,7 +65,7 @@ func TestParseReadsEveryProperty(t *testing.T) {
 func TestParseIgnoresUnknownPropertiesEverywhere(t *testing.T) {
 	const key = "a key"
 	want := &specs.Spec{}
-	fill(reflect.ValueOf(want).Elem(), key, func(string) {})
+	configs.Fill(reflect.ValueOf(want).Elem(), key, func(string) {})
 	data, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)

@@ -232,3 +232,7 @@ func listNumber(s string) (n int, ok bool) {
 
 // maxListNumber is far above the CPUs and memory nodes that a kernel can have.
 const maxListNumber = 1<<16 - 1
+
+// systemdProperty begins the annotations that become properties of the
+// container's systemd unit.
+const systemdProperty = "org.systemd.property."
