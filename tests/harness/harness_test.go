@@ -37,7 +37,7 @@ func TestLeaksAreFound(t *testing.T) {
 			if (err == nil) != (kind == "nothing") || !strings.Contains(string(out), want) {
 				t.Errorf("%v: %s", err, out)
 			}
-			left, _ := filepath.Glob(filepath.Join(os.TempDir(), "ocitest-*"))
+			left, _ := filepath.Glob(filepath.Join(commonTempDir(), "ocitest-*"))
 			if left != nil {
 				t.Errorf("left %v", left)
 			}

@@ -53,7 +53,7 @@ func runtimeFiles() []string {
 	for _, pattern := range []string{
 		"/run/ociruntime/*", "/run/runc/*", "/run/crun/*",
 		"/dev/shm/*ociruntime*", "/dev/mqueue/*",
-		filepath.Join(os.TempDir(), "*ociruntime*"),
+		filepath.Join(commonTempDir(), "*ociruntime*"),
 	} {
 		found, _ := filepath.Glob(pattern)
 		names = append(names, found...)
@@ -109,7 +109,7 @@ func cleanUp(work string, before snapshot) []string {
 func othersScratch(work, line string) bool {
 	target := strings.Fields(line)[2]
 	return !strings.HasPrefix(target, work) &&
-		(strings.HasPrefix(target, os.TempDir()+"/") || strings.HasPrefix(target, "/var/tmp/"))
+		(strings.HasPrefix(target, commonTempDir()+"/") || strings.HasPrefix(target, "/var/tmp/"))
 }
 
 // unmountBelow detaches a leaked mount if it lies in the run's own directory,

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"debug/elf"
 	"errors"
 	"fmt"
 	"os"
@@ -101,7 +102,10 @@ func outer() (int, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return 0, fmt.Errorf("become a subreaper: %w", err)
 	}
-	work := filepath.Join(os.TempDir(), "ocitest-"+strconv.Itoa(os.Getpid()))
+	if err := standsAlone(); err != nil {
+		return 0, err
+	}
+	work := filepath.Join(commonTempDir(), "ocitest-"+strconv.Itoa(os.Getpid()))
 	// Containers with mapped ids walk through it, hence readable by all.
 	for _, dir := range []string{work, work + "/tmp"} {
 		if err := os.Mkdir(dir, 0o755); err != nil {
@@ -134,17 +138,62 @@ func outer() (int, error) {
 	return code, nil
 }
 
-// findRuntime gives the absolute path of the binary under test.
+// findRuntime gives the absolute path of the binary under test: of a copy, if it lies where only root
+// may go, as in a clone below /root.
 func findRuntime(work string) (string, error) {
-	if name := os.Getenv(runtimeEnv); name != "" {
-		full, err := exec.LookPath(name)
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", runtimeEnv, err)
-		}
-		return filepath.Abs(full)
+	name := os.Getenv(runtimeEnv)
+	if name == "" {
+		bin := filepath.Join(work, "ociruntime")
+		return bin, Build(bin)
 	}
-	bin := filepath.Join(work, "ociruntime")
-	return bin, Build(bin)
+	full, err := exec.LookPath(name)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", runtimeEnv, err)
+	}
+	if full, err = filepath.Abs(full); err != nil || openToAll(filepath.Dir(full)) {
+		return full, err
+	}
+	bin := filepath.Join(work, filepath.Base(full))
+	return bin, CopyFile(full, bin, 0o755)
+}
+
+// openToAll reports whether every user may walk into a directory.
+func openToAll(dir string) bool {
+	for ; ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err != nil || info.Mode()&0o001 == 0 {
+			return false
+		}
+		if dir == "/" {
+			return true
+		}
+	}
+}
+
+// commonTempDir is the directory for temporary files, or the system's if only root may go there.
+func commonTempDir() string {
+	for _, dir := range []string{os.TempDir(), "/tmp", "/var/tmp"} {
+		if full, err := filepath.Abs(dir); err == nil && openToAll(full) {
+			return full
+		}
+	}
+	return os.TempDir()
+}
+
+// standsAlone gives an error if this program needs shared libraries: it is the probe inside of
+// containers, which have none. Go makes such a program of package net wherever there is a C compiler.
+func standsAlone() error {
+	self, err := elf.Open("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	defer self.Close()
+	for _, p := range self.Progs {
+		if p.Type == elf.PT_INTERP {
+			return errors.New("these tests run inside of containers, too: build them with CGO_ENABLED=0, as make integration does")
+		}
+	}
+	return nil
 }
 
 // Build makes the runtime as `make build` does, but for its version.
