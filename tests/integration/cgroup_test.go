@@ -361,6 +361,8 @@ func TestUnified(t *testing.T) {
 // Which devices a process may use is decided by the rules, the last match wins,
 // and the default devices stay.
 func TestDeviceRules(t *testing.T) {
+	harness.NeedsCap(t, "CAP_SYS_RAWIO", unix.CAP_SYS_RAWIO) // to open /dev/mem
+	harness.NeedsCap(t, "CAP_SYSLOG", unix.CAP_SYSLOG)       // to open /dev/kmsg
 	t.Parallel()
 	script := `
 		for d in null zero full random urandom tty; do

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/tests/harness"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // Places where runc 1.5.1 departs from the runtime-spec, and what this runtime
@@ -108,6 +109,7 @@ func TestFailingPoststopHook(t *testing.T) {
 
 // D15: a device rule without access means all of it.
 func TestDeviceRuleWithoutAccess(t *testing.T) {
+	harness.NeedsCap(t, "CAP_SYSLOG", unix.CAP_SYSLOG) // to open /dev/kmsg
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "refuses it")
 	b := harness.NewBundle(t).Caps("CAP_MKNOD", "CAP_SYSLOG").Mount("tmpfs", "/tmp", "tmpfs", "dev").

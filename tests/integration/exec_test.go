@@ -200,6 +200,7 @@ func TestExecInUserNamespace(t *testing.T) {
 }
 
 func TestExecInTimeNamespace(t *testing.T) {
+	harness.NeedsCap(t, "CAP_SYS_TIME", unix.CAP_SYS_TIME)
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "1.1 has no time namespaces")
 	b := sleeper(t).Namespace(specs.TimeNamespace, "")

@@ -207,6 +207,7 @@ func TestUserNamespaceWithTheHostsNetwork(t *testing.T) {
 }
 
 func TestTimeNamespacePath(t *testing.T) {
+	harness.NeedsCap(t, "CAP_SYS_TIME", unix.CAP_SYS_TIME)
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "1.1 has no time namespaces")
 	offsets := map[string]specs.LinuxTimeOffset{"boottime": {Secs: 1000000}}
@@ -226,6 +227,7 @@ func TestTimeNamespacePath(t *testing.T) {
 }
 
 func TestTimeOffsets(t *testing.T) {
+	harness.NeedsCap(t, "CAP_SYS_TIME", unix.CAP_SYS_TIME)
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "1.1 has no time namespaces")
 	for _, pidNamespace := range []bool{true, false} {

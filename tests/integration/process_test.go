@@ -355,6 +355,7 @@ func TestOOMScoreAdj(t *testing.T) {
 }
 
 func TestScheduler(t *testing.T) {
+	harness.NeedsCap(t, "CAP_SYS_NICE", unix.CAP_SYS_NICE)
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "1.1 has no scheduler section")
 	// SCHED_IDLE leaves the nice value as it is; the call gives 20 less it.
