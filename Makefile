@@ -29,7 +29,7 @@ export CGO_ENABLED = 0
 # cli v2 would bring a Markdown converter and a spelling guesser along.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false -tags=urfave_cli_no_docs,urfave_cli_no_suggest
 
-.PHONY: build install demo test deps unit integration counts conformance engines bench vm vm-test vm-brief vm-share hostsd-test lint cross clean
+.PHONY: build install demo test deps unit integration faults counts conformance engines bench vm vm-test vm-brief vm-share hostsd-test lint cross clean
 
 build:
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ociruntime ./cmd/ociruntime
@@ -53,12 +53,16 @@ deps:
 
 # Everything that needs no privileges.
 unit:
-	$(GOTEST) $$($(GO) list ./... | grep -v -e /tests/integration -e /tests/engines -e /tests/bench)
+	$(GOTEST) $$($(GO) list ./... | grep -v -e /tests/integration -e /tests/engines -e /tests/bench -e /tests/faults)
 
 integration: build
 	@$(AS_ROOT) \
 	RUNTIME=$(CURDIR)/bin/ociruntime $(GOTEST) -count=1 -parallel 6 -timeout 20m ./tests/integration; code=$$?; \
-	RUNTIME=$(CURDIR)/bin/ociruntime $(GOTEST) -count=1 ./tests/engines && exit $$code
+	RUNTIME=$(CURDIR)/bin/ociruntime $(GOTEST) -count=1 ./tests/engines ./tests/faults && exit $$code
+
+# Every system call of every command fails, or the runtime is killed at it, one at a time. A sample is part of `integration`.
+faults: build
+	@$(AS_ROOT) RUNTIME=$(CURDIR)/bin/ociruntime $(GOTEST) -count=1 -timeout 60m ./tests/faults -full
 
 # How many system calls each command makes: to be read, not judged.
 counts: build

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 )
 
 // Bundle is a bundle directory, its configuration and the id under which it
@@ -395,11 +394,8 @@ func (b *Bundle) cleanUp() {
 	}
 	for _, dir := range b.CgroupDirs() {
 		b.t.Errorf("left cgroup %s with processes %v", dir, CgroupPids(dir))
-		for _, pid := range CgroupPids(dir) {
-			_ = unix.Kill(pid, unix.SIGKILL)
-		}
-		if err := removeCgroup(dir); err != nil {
-			b.t.Error(err)
-		}
+	}
+	if err := b.RemoveCgroups(); err != nil {
+		b.t.Error(err)
 	}
 }

@@ -109,6 +109,15 @@ func (b *Bundle) CgroupDirs() []string {
 	return dirs
 }
 
+// RemoveCgroups ends what is in the container's cgroups, and removes them.
+func (b *Bundle) RemoveCgroups() error {
+	var failed []error
+	for _, dir := range b.CgroupDirs() {
+		failed = append(failed, removeCgroup(dir))
+	}
+	return errors.Join(failed...)
+}
+
 // cgroupsNamed finds the cgroups whose path has a component that contains
 // part, the deepest first.
 func cgroupsNamed(part string) []string {

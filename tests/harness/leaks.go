@@ -127,7 +127,7 @@ func killDescendants() []string {
 	deadline := time.Now().Add(Patience(2 * time.Second))
 	for time.Now().Before(deadline) {
 		reap()
-		if len(children(os.Getpid())) == 0 {
+		if len(Children(os.Getpid())) == 0 {
 			return nil
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -135,7 +135,7 @@ func killDescendants() []string {
 	var described []string
 	for range 200 {
 		reap()
-		pids := children(os.Getpid())
+		pids := Children(os.Getpid())
 		if len(pids) == 0 {
 			break
 		}
@@ -159,8 +159,8 @@ func reap() {
 	}
 }
 
-// children are the direct children of a process.
-func children(parent int) []int {
+// Children are the direct children of a process.
+func Children(parent int) []int {
 	var pids []int
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", parent))
 	for _, name := range tasks {

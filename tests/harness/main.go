@@ -59,6 +59,9 @@ func Main(m *testing.M, probes map[string]func(args []string) error) {
 	os.Exit(code)
 }
 
+// ProbeEnv is the variable that makes this test program run a probe.
+func ProbeEnv(name string) string { return probeEnv + "=" + name }
+
 func runProbe(probe func(args []string) error) int {
 	if probe == nil {
 		fmt.Fprintln(os.Stderr, "no such probe")
