@@ -7,6 +7,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/resources"
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 )
 
@@ -51,7 +52,7 @@ func Check(spec *specs.Spec, opts CheckOptions) (Warnings, error) {
 	c.netDevices()
 	c.cgroupsPath()
 	if c.linux.Resources != nil {
-		c.resources("linux.resources", c.linux.Resources)
+		resources.Check("linux.resources", c.linux.Resources, c.bad)
 	}
 	c.intelRdt()
 	c.memoryPolicy()
@@ -76,9 +77,9 @@ func CheckProcess(process *specs.Process, container *specs.Spec, opts CheckOptio
 
 // CheckResources is Check for resources alone, as the update command gets
 // them. Places begin with "resources".
-func CheckResources(resources *specs.LinuxResources) (Warnings, error) {
+func CheckResources(res *specs.LinuxResources) (Warnings, error) {
 	c := &checker{linux: &specs.Linux{}}
-	c.resources("resources", resources)
+	resources.Check("resources", res, c.bad)
 	return c.warnings, c.problems.orNil()
 }
 

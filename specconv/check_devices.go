@@ -1,15 +1,9 @@
 package specconv
 
 import (
-	"strings"
-
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-)
 
-// The biggest device numbers that fit the dev_t of mknod(2).
-const (
-	maxMajor = 1<<12 - 1
-	maxMinor = 1<<20 - 1
+	rules "github.com/ociruntime/ociruntime/libcontainer/cgroups/devices"
 )
 
 // deviceNode is what makes two device entries one device.
@@ -64,40 +58,11 @@ func (c *checker) device(i int, d *specs.LinuxDevice) bool {
 		c.bad(at(place, i)+".type", "must be c, b, u or p, not %q", d.Type)
 		return false
 	}
-	if d.Major < 0 || d.Major > maxMajor {
-		c.bad(at(place, i)+".major", "must be between 0 and %d, not %d", maxMajor, d.Major)
+	if d.Major < 0 || d.Major > rules.MaxMajor {
+		c.bad(at(place, i)+".major", "must be between 0 and %d, not %d", rules.MaxMajor, d.Major)
 	}
-	if d.Minor < 0 || d.Minor > maxMinor {
-		c.bad(at(place, i)+".minor", "must be between 0 and %d, not %d", maxMinor, d.Minor)
+	if d.Minor < 0 || d.Minor > rules.MaxMinor {
+		c.bad(at(place, i)+".minor", "must be between 0 and %d, not %d", rules.MaxMinor, d.Minor)
 	}
 	return true
 }
-
-// deviceRules checks which devices may be used. An absent number, or -1, is
-// any number; an absent type is any type, and an absent access is all of it.
-func (c *checker) deviceRules(place string, rules []specs.LinuxDeviceCgroup) {
-	for i := range rules {
-		rule := &rules[i]
-		switch rule.Type {
-		case "c", "b":
-		case "", "a":
-			// The kernel's v1 controller takes such a rule for all devices.
-			if rule.Allow && (isNumber(rule.Major) || isNumber(rule.Minor)) {
-				c.bad(at(place, i)+".type", "must be c or b for a rule with a device number: without it every device would be allowed")
-			}
-		default:
-			c.bad(at(place, i)+".type", "must be a, c or b, not %q", rule.Type)
-		}
-		if rule.Major != nil && (*rule.Major < -1 || *rule.Major > 1<<32-1) {
-			c.bad(at(place, i)+".major", "not the number of a device: %d", *rule.Major)
-		}
-		if rule.Minor != nil && (*rule.Minor < -1 || *rule.Minor > 1<<32-1) {
-			c.bad(at(place, i)+".minor", "not the number of a device: %d", *rule.Minor)
-		}
-		if strings.Trim(rule.Access, "rwm") != "" {
-			c.bad(at(place, i)+".access", "must be of the letters r, w and m, not %q", rule.Access)
-		}
-	}
-}
-
-func isNumber(n *int64) bool { return n != nil && *n != -1 }

@@ -114,7 +114,7 @@ func TestCheckOtherResources(t *testing.T) {
 		{"interface", func(s *specs.Spec) {
 			s.Linux.Resources.Network = &specs.LinuxNetwork{Priorities: []specs.LinuxInterfacePriority{{Name: "eth0 5"}}}
 		}, `linux.resources.network.priorities[0].name: not the name of a network device: "eth0 5"`},
-		{"rdma", rdma("mlx", specs.LinuxRdma{}), "linux.resources.rdma.mlx: must have hcaHandles or hcaObjects"},
+		{"rdma", rdma("mlx", specs.LinuxRdma{}), `linux.resources.rdma["mlx"]: must have hcaHandles or hcaObjects`},
 		{"rdma device", rdma("a b", specs.LinuxRdma{HcaObjects: new(uint32(0))}), `linux.resources.rdma["a b"]: not the name of an RDMA device: "a b"`},
 		{"unified", unified("memory.max"), ""},
 		{"unified core limits", func(s *specs.Spec) {

@@ -214,7 +214,7 @@ func (c *Cgroup) filterDevices(rules []devices.Rule, fresh bool) error {
 	if n == nil {
 		return nil
 	}
-	const place = resources + ".devices"
+	const place = linuxResources + ".devices"
 	dir, err := n.open()
 	if err != nil {
 		return err

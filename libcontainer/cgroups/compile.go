@@ -8,12 +8,14 @@ import (
 	"strings"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/devices"
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/resources"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-const resources = "linux.resources"
+// linuxResources is the place of what is compiled in config.json.
+const linuxResources = "linux.resources"
 
-// Compile checks linux.resources and turns it into writes for the given host, including the device rules (the container's
+// Compile checks linux.resources (see package resources) and turns it into writes for the given host, including the device rules (the container's
 // own and the default ones), which apply even when res is nil. Errors begin with the place in config.json.
 //
 // A zero limit means "not set" where the kernel has no use for zero, since engines send zeroes for what their user left out;
@@ -58,9 +60,24 @@ func newCompiler(host *Layout) *compiler {
 	return c
 }
 
+// check gives all problems in one line.
+func check(res *specs.LinuxResources) error {
+	var problems []string
+	resources.Check(linuxResources, res, func(place, format string, args ...any) {
+		problems = append(problems, place+": "+fmt.Sprintf(format, args...))
+	})
+	if len(problems) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(problems, "; "))
+}
+
 func (c *compiler) limits(res *specs.LinuxResources) error {
 	if res == nil {
 		return nil
+	}
+	if err := check(res); err != nil {
+		return err
 	}
 	for _, section := range []func(*specs.LinuxResources) error{
 		c.pids, c.memory, c.blockIO, c.cpu, c.cpuset, c.hugetlb, c.rdma, c.network,
@@ -108,7 +125,7 @@ func (c *compiler) pids(res *specs.LinuxResources) error {
 	if res.Pids == nil || res.Pids.Limit == nil {
 		return nil
 	}
-	const place = resources + ".pids.limit"
+	const place = linuxResources + ".pids.limit"
 	v2, err := c.tree("pids", place)
 	if err != nil {
 		return err
@@ -120,13 +137,10 @@ func (c *compiler) pids(res *specs.LinuxResources) error {
 }
 
 func (c *compiler) deviceRules(res *specs.LinuxResources) error {
-	const place = resources + ".devices"
+	const place = linuxResources + ".devices"
 	var user []devices.Rule
 	if res != nil {
-		var err error
-		if user, err = devices.FromSpec(res.Devices, place); err != nil {
-			return err
-		}
+		user = devices.FromSpec(res.Devices, place)
 	}
 	rules := devices.WithDefaults(user)
 	if c.host.version("devices") != 1 {
@@ -149,7 +163,7 @@ func (c *compiler) unified(res *specs.LinuxResources) error {
 	if res == nil || len(res.Unified) == 0 {
 		return nil
 	}
-	const place = resources + ".unified"
+	const place = linuxResources + ".unified"
 	if c.host.V2 == nil {
 		return fmt.Errorf("%s: cannot use unified on cgroup v1", place)
 	}
@@ -160,9 +174,6 @@ func (c *compiler) unified(res *specs.LinuxResources) error {
 	slices.Sort(keys)
 	for _, key := range keys {
 		from := place + "[" + strconv.Quote(key) + "]"
-		if err := CheckUnified(key); err != nil {
-			return fmt.Errorf("%s: %w", from, err)
-		}
 		controller, _, _ := strings.Cut(key, ".")
 		switch {
 		case controller == "cgroup":
@@ -179,21 +190,6 @@ func (c *compiler) unified(res *specs.LinuxResources) error {
 			}
 			c.put(w)
 		}
-	}
-	return nil
-}
-
-// CheckUnified says what is wrong with a name in linux.resources.unified: it must name a file of a
-// controller. Of the core files cgroup.* only limits are allowed: cgroup.procs would move a process
-// of the host into the container's cgroup, where delete kills it, and the others change what the
-// runtime itself relies on (cgroup.freeze, cgroup.kill, cgroup.type, cgroup.subtree_control).
-func CheckUnified(file string) error {
-	switch {
-	case file == "" || file == "." || file == ".." || strings.ContainsAny(file, "/\n\x00"):
-		return errors.New("must be the name of a file in the cgroup's directory")
-	case file == "cgroup.max.depth" || file == "cgroup.max.descendants" || file == "cgroup.pressure":
-	case file == "cgroup" || strings.HasPrefix(file, "cgroup."):
-		return errors.New("is not a limit: of cgroup.* only max.depth, max.descendants and pressure can be set")
 	}
 	return nil
 }

@@ -12,16 +12,10 @@ func (c *compiler) cpu(res *specs.LinuxResources) error {
 	if r == nil {
 		return nil
 	}
-	const place = resources + ".cpu"
+	const place = linuxResources + ".cpu"
 	if !given(r.Shares) && !given(r.Quota) && !given(r.Period) && r.Burst == nil && r.Idle == nil &&
 		!given(r.RealtimeRuntime) && !given(r.RealtimePeriod) {
 		return nil
-	}
-	if r.Idle != nil && *r.Idle != 0 && *r.Idle != 1 {
-		return fmt.Errorf("%s.idle: %d is neither 0 nor 1", place, *r.Idle)
-	}
-	if r.Burst != nil && r.Quota != nil && *r.Quota > 0 && *r.Burst > uint64(*r.Quota) {
-		return fmt.Errorf("%s.burst: %d is more than the quota of %d", place, *r.Burst, *r.Quota)
 	}
 	v2, err := c.tree("cpu", place)
 	if err != nil {
@@ -135,7 +129,7 @@ func (c *compiler) cpuset(res *specs.LinuxResources) error {
 		if f.value == "" {
 			continue
 		}
-		place := resources + ".cpu." + f.name
+		place := linuxResources + ".cpu." + f.name
 		v2, err := c.tree("cpuset", place)
 		if err != nil {
 			return err

@@ -7,7 +7,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-const blkio = resources + ".blockIO"
+const blkio = linuxResources + ".blockIO"
 
 func (c *compiler) blockIO(res *specs.LinuxResources) error {
 	b := res.BlockIO
@@ -28,16 +28,15 @@ func (c *compiler) blockIO(res *specs.LinuxResources) error {
 		return err
 	}
 	io := ioCompiler{c, v2}
-	if err := io.weight(b.Weight, "", "", blkio+".weight"); err != nil {
-		return err
-	}
+	io.weight(b.Weight, "", "", blkio+".weight")
 	if err := io.leafWeight(b.LeafWeight, "", "", blkio+".leafWeight"); err != nil {
 		return err
 	}
 	if err := io.deviceWeights(b.WeightDevice); err != nil {
 		return err
 	}
-	return io.throttles(b)
+	io.throttles(b)
+	return nil
 }
 
 // ioCompiler writes for v1's blkio or v2's io controller.
@@ -53,24 +52,14 @@ func (c ioCompiler) file(name, value, from string) Write {
 	return Write{Controller: "blkio", File: name, Value: value, From: from}
 }
 
-func checkWeight(w uint16, from string) error {
-	if w < 10 || w > 1000 {
-		return fmt.Errorf("%s: %d is outside of 10 to 1000", from, w)
-	}
-	return nil
-}
-
 // weight writes the weight of the cgroup or, with a device "8:0", of the cgroup at that device. The BFQ scheduler has its own
 // file, the cost model of cgroup v2 another one; a kernel has either, both or none.
-func (c ioCompiler) weight(weight *uint16, device, suffix, from string) error {
+func (c ioCompiler) weight(weight *uint16, device, suffix, from string) {
 	if weight == nil || *weight == 0 && device == "" {
-		return nil
+		return
 	}
 	value, cost := strconv.Itoa(int(*weight)), "default"
 	if *weight != 0 {
-		if err := checkWeight(*weight, from); err != nil {
-			return err
-		}
 		cost = strconv.Itoa(1 + (int(*weight)-10)*9999/990)
 	}
 	const hint = "this kernel has no scheduler or cost model that weighs block I/O"
@@ -87,7 +76,6 @@ func (c ioCompiler) weight(weight *uint16, device, suffix, from string) error {
 	}
 	other.Hint, w.Else = hint, &other
 	c.put(w)
-	return nil
 }
 
 func (c ioCompiler) leafWeight(weight *uint16, device, suffix, from string) error {
@@ -96,9 +84,6 @@ func (c ioCompiler) leafWeight(weight *uint16, device, suffix, from string) erro
 	}
 	if c.v2 {
 		return fmt.Errorf("%s: cgroup v2 has no leaf weight", from)
-	}
-	if err := checkWeight(*weight, from); err != nil {
-		return err
 	}
 	w := c.file("blkio.leaf_weight"+suffix, strconv.Itoa(int(*weight)), from)
 	w.Hint = "leaf weights went away with the CFQ scheduler in Linux 5.0"
@@ -112,16 +97,8 @@ func (c ioCompiler) leafWeight(weight *uint16, device, suffix, from string) erro
 func (c ioCompiler) deviceWeights(list []specs.LinuxWeightDevice) error {
 	for i, d := range list {
 		from := blkio + ".weightDevice[" + strconv.Itoa(i) + "]"
-		if d.Weight == nil && d.LeafWeight == nil {
-			return fmt.Errorf("%s: needs a weight or a leafWeight", from)
-		}
-		dev, err := deviceNumbers(d.LinuxBlockIODevice, from)
-		if err != nil {
-			return err
-		}
-		if err := c.weight(d.Weight, dev, "_device", from+".weight"); err != nil {
-			return err
-		}
+		dev := deviceNumbers(d.LinuxBlockIODevice)
+		c.weight(d.Weight, dev, "_device", from+".weight")
 		if err := c.leafWeight(d.LeafWeight, dev, "_device", from+".leafWeight"); err != nil {
 			return err
 		}
@@ -129,14 +106,9 @@ func (c ioCompiler) deviceWeights(list []specs.LinuxWeightDevice) error {
 	return nil
 }
 
-func deviceNumbers(d specs.LinuxBlockIODevice, from string) (string, error) {
-	if d.Major < 0 || d.Minor < 0 {
-		return "", fmt.Errorf("%s: %d:%d is not a device number", from, d.Major, d.Minor)
-	}
-	return itoa(d.Major) + ":" + itoa(d.Minor), nil
-}
+func deviceNumbers(d specs.LinuxBlockIODevice) string { return itoa(d.Major) + ":" + itoa(d.Minor) }
 
-func (c ioCompiler) throttles(b *specs.LinuxBlockIO) error {
+func (c ioCompiler) throttles(b *specs.LinuxBlockIO) {
 	for _, t := range []struct {
 		list         []specs.LinuxThrottleDevice
 		name, v1, v2 string
@@ -148,10 +120,7 @@ func (c ioCompiler) throttles(b *specs.LinuxBlockIO) error {
 	} {
 		for i, d := range t.list {
 			from := blkio + "." + t.name + "[" + strconv.Itoa(i) + "]"
-			dev, err := deviceNumbers(d.LinuxBlockIODevice, from)
-			if err != nil {
-				return err
-			}
+			dev := deviceNumbers(d.LinuxBlockIODevice)
 			w := c.file("blkio.throttle."+t.v1+"_device", dev+" "+utoa(d.Rate), from)
 			w.Unset = dev + " 0"
 			if c.v2 {
@@ -167,5 +136,4 @@ func (c ioCompiler) throttles(b *specs.LinuxBlockIO) error {
 			c.put(w)
 		}
 	}
-	return nil
 }

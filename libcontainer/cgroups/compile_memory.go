@@ -11,7 +11,7 @@ func (c *compiler) memory(res *specs.LinuxResources) error {
 	if m == nil {
 		return nil
 	}
-	const place = resources + ".memory"
+	const place = linuxResources + ".memory"
 	if given(m.Kernel) {
 		c.warn("%s.kernel: ignored, Linux has no such limit any more", place)
 	}
@@ -22,9 +22,6 @@ func (c *compiler) memory(res *specs.LinuxResources) error {
 	oom := m.DisableOOMKiller != nil && *m.DisableOOMKiller
 	if !given(m.Limit) && !given(m.Reservation) && !given(m.Swap) && m.Swappiness == nil && !oom {
 		return nil
-	}
-	if err := checkMemory(m, place); err != nil {
-		return err
 	}
 	v2, err := c.tree("memory", place)
 	if err != nil {
@@ -41,39 +38,6 @@ func (c *compiler) memory(res *specs.LinuxResources) error {
 		return fmt.Errorf("%s.disableOOMKiller: cgroup v2 cannot disable the OOM killer", place)
 	}
 	c.memoryV2(m, place)
-	return nil
-}
-
-func checkMemory(m *specs.LinuxMemory, place string) error {
-	size := func(p *int64, name string) error {
-		if p != nil && *p < -1 {
-			return fmt.Errorf("%s.%s: invalid size %d (-1 means unlimited)", place, name, *p)
-		}
-		return nil
-	}
-	if err := size(m.Limit, "limit"); err != nil {
-		return err
-	}
-	if err := size(m.Reservation, "reservation"); err != nil {
-		return err
-	}
-	if err := size(m.Swap, "swap"); err != nil {
-		return err
-	}
-	if m.Swappiness != nil && *m.Swappiness > 100 {
-		return fmt.Errorf("%s.swappiness: invalid memory swappiness value: %d (valid range is 0-100)", place, *m.Swappiness)
-	}
-	if m.Swap == nil || *m.Swap <= 0 {
-		return nil
-	}
-	switch {
-	case !given(m.Limit):
-		return fmt.Errorf("%s.swap: unable to set swap limit without memory limit", place)
-	case *m.Limit == -1:
-		return fmt.Errorf("%s.swap: unable to limit memory and swap together to %d while memory is unlimited", place, *m.Swap)
-	case *m.Swap < *m.Limit:
-		return fmt.Errorf("%s.swap: memory and swap together (%d) cannot be less than memory (%d)", place, *m.Swap, *m.Limit)
-	}
 	return nil
 }
 

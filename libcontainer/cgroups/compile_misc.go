@@ -1,21 +1,18 @@
 package cgroups
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/resources"
 )
 
 func (c *compiler) hugetlb(res *specs.LinuxResources) error {
 	for i, h := range res.HugepageLimits {
-		from := resources + ".hugepageLimits[" + strconv.Itoa(i) + "]"
-		size, err := pageSize(h.Pagesize)
-		if err != nil {
-			return fmt.Errorf("%s.pageSize: %w", from, err)
-		}
+		from := linuxResources + ".hugepageLimits[" + strconv.Itoa(i) + "]"
+		size, _ := resources.PageSize(h.Pagesize)
 		v2, err := c.tree("hugetlb", from)
 		if err != nil {
 			return err
@@ -36,23 +33,6 @@ func (c *compiler) hugetlb(res *specs.LinuxResources) error {
 	return nil
 }
 
-// pageSize turns "2MB" into the spelling of the kernel's file names, which use the largest unit: 1024MB is 1GB.
-func pageSize(s string) (string, error) {
-	const units = "KMG"
-	number, unit := "", -1
-	if n := len(s); n > 2 && s[n-1] == 'B' {
-		number, unit = s[:n-2], strings.IndexByte(units, s[n-2])
-	}
-	n, err := strconv.ParseUint(number, 10, 32)
-	if err != nil || unit < 0 || number[0] < '1' || number[0] > '9' {
-		return "", fmt.Errorf("%q is not a size such as 64KB, 2MB or 1GB", s)
-	}
-	for n%1024 == 0 && unit < len(units)-1 {
-		n, unit = n/1024, unit+1
-	}
-	return utoa(n) + units[unit:unit+1] + "B", nil
-}
-
 func (c *compiler) rdma(res *specs.LinuxResources) error {
 	names := make([]string, 0, len(res.Rdma))
 	for name := range res.Rdma {
@@ -60,14 +40,8 @@ func (c *compiler) rdma(res *specs.LinuxResources) error {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		from := resources + ".rdma[" + strconv.Quote(name) + "]"
-		if name == "" || strings.ContainsAny(name, " \t\n\x00") {
-			return fmt.Errorf("%s: not the name of an RDMA device", from)
-		}
+		from := linuxResources + ".rdma[" + strconv.Quote(name) + "]"
 		value, limits := name, res.Rdma[name]
-		if limits.HcaHandles == nil && limits.HcaObjects == nil {
-			return fmt.Errorf("%s: needs hcaHandles or hcaObjects", from)
-		}
 		if limits.HcaHandles != nil {
 			value += " hca_handle=" + utoa(uint64(*limits.HcaHandles))
 		}
@@ -91,7 +65,7 @@ func (c *compiler) network(res *specs.LinuxResources) error {
 	if n == nil || !given(n.ClassID) && len(n.Priorities) == 0 {
 		return nil
 	}
-	const place = resources + ".network"
+	const place = linuxResources + ".network"
 	if c.host.Unified() {
 		c.warn("%s: ignored, cgroup v2 has no network controllers", place)
 		return nil
@@ -106,9 +80,6 @@ func (c *compiler) network(res *specs.LinuxResources) error {
 	}
 	for i, p := range n.Priorities {
 		from := place + ".priorities[" + strconv.Itoa(i) + "]"
-		if p.Name == "" || strings.ContainsAny(p.Name, " \t\n\x00/") {
-			return fmt.Errorf("%s.name: %q is not the name of a network interface", from, p.Name)
-		}
 		if _, err := c.tree("net_prio", from); err != nil {
 			return err
 		}

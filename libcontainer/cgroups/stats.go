@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/resources"
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/stats"
 )
 
@@ -37,7 +38,7 @@ func pageSizes() []string {
 		if _, err := strconv.Atoi(kb); !ok || err != nil {
 			continue
 		}
-		if size, err := pageSize(kb + "KB"); err == nil {
+		if size, ok := resources.PageSize(kb + "KB"); ok {
 			sizes = append(sizes, size)
 		}
 	}

@@ -30,7 +30,7 @@ var rooms = []room{
 	{"cmd/...", []string{"specconv/...", "libcontainer/..."}},
 	{"specconv/...", []string{
 		"specconv/...", "libcontainer/plan", "libcontainer/facts", "libcontainer/seccomp/...",
-		"libcontainer/cgroups", "libcontainer/kernel",
+		"libcontainer/cgroups/resources", "libcontainer/cgroups/devices", "libcontainer/kernel",
 	}},
 	{"libcontainer/plan", nil},
 	{"libcontainer/kernel/...", nil},

@@ -1,7 +1,6 @@
 package devices
 
 import (
-	"fmt"
 	"strconv"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -91,15 +90,18 @@ func (r Rule) sameDevice(s Rule) bool {
 	return r.Type == s.Type && r.Major == s.Major && r.Minor == s.Minor
 }
 
-// FromSpec checks the rules of linux.resources.devices, which stand at place in config.json. An absent type, number or access
-// means all of them. A rule for both types with a number becomes two, since the kernel's "a" ignores numbers.
-func FromSpec(list []specs.LinuxDeviceCgroup, place string) ([]Rule, error) {
+// FromSpec takes over rules of linux.resources.devices that Check has accepted; they stand at place in config.json. An absent
+// type, number or access means all of them. A rule for both types with a number becomes two, since the kernel's "a" ignores
+// numbers.
+func FromSpec(list []specs.LinuxDeviceCgroup, place string) []Rule {
 	rules := make([]Rule, 0, len(list))
 	for i, d := range list {
-		from := place + "[" + strconv.Itoa(i) + "]"
-		r, err := fromSpec(d, from)
-		if err != nil {
-			return nil, err
+		r := Rule{
+			Allow: d.Allow, Type: All, Major: numberOf(d.Major), Minor: numberOf(d.Minor), Access: accessOf(d.Access),
+			From: place + "[" + strconv.Itoa(i) + "]",
+		}
+		if d.Type != "" {
+			r.Type = Type(d.Type[0])
 		}
 		if r.Type == All && (r.Major != Any || r.Minor != Any) {
 			block, char := r, r
@@ -109,49 +111,22 @@ func FromSpec(list []specs.LinuxDeviceCgroup, place string) ([]Rule, error) {
 		}
 		rules = append(rules, r)
 	}
-	return rules, nil
+	return rules
 }
 
-func fromSpec(d specs.LinuxDeviceCgroup, from string) (Rule, error) {
-	r := Rule{Allow: d.Allow, From: from}
-	switch d.Type {
-	case "", "a":
-		r.Type = All
-	case "b":
-		r.Type = Block
-	case "c":
-		r.Type = Char
-	default:
-		return r, fmt.Errorf("%s.type: %q is none of a, b, c", from, d.Type)
+func numberOf(n *int64) int64 {
+	if n == nil {
+		return Any
 	}
-	var err error
-	if r.Major, err = deviceNumber(d.Major, from+".major"); err != nil {
-		return r, err
-	}
-	if r.Minor, err = deviceNumber(d.Minor, from+".minor"); err != nil {
-		return r, err
-	}
-	r.Access, err = access(d.Access, from+".access")
-	return r, err
+	return *n
 }
 
-// deviceNumber takes -1 for "all" too, as engines write it.
-func deviceNumber(n *int64, from string) (int64, error) {
-	if n == nil || *n == Any {
-		return Any, nil
-	}
-	if *n < 0 || *n > 1<<32-1 {
-		return 0, fmt.Errorf("%s: %d is not a device number", from, *n)
-	}
-	return *n, nil
-}
-
-func access(s, from string) (Access, error) {
-	if s == "" {
-		return Full, nil
+func accessOf(letters string) Access {
+	if letters == "" {
+		return Full
 	}
 	var a Access
-	for _, c := range []byte(s) {
+	for _, c := range []byte(letters) {
 		switch c {
 		case 'r':
 			a |= Read
@@ -159,9 +134,7 @@ func access(s, from string) (Access, error) {
 			a |= Write
 		case 'm':
 			a |= Mknod
-		default:
-			return 0, fmt.Errorf("%s: %q has letters other than r, w, m", from, s)
 		}
 	}
-	return a, nil
+	return a
 }

@@ -91,7 +91,7 @@ func TestLimitsUnified(t *testing.T) {
 func TestLimitsV1(t *testing.T) {
 	res := &specs.LinuxResources{
 		Memory:  &specs.LinuxMemory{Limit: ptr(int64(1 << 20)), Swap: ptr(int64(2 << 20))},
-		CPU:     &specs.LinuxCPU{Shares: ptr(uint64(512)), Quota: ptr(int64(1)), Period: ptr(uint64(1000))},
+		CPU:     &specs.LinuxCPU{Shares: ptr(uint64(512)), Quota: ptr(int64(1000)), Period: ptr(uint64(1000000))},
 		Pids:    &specs.LinuxPids{Limit: ptr(int64(20))},
 		Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}, {Allow: true, Type: "b", Major: ptr(int64(8)), Access: "r"}},
 	}
@@ -107,10 +107,10 @@ func TestLimitsV1(t *testing.T) {
 		"DeviceAllow = block-8 r, char-* m, block-* m, /dev/char/1:3 rwm, /dev/char/1:5 rwm, /dev/char/1:7 rwm, /dev/char/1:8 rwm, "+
 			"/dev/char/1:9 rwm, /dev/char/5:0 rwm, /dev/char/5:2 rwm, char-136 rwm, /dev/char/10:200 rwm  (default)",
 		"CPUQuotaPerSecUSec = 10000  (linux.resources.cpu.quota)",
-		"CPUQuotaPeriodUSec = 1000  (linux.resources.cpu.quota)")
+		"CPUQuotaPeriodUSec = 1000000  (linux.resources.cpu.quota)")
 	// A thousandth of a CPU became a hundredth, in the control file too.
 	for _, w := range set.Writes {
-		if w.File == "cpu.cfs_quota_us" && w.Value != "10" {
+		if w.File == "cpu.cfs_quota_us" && w.Value != "10000" {
 			t.Errorf("%s", w)
 		}
 	}
