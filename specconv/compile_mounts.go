@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
@@ -99,13 +100,34 @@ func (e *mountEntry) bind() error {
 		return fmt.Errorf("%s.source: bind %s on %s: %w", e.from, src, e.m.Destination, kind.Err)
 	}
 	tree := e.tmp()
+	if kind.Inside != "" {
+		return e.bindInside(tree, kind)
+	}
 	f := plan.File{Name: fmt.Sprintf(fileMount, e.i), Path: src, From: e.from + ".source", Recursive: e.o.Recursive}
 	if e.o.IDMap != IDMapNone || len(e.m.UIDMappings) > 0 {
 		if err := e.idmap(&f); err != nil {
 			return err
 		}
 	}
-	ops := []plan.Op{e.cloneFromHost(tree, f)}
+	return e.attachBind([]plan.Op{e.cloneFromHost(tree, f)}, src, tree, kind)
+}
+
+// bindInside binds what an earlier mount has brought into the container, resolved there: on the host nothing of it can be seen.
+func (e *mountEntry) bindInside(tree plan.Reg, kind facts.Source) error {
+	if e.o.IDMap != IDMapNone || len(e.m.UIDMappings) > 0 {
+		return fmt.Errorf("%s.source: %s is what an earlier mount brings into the container: to have it idmapped, name its place on the host",
+			e.from, e.m.Source)
+	}
+	src := e.tmp()
+	return e.attachBind([]plan.Op{
+		plan.OpenInRoot(plan.Val(e.root), rel(kind.Inside), 0).Into(src),
+		plan.OpenTreeClone(plan.Val(src), "", e.o.Recursive).Into(tree),
+		plan.Close(plan.Val(src)),
+	}, kind.Inside+" in the container", tree, kind)
+}
+
+// attachBind puts the clone in tree, which ops make, at its destination.
+func (e *mountEntry) attachBind(ops []plan.Op, src string, tree plan.Reg, kind facts.Source) error {
 	target, open := e.target(e.place(), kind.Dir, false)
 	ops = append(ops, open...)
 	forgotten := e.o.ForgottenAttr()

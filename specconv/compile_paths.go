@@ -62,9 +62,23 @@ func (c *compiler) closeGuarded() {
 	}
 }
 
+// distinct are the indexes of paths that do not name again what an earlier one has named. A second mount would protect nothing more.
+func distinct(paths []string) []int {
+	var list []int
+	seen := make(map[string]bool, len(paths))
+	for i, p := range paths {
+		if p = absolute(p); !seen[p] {
+			seen[p] = true
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
 // readonlyPaths puts a read-only copy of each path's mount over it. What does not exist needs no protection (spec, "Readonly Paths").
 func (c *compiler) readonlyPaths() {
-	for i, p := range c.lin.ReadonlyPaths {
+	for _, i := range distinct(c.lin.ReadonlyPaths) {
+		p := c.lin.ReadonlyPaths[i]
 		t, m := c.tmp(), c.tmp()
 		found := t.OK()
 		at, name, ops := c.guard(p)
@@ -86,7 +100,7 @@ func (c *compiler) maskedPaths() {
 	}
 	null := c.nullDevice()
 	empty, spare := c.emptyDirectory()
-	for i := range c.lin.MaskedPaths {
+	for _, i := range distinct(c.lin.MaskedPaths) {
 		c.mask(i, null, empty, spare)
 	}
 	c.Step("linux.maskedPaths", "close what the masks were made from", plan.Close(plan.Val(null)), plan.Close(plan.Val(empty)))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -18,7 +19,34 @@ func Load(bundle string) (*specs.Spec, Warnings, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the bundle's configuration: %w", err)
 	}
-	return Parse(data)
+	spec, warnings, err := Parse(data)
+	if err == nil {
+		err = StripRoot(spec, bundle)
+	}
+	return spec, warnings, err
+}
+
+// StripRoot takes the root file system's own path off destinations of mounts that begin with it: they are meant inside. It comes before
+// [Check], which knows paths of the container alone.
+func StripRoot(spec *specs.Spec, bundle string) error {
+	if spec.Root == nil || spec.Root.Path == "" {
+		return nil
+	}
+	root := spec.Root.Path
+	if !filepath.IsAbs(root) {
+		root = filepath.Join(bundle, root)
+	}
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return fmt.Errorf("root.path: %w", err)
+	}
+	for i := range spec.Mounts {
+		dest := filepath.Clean(spec.Mounts[i].Destination)
+		if inside, ok := strings.CutPrefix(dest, root); ok && root != "/" && (inside == "" || inside[0] == '/') {
+			spec.Mounts[i].Destination = "/" + strings.TrimPrefix(inside, "/")
+		}
+	}
+	return nil
 }
 
 // Parse decodes a config.json.

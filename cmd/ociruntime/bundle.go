@@ -81,6 +81,9 @@ func (a *app) loadBundle(bundle string, adjust func(*specs.Spec, *specconv.Check
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := specconv.StripRoot(spec, bundle); err != nil {
+		return nil, nil, err
+	}
 	opts := a.checkOptions()
 	adjust(spec, &opts)
 	warnings, err = specconv.Check(spec, opts)

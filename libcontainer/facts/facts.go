@@ -88,6 +88,8 @@ type Source struct {
 	// Attr are the MOUNT_ATTR_* bits for ro, nosuid, nodev, noexec and nosymfollow of the mount that the source lies in. They are asked
 	// for where a user namespace is not to lose them.
 	Attr uint64
+	// Inside is the source's path in the container, if an earlier mount brings it there: it is looked up when its turn comes.
+	Inside string
 }
 
 // Namespace is what is known of a namespace that a path leads to.

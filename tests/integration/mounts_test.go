@@ -392,6 +392,51 @@ func TestBindFlagsAreLockedInUserNamespace(t *testing.T) {
 	}
 }
 
+// A source may be what an earlier entry brings into the root file system, named by the host's path of that: it does not
+// exist there before.
+func TestBindSourceOfAnEarlierMount(t *testing.T) {
+	t.Parallel()
+	for _, userns := range []bool{false, true} {
+		source := harness.TempDir(t)
+		if err := os.MkdirAll(source+"/x/y", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(source+"/x/file", []byte("bound\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		b := harness.NewBundle(t).Sh("cat /one/file /two /three/x/file; ls /four; ls -d /dev/five/made; touch /one/new 2>/dev/null || echo refused")
+		b.Mount(source, "/mnt", "bind", "bind", "ro")
+		b.Mount(b.Rootfs+"/mnt/x", "/one", "bind", "bind")
+		b.Mount(b.Rootfs+"/one/file", "/two", "bind", "bind")
+		b.Mount(b.Rootfs+"/mnt", "/three", "bind", "rbind")
+		b.Mount("tmpfs", "/fresh", "tmpfs").Mount(source, "/fresh/made/below", "bind", "bind")
+		b.Mount(b.Rootfs+"/fresh/made", "/four", "bind", "rbind")
+		b.Mount(b.Rootfs+"/fresh", "/dev/five", "bind", "bind")
+		if userns {
+			harness.SkipOnPeer(t, "runc", "1.1 looks for sources before anything is mounted")
+			harness.SkipOnPeer(t, "crun", "looks for sources before anything is mounted")
+			b.MapIDs(100000, 65536)
+		}
+		wantLines(t, b.MustRun(), "bound", "bound", "bound", "below", "/dev/five/made", "refused")
+	}
+}
+
+// A destination that begins with the root file system's own path is meant inside, whatever else it has to obey.
+func TestDestinationBelowTheRootsOwnPath(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "crun", "makes the whole path inside")
+	b := harness.NewBundle(t)
+	b.Mount("tmpfs", b.Rootfs+"/tmp/../inside", "tmpfs")
+	mountAt(t, inside(t, b), "/inside")
+	if _, err := os.Stat(b.Rootfs + b.Rootfs); err == nil {
+		t.Error("the path was made inside")
+	}
+	ours(t, "other texts")
+	b = sleeper(t)
+	b.Mount("tmpfs", b.Rootfs+"/proc/sys", "tmpfs")
+	b.FailRun("mounts[7].destination", "/proc/sys")
+}
+
 // A bind source that the container's root could not reach itself.
 func TestBindSourceInPrivateDirectory(t *testing.T) {
 	t.Parallel()
@@ -639,6 +684,28 @@ func TestMaskedPaths(t *testing.T) {
 		b.Spec.Linux.MaskedPaths = append(b.Spec.Linux.MaskedPaths, "/etc/passwd/below")
 	}
 	wantLines(t, b.MustRun(), "0", "0", "refused", "0", "0")
+}
+
+// Engines append to lists that name a path already. Two mounts over each other would make a container's mountinfo, and the umount of
+// a privileged one, tell something else than what was asked for.
+func TestProtectedPathsNamedTwice(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "1.1 mounts twice")
+	harness.SkipOnPeer(t, "crun", "mounts twice")
+	b := harness.NewBundle(t).File("dir/secret", "", 0o644).File("file", "", 0o644).File("fixed/x", "", 0o644)
+	b.Edit(func(s *specs.Spec) {
+		s.Linux.MaskedPaths = []string{"/dir", "/file", "/dir/", "//file", "/dir"}
+		s.Linux.ReadonlyPaths = []string{"/fixed", "/fixed/.", "/fixed"}
+	})
+	count := map[string]int{}
+	for _, m := range inside(t, b) {
+		count[m.target]++
+	}
+	for _, p := range []string{"/dir", "/file", "/fixed"} {
+		if count[p] != 1 {
+			t.Errorf("%d mounts on %s, want 1", count[p], p)
+		}
+	}
 }
 
 func TestReadonlyPaths(t *testing.T) {

@@ -1,0 +1,64 @@
+package libcontainer
+
+import (
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/specconv"
+)
+
+// mountedInside tells a bind source that an earlier mount brings into the root file system, and gives its path there: nothing
+// is mounted yet, so that on the host there may be something else, or nothing.
+func mountedInside(root, source string, earlier []specs.Mount) (inside string, ok bool) {
+	inside, ok = strings.CutPrefix(filepath.Clean(source), filepath.Clean(root)+"/")
+	if !ok {
+		return "", false
+	}
+	inside = "/" + inside
+	return inside, covering(inside, earlier) >= 0
+}
+
+// covering is the last of the mounts that p lies in, or -1.
+func covering(p string, mounts []specs.Mount) int {
+	for i := len(mounts) - 1; i >= 0; i-- {
+		dest := path.Clean("/" + mounts[i].Destination)
+		if p == dest || strings.HasPrefix(p, strings.TrimSuffix(dest, "/")+"/") {
+			return i
+		}
+	}
+	return -1
+}
+
+// sourceInside guesses whether p will be a directory. What is not there yet will be made as a mountpoint.
+func sourceInside(root, bundle, p string, earlier []specs.Mount) (dir bool) {
+	i := covering(p, earlier)
+	if i < 0 {
+		s := facts.OfSource(filepath.Join(root, p), false)
+		return s.Dir || s.Err != nil
+	}
+	m := &earlier[i]
+	rest := strings.TrimPrefix(p, path.Clean("/"+m.Destination))
+	o := specconv.ParseMountOptions(m.Options)
+	from := ""
+	switch {
+	case o.Remount:
+		return sourceInside(root, bundle, p, earlier[:i])
+	case o.Bind:
+		from = filepath.Join(m.Source, rest)
+	case m.Type == "proc":
+		from = "/proc" + rest
+	case m.Type == "sysfs":
+		from = "/sys" + rest
+	default:
+		return true
+	}
+	if inside, ok := mountedInside(root, from, earlier[:i]); ok {
+		return sourceInside(root, bundle, inside, earlier[:i])
+	}
+	s := facts.OfSource(inBundle(from, bundle), false)
+	return s.Dir || s.Err != nil
+}
