@@ -28,23 +28,47 @@ func recordHostMounts(rec *state.Record, spec *specs.Spec) error {
 	return nil
 }
 
-// removeHostMounts takes the container's mounts away from the host, if they are there.
+// noteHostMount notes which mount on root.path is the container's, once it is there.
+func noteHostMount(rec *state.Record) error {
+	if rec.RootBelow == 0 || rec.RootMount != 0 {
+		return nil
+	}
+	id, err := facts.UniqueMountID(rec.Config.Rootfs)
+	if err != nil {
+		return fmt.Errorf("root.path: %w", err)
+	}
+	rec.RootMount = id
+	return nil
+}
+
+// removeHostMounts takes the container's mount away from the host, if it is there. Anything else
+// that lies on root.path by now belongs to somebody else.
 func removeHostMounts(rec *state.Record) error {
 	if rec == nil || rec.RootBelow == 0 {
 		return nil
 	}
-	// A creation that was killed may have left a mount over its root.
-	for {
-		id, err := facts.MountID(rec.Config.Rootfs)
-		if err != nil || id == rec.RootBelow {
-			return nil // nothing of ours is there any more, or yet
-		}
-		err = unix.Unmount(rec.Config.Rootfs, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
-		if errors.Is(err, unix.EINVAL) {
-			return nil // not even the mount is there any more that root.path was: an engine has taken it away first
-		}
-		if err != nil {
-			return fmt.Errorf("unmount the container's root file system %s: %w", rec.Config.Rootfs, err)
-		}
+	if ours, err := isHostMount(rec); err != nil || !ours {
+		return err
 	}
+	err := unix.Unmount(rec.Config.Rootfs, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+	if err != nil && !errors.Is(err, unix.EINVAL) { // it has just gone
+		return fmt.Errorf("unmount the container's root file system %s: %w", rec.Config.Rootfs, err)
+	}
+	return nil
+}
+
+// isHostMount reports whether what is mounted on root.path is the container's.
+func isHostMount(rec *state.Record) (bool, error) {
+	if rec.RootMount != 0 {
+		id, err := facts.UniqueMountID(rec.Config.Rootfs)
+		return err == nil && id == rec.RootMount, nil // root.path may be gone
+	}
+	// A creation that was killed has noted nothing: what lies right on the mount that root.path was
+	// in is what it has made.
+	id, err := facts.MountID(rec.Config.Rootfs)
+	if err != nil || id == rec.RootBelow {
+		return false, nil
+	}
+	parent, err := facts.ParentMount(id)
+	return parent == rec.RootBelow, err
 }

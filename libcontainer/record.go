@@ -90,5 +90,8 @@ func (c *creation) recordInit() error {
 	if err := c.rec.SetInit(c.proc.Pid()); err != nil {
 		return err
 	}
+	if err := noteHostMount(c.rec); err != nil {
+		return err
+	}
 	return c.dir.Save(c.rec)
 }

@@ -11,8 +11,9 @@ import (
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
-// mountedInside tells a bind source that an earlier mount brings into the root file system, and gives its path there: nothing
-// is mounted yet, so that on the host there may be something else, or nothing.
+// mountedInside tells a bind source that an earlier mount brings into the root file system, and
+// gives its path there: nothing is mounted yet, so that on the host there may be something else, or
+// nothing.
 func mountedInside(root, source string, earlier []specs.Mount) (inside string, ok bool) {
 	inside, ok = strings.CutPrefix(filepath.Clean(source), filepath.Clean(root)+"/")
 	if !ok {
@@ -33,7 +34,8 @@ func covering(p string, mounts []specs.Mount) int {
 	return -1
 }
 
-// sourceInside guesses whether p will be a directory. What is not there yet will be made as a mountpoint.
+// sourceInside guesses whether p will be a directory. What is not there yet will be made as a
+// mountpoint.
 func sourceInside(root, bundle, p string, earlier []specs.Mount) (dir bool) {
 	i := covering(p, earlier)
 	if i < 0 {

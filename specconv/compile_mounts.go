@@ -112,7 +112,8 @@ func (e *mountEntry) bind() error {
 	return e.attachBind([]plan.Op{e.cloneFromHost(tree, f)}, src, tree, kind)
 }
 
-// bindInside binds what an earlier mount has brought into the container, resolved there: on the host nothing of it can be seen.
+// bindInside binds what an earlier mount has brought into the container, resolved there: on the
+// host nothing of it can be seen.
 func (e *mountEntry) bindInside(tree plan.Reg, kind facts.Source) error {
 	if e.o.IDMap != IDMapNone || len(e.m.UIDMappings) > 0 {
 		return fmt.Errorf("%s.source: %s is what an earlier mount brings into the container: to have it idmapped, name its place on the host",

@@ -62,7 +62,8 @@ func (c *compiler) closeGuarded() {
 	}
 }
 
-// distinct are the indexes of paths that do not name again what an earlier one has named. A second mount would protect nothing more.
+// distinct are the indexes of paths that do not name again what an earlier one has named. A second
+// mount would protect nothing more.
 func distinct(paths []string) []int {
 	var list []int
 	seen := make(map[string]bool, len(paths))

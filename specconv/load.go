@@ -26,8 +26,8 @@ func Load(bundle string) (*specs.Spec, Warnings, error) {
 	return spec, warnings, err
 }
 
-// StripRoot takes the root file system's own path off destinations of mounts that begin with it: they are meant inside. It comes before
-// [Check], which knows paths of the container alone.
+// StripRoot takes the root file system's own path off destinations of mounts that begin with it:
+// they are meant inside. It comes before [Check], which knows paths of the container alone.
 func StripRoot(spec *specs.Spec, bundle string) error {
 	if spec.Root == nil || spec.Root.Path == "" {
 		return nil

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/rawfile"
-	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
 // Facts are the answers. They are plain data and can be printed.
@@ -88,7 +87,8 @@ type Source struct {
 	// Attr are the MOUNT_ATTR_* bits for ro, nosuid, nodev, noexec and nosymfollow of the mount that the source lies in. They are asked
 	// for where a user namespace is not to lose them.
 	Attr uint64
-	// Inside is the source's path in the container, if an earlier mount brings it there: it is looked up when its turn comes.
+	// Inside is the source's path in the container, if an earlier mount brings it there: it is
+	// looked up when its turn comes.
 	Inside string
 }
 
@@ -218,15 +218,6 @@ func MountpointOf(path string) (string, error) {
 		path = parent
 	}
 	return path, nil
-}
-
-// MountID is the id of the mount that path lies in (statx(2), Linux 5.8).
-func MountID(path string) (uint64, error) {
-	var st unix.Statx_t
-	if err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_MNT_ID, &st); err != nil {
-		return 0, fmt.Errorf("look at %s: %w", path, refusal.Explain("statx", err))
-	}
-	return st.Mnt_id, nil
 }
 
 // KernelIs reports whether this kernel is Linux major.minor or newer.

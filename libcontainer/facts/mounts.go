@@ -7,6 +7,8 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
 // KernelMounts finds the mountpoints of proc and sysfs that do not lie below root, in the reverse of the order in which they
@@ -27,25 +29,62 @@ func KernelMounts(root string) ([]string, error) {
 	return list, nil
 }
 
-// mountAttr gives the restrictions of the mount that path lies in. statfs(2) would not do: it says "read-only" for a
-// read-only file system, too, whose mount is not.
+// MountID is the id of the mount that path lies in (statx(2), Linux 5.8), as mountinfo has it. Once
+// the mount is gone, another one may get it.
+func MountID(path string) (uint64, error) { return mountID(path, unix.STATX_MNT_ID) }
+
+// UniqueMountID is an id that no other mount has had or will have (Linux 6.8). On an older kernel
+// it is that of [MountID].
+func UniqueMountID(path string) (uint64, error) {
+	return mountID(path, unix.STATX_MNT_ID|unix.STATX_MNT_ID_UNIQUE)
+}
+
+func mountID(path string, mask int) (uint64, error) {
+	var st unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, path, 0, mask, &st); err != nil {
+		return 0, fmt.Errorf("look at %s: %w", path, refusal.Explain("statx", err))
+	}
+	return st.Mnt_id, nil
+}
+
+// ParentMount is the id of the mount that the one with the given id lies on, or 0.
+func ParentMount(id uint64) (uint64, error) {
+	m, err := mountByID(id)
+	if err != nil || m == nil {
+		return 0, err
+	}
+	return uint64(m.Parent), nil
+}
+
+// mountByID finds a mount of ours, or nil.
+func mountByID(id uint64) (*mountinfo.Info, error) {
+	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
+		same := uint64(m.ID) == id
+		return !same, same
+	})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("list the mounts: %w", err)
+	case len(mounts) == 0:
+		return nil, nil
+	}
+	return mounts[0], nil
+}
+
+// mountAttr gives the restrictions of the mount that path lies in. statfs(2) would not do: it says
+// "read-only" for a read-only file system, too, whose mount is not.
 func mountAttr(path string) (uint64, error) {
 	id, err := MountID(path)
 	if err != nil {
 		return 0, err
 	}
-	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
-		same := uint64(m.ID) == id
-		return !same, same
-	})
-	if err != nil {
-		return 0, fmt.Errorf("list the mounts: %w", err)
+	m, err := mountByID(id)
+	if err != nil || m == nil {
+		return 0, err
 	}
 	var attr uint64
-	for _, m := range mounts {
-		for option := range strings.SplitSeq(m.Options, ",") {
-			attr |= attrOf(option)
-		}
+	for option := range strings.SplitSeq(m.Options, ",") {
+		attr |= attrOf(option)
 	}
 	return attr, nil
 }

@@ -54,6 +54,9 @@ type Record struct {
 	// RootBelow is the id of the mount that root.path lay in before the container's mounts were made on it in the host's mount
 	// namespace; 0 for a container with a mount namespace.
 	RootBelow uint64 `json:"root_below,omitempty"`
+	// RootMount is the id, unique where the kernel has such, of the mount that the container's
+	// mounts lie in on the host; 0 until it is there.
+	RootMount uint64 `json:"root_mount,omitempty"`
 
 	NamespacePaths      map[string]string `json:"namespace_paths"`
 	ExternalDescriptors []string          `json:"external_descriptors,omitempty"`

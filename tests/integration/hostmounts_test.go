@@ -56,3 +56,29 @@ func TestDeleteWhenRootIsUnmounted(t *testing.T) {
 	unmount()
 	b.Delete()
 }
+
+// What somebody else has mounted on the root since is not the container's to take away.
+func TestDeleteLeavesWhatOthersHaveMountedOnTheRoot(t *testing.T) {
+	t.Parallel()
+	b := bare(t, "sleep 1000")
+	if err := unix.Mount(b.Rootfs, b.Rootfs, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for unix.Unmount(b.Rootfs, unix.MNT_DETACH) == nil {
+		}
+	})
+	b.Start()
+	b.Kill()
+	if err := unix.Unmount(b.Rootfs, unix.MNT_DETACH); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("others", b.Rootfs, "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	b.Delete()
+	m := mountAt(t, mountsOf(t, readFile(t, "/proc/self/mountinfo")), b.Rootfs)
+	if m.source != "others" {
+		t.Errorf("another mount than the container's has gone with it: %+v", m)
+	}
+}

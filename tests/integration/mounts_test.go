@@ -392,8 +392,8 @@ func TestBindFlagsAreLockedInUserNamespace(t *testing.T) {
 	}
 }
 
-// A source may be what an earlier entry brings into the root file system, named by the host's path of that: it does not
-// exist there before.
+// A source may be what an earlier entry brings into the root file system, named by the host's path
+// of that: it does not exist there before.
 func TestBindSourceOfAnEarlierMount(t *testing.T) {
 	t.Parallel()
 	for _, userns := range []bool{false, true} {
@@ -421,7 +421,8 @@ func TestBindSourceOfAnEarlierMount(t *testing.T) {
 	}
 }
 
-// A destination that begins with the root file system's own path is meant inside, whatever else it has to obey.
+// A destination that begins with the root file system's own path is meant inside, whatever else it
+// has to obey.
 func TestDestinationBelowTheRootsOwnPath(t *testing.T) {
 	t.Parallel()
 	harness.SkipOnPeer(t, "crun", "makes the whole path inside")
@@ -686,8 +687,9 @@ func TestMaskedPaths(t *testing.T) {
 	wantLines(t, b.MustRun(), "0", "0", "refused", "0", "0")
 }
 
-// Engines append to lists that name a path already. Two mounts over each other would make a container's mountinfo, and the umount of
-// a privileged one, tell something else than what was asked for.
+// Engines append to lists that name a path already. Two mounts over each other would make a
+// container's mountinfo, and the umount of a privileged one, tell something else than what was
+// asked for.
 func TestProtectedPathsNamedTwice(t *testing.T) {
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "1.1 mounts twice")
