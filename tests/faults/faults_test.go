@@ -75,6 +75,9 @@ func TestFaults(t *testing.T) {
 	if !traceable {
 		t.Skip("faults are injected on amd64 only")
 	}
+	if testing.Short() {
+		t.Skip("faults take their time")
+	}
 	// What a dead runtime leaves becomes a child of this process.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -119,12 +120,14 @@ func (b *Bundle) RemoveCgroups() error {
 }
 
 // cgroupsNamed finds the cgroups whose path has a component that contains
-// part, the deepest first.
+// part, the deepest first. Part ends in a number, and no digit may follow: "ocitest-1" is another
+// run than "ocitest-12".
 func cgroupsNamed(part string) []string {
+	named := regexp.MustCompile(regexp.QuoteMeta(part) + `([^0-9]|$)`)
 	var dirs []string
 	for _, h := range Hierarchies() {
 		_ = filepath.WalkDir(h.Dir, func(name string, d fs.DirEntry, err error) error {
-			if err == nil && d.IsDir() && strings.Contains(strings.TrimPrefix(name, h.Dir), part) {
+			if err == nil && d.IsDir() && named.MatchString(strings.TrimPrefix(name, h.Dir)) {
 				dirs = append(dirs, name)
 			}
 			return nil

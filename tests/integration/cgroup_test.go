@@ -361,6 +361,7 @@ func TestUnified(t *testing.T) {
 // Which devices a process may use is decided by the rules, the last match wins,
 // and the default devices stay.
 func TestDeviceRules(t *testing.T) {
+	harness.NeedController(t, "devices")
 	harness.NeedsCap(t, "CAP_SYS_RAWIO", unix.CAP_SYS_RAWIO) // to open /dev/mem
 	harness.NeedsCap(t, "CAP_SYSLOG", unix.CAP_SYSLOG)       // to open /dev/kmsg
 	t.Parallel()
@@ -411,8 +412,8 @@ func TestCgroupsPath(t *testing.T) {
 			t.Errorf("the process is not in %s", dir)
 		}
 	}
-	for line := range strings.Lines(readFile(t, fmt.Sprintf("/proc/%d/cgroup", pid))) {
-		name, path := strings.Split(strings.TrimSpace(line), ":")[1], strings.SplitN(strings.TrimSpace(line), ":", 3)[2]
+	for _, line := range mountedCgroups(readFile(t, fmt.Sprintf("/proc/%d/cgroup", pid))) {
+		name, path, _ := strings.Cut(line, ":")
 		if path != b.Spec.Linux.CgroupsPath {
 			t.Errorf("%q: in %s, want %s", name, path, b.Spec.Linux.CgroupsPath)
 		}
@@ -437,9 +438,9 @@ func TestCgroupsPathUnset(t *testing.T) {
 	b := sleeper(t)
 	b.Spec.Linux.CgroupsPath = ""
 	b.Start()
-	for line := range strings.Lines(readFile(t, fmt.Sprintf("/proc/%d/cgroup", b.Pid()))) {
-		if path := strings.SplitN(strings.TrimSpace(line), ":", 3)[2]; !strings.Contains(path, b.ID) {
-			t.Errorf("%s has no name of the container in it", strings.TrimSpace(line))
+	for _, line := range mountedCgroups(readFile(t, fmt.Sprintf("/proc/%d/cgroup", b.Pid()))) {
+		if !strings.Contains(line, b.ID) {
+			t.Errorf("%s has no name of the container in it", line)
 		}
 	}
 	b.Must("delete", "--force", b.ID)

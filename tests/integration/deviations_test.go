@@ -305,6 +305,7 @@ func TestStrangeAnnotations(t *testing.T) {
 // it is one of the defaults; a general denial leaves the defaults alone.
 func TestDenialOfADefaultDevice(t *testing.T) {
 	t.Parallel()
+	harness.NeedController(t, "devices")
 	harness.SkipOnPeer(t, "runc", "allows it again")
 	b := harness.NewBundle(t).Sh("head -c1 /dev/zero 2>/dev/null | wc -c; head -c1 /dev/urandom | wc -c")
 	b.Spec.Linux.Resources.Devices = append(b.Spec.Linux.Resources.Devices,

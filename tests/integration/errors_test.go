@@ -468,6 +468,7 @@ func TestGlobalFlagsAreAccepted(t *testing.T) {
 // state doesn't depend on it.
 func TestEmptyEnvironment(t *testing.T) {
 	t.Parallel()
+	harness.NeedController(t, "freezer")
 	b := sleeper(t)
 	b.Env = []string{"XDG_RUNTIME_DIR="}
 	b.Start()

@@ -99,3 +99,19 @@ func contains(t *testing.T, text string, words ...string) {
 		}
 	}
 }
+
+// mountedCgroups keeps the lines of a /proc/PID/cgroup whose hierarchy is mounted here, as "controllers:path". A
+// machine may have more of them than it shows, as in a container.
+func mountedCgroups(text string) []string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		_, line, _ = strings.Cut(strings.TrimSpace(line), ":")
+		names, _, _ := strings.Cut(line, ":")
+		if slices.ContainsFunc(harness.Hierarchies(), func(h harness.Hierarchy) bool {
+			return h.Unified && names == "" || !h.Unified && slices.Contains(h.Controllers, strings.Split(names, ",")[0])
+		}) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}

@@ -741,6 +741,7 @@ func TestRuntimeKilledDuringRun(t *testing.T) {
 
 func TestQuietOnSuccess(t *testing.T) {
 	t.Parallel()
+	harness.NeedController(t, "freezer")
 	b := sleeper(t)
 	for _, res := range []harness.Result{
 		b.TryCreate(), b.Do("start"), b.Runtime.Run("exec", "--detach", b.ID, "sleep", "100"),

@@ -149,7 +149,9 @@ func TestCVE2023_25809(t *testing.T) {
 		mounts := inside(t, b)
 		targets := []string{"/sys/fs/cgroup"}
 		if !harness.Unified() {
-			targets = append(targets, "/sys/fs/cgroup/pids", "/sys/fs/cgroup/memory")
+			for _, h := range harness.Hierarchies() {
+				targets = append(targets, "/sys/fs/cgroup/"+filepath.Base(h.Dir))
+			}
 		}
 		for _, target := range targets {
 			if m := mountAt(t, mounts, target); !m.has("ro") {
