@@ -22,7 +22,8 @@ type cost struct {
 
 func (c cost) plus(d cost) cost { return cost{c.wall + d.wall, c.cpu + d.cpu} }
 
-// run runs a command of a runtime to its end. Its output goes to a file, which is only looked at when it fails.
+// run runs a command of a runtime to its end. Its output goes to a file, which is only looked at
+// when it fails.
 func (e *env) run(r *runtime, args ...string) (cost, error) {
 	select {
 	case s := <-e.stop:
@@ -55,14 +56,16 @@ func (e *env) run(r *runtime, args ...string) (cost, error) {
 	return c, nil
 }
 
-// waiting is a container that was created, and whose init is looked after as an engine's shim does: it is reaped when it ends.
+// waiting is a container that was created, and whose init is looked after as an engine's shim does:
+// it is reaped when it ends.
 type waiting struct {
 	id    string
 	pid   int
 	ended chan struct{}
 }
 
-// create makes a container and begins to wait for its init, which is our child then (or a child of a child that we have inherited).
+// create makes a container and begins to wait for its init, which is our child then (or a child of
+// a child that we have inherited).
 func (e *env) create(r *runtime, bundle string) (cost, *waiting, error) {
 	w := &waiting{id: e.newID(r), ended: make(chan struct{})}
 	pidFile := filepath.Join(e.dir, w.id+".pid")
@@ -89,8 +92,9 @@ func (e *env) create(r *runtime, bundle string) (cost, *waiting, error) {
 	return c, w, nil
 }
 
-// peak is the largest resident set of a command's own process in KiB. The figure that wait4 gives would count our own memory, too:
-// the kernel keeps the greatest of what a process had before execve and after.
+// peak is the largest resident set of a command's own process in KiB. The figure that wait4 gives
+// would count our own memory, too: the kernel keeps the greatest of what a process had before
+// execve and after.
 func (e *env) peak(r *runtime, args ...string) (kib int, err error) {
 	done := make(chan struct{})
 	go func() {

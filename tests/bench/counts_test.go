@@ -18,7 +18,8 @@ import (
 
 var update = flag.Bool("update", false, "write the file of counts anew")
 
-// countsFile is where the counts are kept that were reached with this host's view of cgroups: a directory in each of the many hierarchies, or one.
+// countsFile is where the counts are kept that were reached with this host's view of cgroups: a
+// directory in each of the many hierarchies, or one.
 func countsFile() string {
 	if harness.Unified() {
 		return "counts-v2.txt"
@@ -26,9 +27,9 @@ func countsFile() string {
 	return "counts.txt"
 }
 
-// counts of one command. Calls and image are nearly the same on every machine and under any load, as times are not.
-// Page faults are not: how many pages one fault maps depends on how the page cache holds the binary, a third more or
-// less from one machine to the next.
+// counts of one command. Calls and image are nearly the same on every machine and under any load,
+// as times are not. Page faults are not: how many pages one fault maps depends on how the page
+// cache holds the binary, a third more or less from one machine to the next.
 type counts struct {
 	calls  int // system calls of the command and of the container's init up to the program's end
 	image  int // bytes of the init image, 0 if the command makes none
@@ -41,8 +42,8 @@ var noise = []string{
 	"rt_sigprocmask", "sigaltstack", "mmap", "madvise", "munmap", "restart_syscall", "exit", "exit_group", "set_robust_list", "rseq",
 }
 
-// TestCounts prints each command's system calls and image size beside the committed ones. It judges nothing: a
-// change that is worth it may make more calls.
+// TestCounts prints each command's system calls and image size beside the committed ones. It judges
+// nothing: a change that is worth it may make more calls.
 func TestCounts(t *testing.T) {
 	e, r := testEnv(t)
 	got := measureCounts(t, e, r)
@@ -107,8 +108,8 @@ func measureCounts(t *testing.T, e *env, r *runtime) map[string]counts {
 		return dir
 	}
 	got := make(map[string]counts)
-	// count measures a command twice: traced, and alone for the page faults, which tracing changes. Of several traces, that with the fewest
-	// calls counts.
+	// count measures a command twice: traced, and alone for the page faults, which tracing changes.
+	// Of several traces, that with the fewest calls counts.
 	count := func(name string, traces int, command func() []string, after func()) {
 		var c counts
 		for i := range traces {
@@ -160,7 +161,8 @@ func command(r *runtime, args []string) *exec.Cmd {
 	return exec.Command(r.path, append([]string{"--root", r.root}, args...)...)
 }
 
-// traced counts system calls, and finds the image: it is what is written to the only memfd that is sealed, the greatest write of all.
+// traced counts system calls, and finds the image: it is what is written to the only memfd that is
+// sealed, the greatest write of all.
 func traced(t *testing.T, e *env, r *runtime, args []string) (c counts) {
 	t.Helper()
 	file := filepath.Join(e.dir, "strace")
@@ -228,7 +230,8 @@ func parseTrace(t *testing.T, file string) (c counts) {
 	return c
 }
 
-// writeSize is the last argument of `write(3, ""..., 57889) = 57889`, which may end in "<unfinished ...>".
+// writeSize is the last argument of `write(3, ""..., 57889) = 57889`, which may end in "<unfinished
+// ...>".
 func writeSize(call string) int {
 	args := strings.Split(call, ", ")
 	digits := strings.FieldsFunc(args[len(args)-1], func(r rune) bool { return r < '0' || r > '9' })

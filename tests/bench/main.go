@@ -1,8 +1,9 @@
-// Command bench measures OCI runtimes against each other on this machine, in one interleaved run: A B C A B C …, so that whatever
-// else the machine does meets all of them. It needs root. Everything runs below a subreaper of its own, in a private mount
-// namespace, and is removed at the end.
+// Command bench measures OCI runtimes against each other on this machine, in one interleaved run: A
+// B C A B C …, so that whatever else the machine does meets all of them. It needs root. Everything
+// runs below a subreaper of its own, in a private mount namespace, and is removed at the end.
 //
-// Only what compares runtimes belongs here, and the guard of what was won (counts_test.go), which measures no time.
+// Only what compares runtimes belongs here, and the guard of what was won (counts_test.go), which
+// measures no time.
 package main
 
 import (
@@ -47,8 +48,8 @@ func main() {
 	}
 }
 
-// outer starts this program again in a mount namespace of its own: there, what one of the runtimes needs can be hidden without
-// touching the machine.
+// outer starts this program again in a mount namespace of its own: there, what one of the runtimes
+// needs can be hidden without touching the machine.
 func outer() int {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
@@ -105,8 +106,8 @@ func bench(o *options) (err error) {
 	return os.WriteFile(o.svg, []byte(t.svg()), 0o644)
 }
 
-// hideHybrid lets crun run on hosts with cgroup v1 and a v2 tree beside it, which it refuses: an empty list of controllers makes it
-// see v1 alone. The others take no notice.
+// hideHybrid lets crun run on hosts with cgroup v1 and a v2 tree beside it, which it refuses: an
+// empty list of controllers makes it see v1 alone. The others take no notice.
 func hideHybrid() error {
 	const list = "/sys/fs/cgroup/unified/cgroup.controllers"
 	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
@@ -121,8 +122,9 @@ func hideHybrid() error {
 	return nil
 }
 
-// ownRun gives the runtimes the directories for their state that they choose themselves, in a /run of our own. It is a tmpfs, as on every
-// host that systemd has booted: files on a disk would cost each command several times as much.
+// ownRun gives the runtimes the directories for their state that they choose themselves, in a /run
+// of our own. It is a tmpfs, as on every host that systemd has booted: files on a disk would cost
+// each command several times as much.
 func ownRun(runtimes []*runtime) error {
 	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755"); err != nil {
 		return fmt.Errorf("mount a tmpfs on /run: %w", err)

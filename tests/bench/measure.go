@@ -82,7 +82,8 @@ func (e *env) scenario(t *table, s *scenario) (err error) {
 	return nil
 }
 
-// memory measures sizes: of the command, of the process that waits for start, and the smallest limit under which a container runs.
+// memory measures sizes: of the command, of the process that waits for start, and the smallest
+// limit under which a container runs.
 func (e *env) memory(t *table) error {
 	dir, err := e.bundle(docker, 0, "true")
 	if err != nil {
@@ -112,8 +113,9 @@ func (e *env) memory(t *table) error {
 	return nil
 }
 
-// waiting is the memory of the process that waits for start, in KiB: what is resident, and what is charged to its cgroup. To the latter, the
-// kernel adds a stock of 64 pages for each processor that it has been charged on, by chance more or less: the least of nine counts.
+// waiting is the memory of the process that waits for start, in KiB: what is resident, and what is
+// charged to its cgroup. To the latter, the kernel adds a stock of 64 pages for each processor that
+// it has been charged on, by chance more or less: the least of nine counts.
 func (e *env) waiting(r *runtime, dir string) (rss, charge int, err error) {
 	for i := range 9 {
 		_, w, err := e.create(r, dir)
@@ -132,7 +134,8 @@ func (e *env) waiting(r *runtime, dir string) (rss, charge int, err error) {
 	return rss, charge, nil
 }
 
-// smallestLimit finds the smallest memory limit, in steps of 64 KiB, under which a container runs twice.
+// smallestLimit finds the smallest memory limit, in steps of 64 KiB, under which a container runs
+// twice.
 func (e *env) smallestLimit(r *runtime) (kib int64, err error) {
 	const step, most = 64, 256
 	low, high := int64(0), int64(most) // low fails
@@ -160,7 +163,8 @@ func (e *env) smallestLimit(r *runtime) (kib int64, err error) {
 	return high * step, nil
 }
 
-// packageInit is what Go programs among the runtimes spend in package initialisation, as the Go runtime says (GODEBUG=inittrace=1).
+// packageInit is what Go programs among the runtimes spend in package initialisation, as the Go
+// runtime says (GODEBUG=inittrace=1).
 func (e *env) packageInit() (notes []string) {
 	for _, r := range e.runtimes {
 		cmd := exec.Command(r.path, "--version")

@@ -51,9 +51,10 @@ func newEnv(o *options) (*env, error) {
 	return e, errors.Join(makeRootfs(e.rootfs()))
 }
 
-// install puts the runtime into a directory, and from there it is measured. How a program has come into the page cache makes a difference of a
-// tenth and more: in large pieces when it was copied, page by page when a linker wrote it or when it has been read back since it
-// was last needed. So all of them have just been copied.
+// install puts the runtime into a directory, and from there it is measured. How a program has come
+// into the page cache makes a difference of a tenth and more: in large pieces when it was copied,
+// page by page when a linker wrote it or when it has been read back since it was last needed. So
+// all of them have just been copied.
 func (r *runtime) install(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -93,7 +94,8 @@ func (e *env) bundle(kind string, limit int64, args ...string) (string, error) {
 	return dir, writeBundle(dir, e.rootfs(), kind, args, limit)
 }
 
-// scenario is something to be measured. once is called again and again, the runtimes taking turns; it gives one cost for each row.
+// scenario is something to be measured. once is called again and again, the runtimes taking turns;
+// it gives one cost for each row.
 type scenario struct {
 	name string
 	rows []row
@@ -104,7 +106,8 @@ type scenario struct {
 	teardown func(*env, *runtime, []string) error
 }
 
-// row is a line of the table; the targets are the greatest ratio of ours to a peer's, 0 where there is none.
+// row is a line of the table; the targets are the greatest ratio of ours to a peer's, 0 where there
+// is none.
 type row struct {
 	name       string
 	runc, crun float64

@@ -43,8 +43,8 @@ func (t *table) addSizes(r *row, kib []float64) {
 	t.lines = append(t.lines, l)
 }
 
-// text is the table in Markdown: medians with quartiles, CPU time in brackets, and the ratio of the first runtime to each other one
-// with the target behind it.
+// text is the table in Markdown: medians with quartiles, CPU time in brackets, and the ratio of the
+// first runtime to each other one with the target behind it.
 func (t *table) text() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 1, ' ', 0)

@@ -121,7 +121,8 @@ func faultsOf(t *testing.T, b *harness.Bundle, c command) []fault {
 	for _, call := range res.calls {
 		counts[call]++
 		list = append(list, fault{call: call, nth: counts[call], kill: true})
-		// close always closes, whatever it answers, and the first three of fcntl are Go's own look at stdio.
+		// close always closes, whatever it answers, and the first three of fcntl are Go's own look
+		// at stdio.
 		if call == "close" || call == "fcntl" && counts[call] <= 3 {
 			continue
 		}
@@ -195,7 +196,8 @@ func traced(t *testing.T, b *harness.Bundle, c command, f string) result {
 // A finding is something that a fault must not do.
 type finding struct{ kind, text string }
 
-// try injects one fault, and reports what is wrong afterwards, and whether the command got that far.
+// try injects one fault, and reports what is wrong afterwards, and whether the command got that
+// far.
 func try(t *testing.T, b *harness.Bundle, c command, f fault) (found []finding, hit bool) {
 	t.Helper()
 	c.prepare(b)

@@ -126,8 +126,8 @@ func (t *tracer) entered(tid int) (hit bool, err error) {
 	return name == t.fault.call && t.counts[name] == t.fault.nth, nil
 }
 
-// inject is the probe that the test runs: inject FILE FAULT COMMAND... writes the names of the calls
-// to the file and ends as the command did.
+// inject is the probe that the test runs: inject FILE FAULT COMMAND... writes the names of the
+// calls to the file and ends as the command did.
 func inject(args []string) error {
 	var f fault
 	if args[1] != "none" {

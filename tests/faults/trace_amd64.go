@@ -5,7 +5,8 @@ import "golang.org/x/sys/unix"
 // traceable says that this port has the functions below.
 const traceable = true
 
-// entered gives the number and the first argument of the system call that a thread is about to make.
+// entered gives the number and the first argument of the system call that a thread is about to
+// make.
 func entered(tid int) (nr, arg uint64, err error) {
 	var regs unix.PtraceRegs
 	err = unix.PtraceGetRegs(tid, &regs)
@@ -32,7 +33,8 @@ func answer(tid int, errno unix.Errno) error {
 	return unix.PtraceSetRegs(tid, &regs)
 }
 
-// callNames are of the calls that are injected; what is not here is made by Go's runtime for itself.
+// callNames are of the calls that are injected; what is not here is made by Go's runtime for
+// itself.
 var callNames = map[uint64]string{
 	unix.SYS_ACCEPT4: "accept4", unix.SYS_BIND: "bind", unix.SYS_BPF: "bpf", unix.SYS_CAPGET: "capget",
 	unix.SYS_CHDIR: "chdir", unix.SYS_CLONE: "clone", unix.SYS_CLONE3: "clone3", unix.SYS_CLOSE: "close",

@@ -141,8 +141,8 @@ func outer() (int, error) {
 	return code, nil
 }
 
-// findRuntime gives the absolute path of the binary under test: of a copy, if it lies where only root
-// may go, as in a clone below /root.
+// findRuntime gives the absolute path of the binary under test: of a copy, if it lies where only
+// root may go, as in a clone below /root.
 func findRuntime(work string) (string, error) {
 	name := os.Getenv(runtimeEnv)
 	if name == "" {
@@ -184,7 +184,8 @@ func commonTempDir() string {
 }
 
 // standsAlone gives an error if this program needs shared libraries: it is the probe inside of
-// containers, which have none. Go makes such a program of package net wherever there is a C compiler.
+// containers, which have none. Go makes such a program of package net wherever there is a C
+// compiler.
 func standsAlone() error {
 	self, err := elf.Open("/proc/self/exe")
 	if err != nil {

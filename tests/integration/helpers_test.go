@@ -100,8 +100,8 @@ func contains(t *testing.T, text string, words ...string) {
 	}
 }
 
-// mountedCgroups keeps the lines of a /proc/PID/cgroup whose hierarchy is mounted here, as "controllers:path". A
-// machine may have more of them than it shows, as in a container.
+// mountedCgroups keeps the lines of a /proc/PID/cgroup whose hierarchy is mounted here, as
+// "controllers:path". A machine may have more of them than it shows, as in a container.
 func mountedCgroups(text string) []string {
 	var lines []string
 	for line := range strings.Lines(text) {

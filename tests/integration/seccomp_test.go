@@ -123,7 +123,7 @@ func TestSeccompLog(t *testing.T) {
 	if logged, err := os.ReadFile("/proc/sys/kernel/seccomp/actions_logged"); err != nil || !strings.Contains(string(logged), "log") {
 		t.Skipf("this kernel logs no seccomp actions: %q, %v", logged, err)
 	}
-	// The log names processes by their pids in the host's pid namespace (PROC_PID_INIT_INO of the kernel).
+	// The log has the pids of the host's pid namespace (PROC_PID_INIT_INO of the kernel).
 	if namespace(t, os.Getpid(), "pid") != "pid:[4026531836]" {
 		t.Skip("the kernel's log has the pids of the host, and these tests run in another pid namespace")
 	}

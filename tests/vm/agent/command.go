@@ -88,13 +88,15 @@ func credential(who *user.User) *syscall.Credential {
 	return c
 }
 
-// ownCgroup is the delegated cgroup of the agent's service, above the subgroup that the agent is in.
+// ownCgroup is the delegated cgroup of the agent's service, above the subgroup that the agent is
+// in.
 func ownCgroup() string {
 	text, _ := os.ReadFile("/proc/self/cgroup")
 	return "/sys/fs/cgroup" + strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(string(text)), "0::"), "/agent")
 }
 
-// makeCgroup has the command born in a cgroup below base, with the controllers that are delegated; all of the command can be killed there.
+// makeCgroup has the command born in a cgroup below base, with the controllers that are delegated;
+// all of the command can be killed there.
 func makeCgroup(base string, attr *syscall.SysProcAttr) string {
 	for _, name := range []string{"cpu", "cpuset", "io", "memory", "pids", "hugetlb", "rdma", "misc"} {
 		_ = os.WriteFile(base+"/cgroup.subtree_control", []byte("+"+name), 0)

@@ -1,5 +1,5 @@
-// Command agent runs in the test machine. It serves commands from the host on the virtio-serial ports named vm.0, vm.1, …, one
-// at a time on each.
+// Command agent runs in the test machine. It serves commands from the host on the virtio-serial
+// ports named vm.0, vm.1, …, one at a time on each.
 package main
 
 import (
@@ -121,7 +121,8 @@ const (
 	exitNotFound = 127
 )
 
-// run serves one request, and returns when the client has said goodbye or is gone. begun: it has begun another one without a word.
+// run serves one request, and returns when the client has said goodbye or is gone. begun: it has
+// begun another one without a word.
 func (s *session) run(rq *wire.Request) (begun bool) {
 	stdin, code, err := s.start(rq)
 	gone := make(chan struct{})

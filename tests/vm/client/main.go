@@ -2,8 +2,8 @@
 //
 //	client -run DIR [-u USER] [-C DIR] [-e NAME=VALUE] [-t TIME] [-n] CMD [ARG...]
 //
-// Its exit status is the command's; 124 means that the time ran out, 125 that the machine could not be used. With -qmp it talks to
-// the emulator itself: client -qmp SOCKET COMMAND [JSON]...
+// Its exit status is the command's; 124 means that the time ran out, 125 that the machine could not
+// be used. With -qmp it talks to the emulator itself: client -qmp SOCKET COMMAND [JSON]...
 package main
 
 import (

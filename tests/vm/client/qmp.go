@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// control sends commands of the QEMU Machine Protocol, each perhaps followed by its arguments in JSON. The word "wait-migration" waits
-// for a migration to end.
+// control sends commands of the QEMU Machine Protocol, each perhaps followed by its arguments in
+// JSON. The word "wait-migration" waits for a migration to end.
 func control(socket string, words []string) error {
 	c, err := net.Dial("unix", socket)
 	if err != nil {

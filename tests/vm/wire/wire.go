@@ -1,8 +1,10 @@
-// Package wire is what the client on the host and the agent in the guest say to each other on a virtio-serial port.
+// Package wire is what the client on the host and the agent in the guest say to each other on a
+// virtio-serial port.
 //
-// The client begins with a NUL byte, "VMEXEC <nonce> <length>\n" and a Request in JSON; the agent answers with a NUL byte and
-// "VMREPLY <nonce>\n". A port keeps what a client that went away has left in it, so each side skips everything up to a NUL byte and
-// the words that it waits for. Frames follow in both directions: a type, a length in 4 bytes (big endian), the payload.
+// The client begins with a NUL byte, "VMEXEC <nonce> <length>\n" and a Request in JSON; the agent
+// answers with a NUL byte and "VMREPLY <nonce>\n". A port keeps what a client that went away has
+// left in it, so each side skips everything up to a NUL byte and the words that it waits for.
+// Frames follow in both directions: a type, a length in 4 bytes (big endian), the payload.
 package wire
 
 import (
