@@ -35,7 +35,7 @@ func setRlimits(pid int, list []specs.POSIXRlimit) error {
 // setScheduler sets the policy of a process that could not inherit it.
 func setScheduler(pid int, s *specs.Scheduler) error {
 	if err := unix.SchedSetAttr(pid, specconv.SchedAttr(s), 0); err != nil {
-		return fmt.Errorf("process.scheduler: set the scheduling policy %s: %w", s.Policy, err)
+		return fmt.Errorf("process.scheduler: set the scheduling policy %s: %w", s.Policy, refusal.Explain("sched_setattr", err))
 	}
 	return nil
 }

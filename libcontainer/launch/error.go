@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"encoding/binary"
 	"errors"
 	"strings"
 
@@ -90,8 +91,24 @@ func (e *StepError) Error() string {
 		return e.Step.From + ": " + e.Step.What + ": " + e.refused
 	case e.Errno == unix.EPROTO && e.Op.HasWant:
 		word = "cut short"
+	case e.Errno == unix.ELOOP && followsNoLink(e.Op):
+		word = "a symbolic link of the root file system is in the way, and none may be followed there"
 	}
 	return e.Step.From + ": " + e.Step.What + ": " + call + ": " + word
+}
+
+// followsNoLink reports whether an op has the kernel answer every symbolic link with ELOOP.
+func followsNoLink(o *plan.Op) bool {
+	if o.Call != plan.SysOpenat2 {
+		return false
+	}
+	// struct open_how has its resolve flags last (openat2(2)).
+	how := o.Args[2].Data()
+	if len(how) != unix.SizeofOpenHow {
+		return false
+	}
+	resolve := binary.NativeEndian.Uint64([]byte(how[len(how)-8:]))
+	return resolve&unix.RESOLVE_NO_SYMLINKS != 0
 }
 
 // callName is the name of the system call that an op makes.

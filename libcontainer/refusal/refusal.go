@@ -34,6 +34,9 @@ func Explain(name string, err error) error {
 	if !errors.As(err, &errno) || errno != unix.ENOSYS && errno != unix.EPERM && errno != unix.EACCES {
 		return err
 	}
+	if why := needs(name, errno); why != "" {
+		return &Error{Call: name, Why: why, err: err}
+	}
 	c, ok := lookup(name)
 	if !ok {
 		return err
@@ -43,6 +46,17 @@ func Explain(name string, err error) error {
 		return err
 	}
 	return &Error{Call: name, Why: why, err: err}
+}
+
+// needs says what the kernel asks for where its word leaves that open: sched_setattr(2) has one
+// errno for all of its conditions.
+func needs(name string, errno unix.Errno) string {
+	if name == "sched_setattr" && errno == unix.EPERM {
+		return "a real-time policy needs CAP_SYS_NICE on the host or RLIMIT_RTPRIO, and on cgroup v1 a " +
+			"share in linux.resources.cpu.realtimeRuntime; a lower nice value CAP_SYS_NICE or RLIMIT_NICE; " +
+			"SCHED_DEADLINE CAP_SYS_NICE and every CPU of its cpuset"
+	}
+	return ""
 }
 
 // evidence is what can be found out about a refusal.

@@ -397,6 +397,16 @@ func TestScheduler(t *testing.T) {
 	}
 }
 
+// The kernel has one word for all that a policy may lack.
+func TestSchedulerSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	ours(t, "passes on the kernel's word")
+	u := harness.NewUser(t)
+	b := u.Rootless(t, false).Args("true")
+	b.Spec.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedFIFO, Priority: 5}
+	b.FailRun("process.scheduler: ", "operation not permitted", "CAP_SYS_NICE", "RLIMIT_RTPRIO")
+}
+
 func TestIOPriority(t *testing.T) {
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "1.1 has no ioPriority section")

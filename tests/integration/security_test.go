@@ -188,6 +188,7 @@ func TestCVE2019_19921(t *testing.T) {
 			message := b.FailRun()
 			if harness.Peer() == "" {
 				contains(t, message, "/"+name)
+				contains(t, message, "a symbolic link of the root file system is in the way")
 			}
 		}
 	}
