@@ -30,6 +30,8 @@ type Options struct {
 	// Start starts a hook with the files as its descriptors 0, 1 and 2, and returns its pid, that of a child of this process
 	// which nobody else waits for. When the hook's time is over, its process group is killed if it leads one. Nil means Exec.
 	Start func(h *specs.Hook, stdio [3]*os.File) (pid int, err error)
+
+	output [2]*os.File // stdout and stderr, where an annotation says so
 }
 
 // Run runs the hooks in order until one fails. The error is an [*Error]. When ctx ends, the hook
@@ -63,6 +65,11 @@ func run(ctx context.Context, kind Kind, list []specs.Hook, state *specs.State, 
 	if o.Start == nil {
 		o.Start = o.Exec
 	}
+	if o.output, err = openOutput(state.Annotations); err != nil {
+		failed(fmt.Errorf("hooks.%s: %w", kind, err))
+		return
+	}
+	defer closeAll(o.output[:])
 	for i := range list {
 		if err := o.hook(ctx, kind, i, &list[i], text); err != nil && !failed(err) {
 			return

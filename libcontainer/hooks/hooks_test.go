@@ -160,6 +160,31 @@ func TestStateThatNobodyReads(t *testing.T) {
 	}
 }
 
+// crun's annotations.
+func TestOutputGoesWhereAnnotationsSay(t *testing.T) {
+	dir := t.TempDir()
+	state := container()
+	out, errs := filepath.Join(dir, "out"), filepath.Join(dir, "errors")
+	state.Annotations = map[string]string{"run.oci.hooks.stdout": out, "run.oci.hooks.stderr": errs}
+	list := []specs.Hook{sh("echo one; echo two >&2"), sh("echo three; exit 3")}
+	err := Run(t.Context(), Prestart, list, state, Options{})
+	if err == nil || !strings.Contains(err.Error(), "exit status 3, stdout: , stderr: ") {
+		t.Errorf("the error is %v", err)
+	}
+	if got := read(t, out) + read(t, errs); got != "one\nthree\ntwo\n" {
+		t.Errorf("written: %q", got)
+	}
+	fifo := filepath.Join(dir, "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	state.Annotations = map[string]string{"run.oci.hooks.stderr": fifo}
+	err = Run(t.Context(), Prestart, list, state, Options{})
+	if err == nil || !strings.Contains(err.Error(), "annotations[run.oci.hooks.stderr]: open "+fifo) {
+		t.Errorf("a FIFO that nobody reads: %v", err)
+	}
+}
+
 func TestTimeoutEndsTheWholeGroup(t *testing.T) {
 	dir := t.TempDir()
 	one := 1

@@ -107,7 +107,13 @@ func (p *process) start(o Options, h *specs.Hook) error {
 	}
 	// As much as the pipe takes is there before the hook is, which for any ordinary state is all of it.
 	p.write()
-	pid, err := o.Start(h, theirs)
+	stdio := theirs
+	for i, f := range o.output {
+		if f != nil {
+			stdio[i+1] = f
+		}
+	}
+	pid, err := o.Start(h, stdio)
 	if err != nil {
 		return err
 	}
