@@ -1,10 +1,16 @@
 package main
 
-import "github.com/urfave/cli/v2"
+import (
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/urfave/cli/v2"
+)
 
 // deleteCommand removes what is left of a container.
 func deleteCommand(a *app) *cli.Command {
-	var force bool
+	var force, many bool
 	return &cli.Command{
 		Name: "delete", ArgsUsage: "ID",
 		Usage: "remove a container",
@@ -13,9 +19,39 @@ directory and what else was made for it. The bundle stays.
 
 With --force a running container is killed first, whatever an interrupted command
 has left is removed, too, and an unknown ID is no error.`,
-		Flags: []cli.Flag{boolean(&force, "force,f", "kill it first if it runs")},
+		Flags: []cli.Flag{
+			boolean(&force, "force,f", "kill it first if it runs"),
+			boolean(&many, "regex,r", "take ID for a regular expression, and remove every container whose id it matches"),
+		},
 		Action: a.action(1, 1, func(c *cli.Context) error {
+			if many {
+				return a.deleteMany(c.Args().First(), force)
+			}
 			return a.runtime().Delete(c.Args().First(), force)
 		}),
 	}
+}
+
+// deleteMany removes the containers whose ids an expression matches anywhere, as crun's does, and
+// goes on when one can't be removed.
+func (a *app) deleteMany(expression string, force bool) error {
+	pattern, err := regexp.Compile(expression)
+	if err != nil {
+		return fmt.Errorf("--regex: %w", err)
+	}
+	all, err := a.listed()
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, c := range all {
+		if !pattern.MatchString(c.ID()) {
+			continue
+		}
+		err := a.runtime().Delete(c.ID(), force)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", c.ID(), err))
+		}
+	}
+	return errors.Join(failed...)
 }

@@ -53,11 +53,20 @@ func checkFormat(format string) error {
 	return errors.New("invalid format option")
 }
 
-func (a *app) list() ([]*libcontainer.State, error) {
+// listed are the containers below --root. One whose record can't be read is told of.
+func (a *app) listed() ([]*libcontainer.Container, error) {
 	all, broken, err := a.runtime().List()
 	if errors.Is(err, fs.ErrNotExist) && !a.globals.rootGiven {
 		return nil, nil // nobody has made a container yet
 	}
+	for _, err := range broken {
+		a.log.line("warning", err.Error())
+	}
+	return all, err
+}
+
+func (a *app) list() ([]*libcontainer.State, error) {
+	all, err := a.listed()
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +75,7 @@ func (a *app) list() ([]*libcontainer.State, error) {
 	for _, c := range all {
 		state, err := c.State()
 		if err != nil {
-			broken = append(broken, fmt.Errorf("load container %s: %w", c.ID(), err))
+			a.log.line("warning", fmt.Sprintf("load container %s: %v", c.ID(), err))
 			continue
 		}
 		uid := c.Record().Owner
@@ -75,9 +84,6 @@ func (a *app) list() ([]*libcontainer.State, error) {
 		}
 		state.Owner = owners[uid]
 		states = append(states, state)
-	}
-	for _, err := range broken {
-		a.log.line("warning", err.Error())
 	}
 	return states, nil
 }

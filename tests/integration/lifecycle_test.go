@@ -171,6 +171,40 @@ func TestDeleteRunning(t *testing.T) {
 	}
 }
 
+// As crun's: the expression may match anywhere in an id, and one failure stops nothing.
+func TestDeleteRegex(t *testing.T) {
+	t.Parallel()
+	ours(t, "has no delete --regex")
+	b := sleeper(t).Save()
+	t.Cleanup(func() { b.Runtime.Run("delete", "--force", "--regex", b.ID) })
+	cgroup := b.Spec.Linux.CgroupsPath
+	for _, suffix := range []string{"-web1", "-web2", "-db1"} {
+		b.Spec.Linux.CgroupsPath = cgroup + suffix
+		b.Save()
+		b.Must("create", "--bundle", b.Dir, b.ID+suffix)
+	}
+	b.Must("start", b.ID+"-web1")
+	left := func(want ...string) {
+		t.Helper()
+		if got := strings.Fields(b.Must("list", "-q")); !slices.Equal(got, want) {
+			t.Errorf("left are %q, want %q", got, want)
+		}
+	}
+	res := b.Runtime.Run("delete", "--regex", "web[0-9]$")
+	if res.Code != 1 || strings.Count(res.Message(), b.ID) != 2 || !strings.Contains(res.Message(), "that is not stopped: running") {
+		t.Errorf("delete of a running container and another: %+v", res)
+	}
+	left(b.ID+"-db1", b.ID+"-web1")
+	b.Must("delete", "-f", "-r", "web")
+	left(b.ID + "-db1")
+	if res := b.Runtime.Run("delete", "--regex", "("); res.Code != 1 || !strings.Contains(res.Message(), "--regex: ") {
+		t.Errorf("a wrong expression: %+v", res)
+	}
+	b.Must("delete", "--force", "--regex", "nothing-like-it")
+	b.Must("delete", "--force", "--regex", ".")
+	left()
+}
+
 func TestIDIsFreeAfterDelete(t *testing.T) {
 	t.Parallel()
 	b := sleeper(t).Start()
