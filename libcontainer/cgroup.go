@@ -10,10 +10,19 @@ import (
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
+// cgroupPlan says where the container's cgroup will be, and with which limits.
+type cgroupPlan struct {
+	host   *cgroups.Layout
+	set    *cgroups.Settings
+	scope  *scope // nil without systemd
+	path   string // linux.cgroupsPath, made absolute by systemd
+	places []cgroups.Place
+}
+
 func (c *creation) makeCgroup() error {
 	cfg := cgroups.Config{Path: c.path, ID: c.id, Settings: c.set, Rootless: c.rt.rootless(c.facts), Adopt: c.scope != nil}
-	if cgroups.OwnerWanted(c.o.Spec) && c.o.Spec.Process != nil {
-		if uid, ok := hostID(c.o.Spec, c.o.Spec.Process.User.UID); ok {
+	if cgroups.OwnerWanted(c.spec) && c.spec.Process != nil {
+		if uid, ok := hostID(c.spec, c.spec.Process.User.UID); ok {
 			cfg.Owner = &cgroups.Owner{UID: uid, GID: -1}
 		}
 	}
@@ -21,7 +30,7 @@ func (c *creation) makeCgroup() error {
 		return err
 	}
 	c.undo.add(c.scope.stop) // which knows how far its start has come
-	if err := c.scope.start(c.o.Stdio[0], c.dir.Path()); err != nil {
+	if err := c.scope.start(c.given.Stdio[0], c.dir.Path()); err != nil {
 		return err
 	}
 	cg, err := cgroups.Create(c.host, cfg)

@@ -69,7 +69,8 @@ type ExecOptions struct {
 	path string // see specconv.ExecInput.Path
 }
 
-// Process is a process that Create (with Run) or Exec started; it is a child of the caller.
+// Process is a process that Create or Exec started. It is a child of the caller, who has to call Wait
+// in the end: until then it keeps a descriptor and a mapping, and then a zombie.
 type Process struct {
 	Pid int
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
-	"github.com/ociruntime/ociruntime/libcontainer/intelrdt"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/netdev"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
@@ -23,30 +22,24 @@ import (
 
 // creation is one call of Create.
 type creation struct {
-	rt     *Runtime
+	launching
+	cgroupPlan
 	o      *CreateOptions
 	id     string
-	host   *cgroups.Layout
 	facts  *facts.Facts
-	set    *cgroups.Settings
-	scope  *scope // nil without systemd
-	path   string // linux.cgroupsPath, made absolute by systemd
-	asRoot bool   // compile what root would get, whoever asks
-	places []cgroups.Place
 	plan   *plan.Plan
-	trace  *trace.Recorder
+	asRoot bool // compile what root would get, whoever asks
 
-	undo    undo // of what has been made so far
-	dir     *state.Dir
-	rec     *state.Record // once it is saved
-	cg      *cgroups.Cgroup
-	files   fileSet
-	console *consoleEnd
-	notify  *os.File
-	proc    *launch.Process
-
+	undo       undo // of what has been made so far
+	dir        *state.Dir
+	rec        *state.Record // once it is saved
+	cg         *cgroups.Cgroup
+	notify     *os.File
 	netDevices *netdev.Mover
-	resctrl    *intelrdt.Group
+}
+
+func newCreation(r *Runtime, id string, o *CreateOptions) *creation {
+	return &creation{launching: launching{rt: r, given: &o.ProcessOptions, spec: o.Spec}, o: o, id: id}
 }
 
 // Create makes a container, and with o.Run runs its program at once. Everything that can be found
@@ -61,7 +54,7 @@ func (r *Runtime) Create(ctx context.Context, id string, o *CreateOptions) (*Con
 	if o.Notify {
 		o = o.withNotify(state.NotifyDir(r.Root, id))
 	}
-	c := &creation{rt: r, o: o, id: id}
+	c := newCreation(r, id, o)
 	var err error
 	if c.trace, err = trace.Open(o.Trace); err != nil {
 		return nil, nil, err
@@ -134,15 +127,15 @@ func (c *creation) compile() error {
 		return err
 	}
 	var res *specs.LinuxResources
-	if c.o.Spec.Linux != nil {
-		res = specconv.Limits(c.o.Spec.Version, c.o.Spec.Linux.Resources)
+	if c.spec.Linux != nil {
+		res = specconv.Limits(c.spec.Version, c.spec.Linux.Resources)
 	}
 	if c.set, err = cgroups.Compile(res, c.host); err != nil {
 		return err
 	}
-	c.path = cgroupsPath(c.o.Spec)
+	c.path = cgroupsPath(c.spec)
 	if c.rt.SystemdCgroup {
-		if c.scope, err = newScope(c.o.Spec, c.id, c.host, c.set); err != nil {
+		if c.scope, err = newScope(c.spec, c.id, c.host, c.set); err != nil {
 			return err
 		}
 		c.path = c.scope.path
@@ -153,7 +146,7 @@ func (c *creation) compile() error {
 	if c.places, err = c.host.Locate(c.path, c.id); err != nil {
 		return err
 	}
-	if c.facts, err = gatherFacts(c.o.Spec, c.o.Bundle, c.host, c.places, c.o.Stdio); err != nil {
+	if c.facts, err = gatherFacts(c.spec, c.o.Bundle, c.host, c.places, c.given.Stdio); err != nil {
 		return err
 	}
 	if c.asRoot {
@@ -164,10 +157,10 @@ func (c *creation) compile() error {
 	}
 	if c.o.Notify {
 		// It does not exist yet.
-		c.facts.Sources[len(c.o.Spec.Mounts)-1] = facts.Source{Dir: true}
+		c.facts.Sources[len(c.spec.Mounts)-1] = facts.Source{Dir: true}
 	}
 	if c.o.NoPivot {
-		if c.facts.KernelMounts, err = facts.KernelMounts(rootfsPath(c.o.Spec, c.o.Bundle)); err != nil {
+		if c.facts.KernelMounts, err = facts.KernelMounts(rootfsPath(c.spec, c.o.Bundle)); err != nil {
 			return err
 		}
 	}
@@ -177,10 +170,10 @@ func (c *creation) compile() error {
 // openNamespaces opens the namespaces to join, before the plan is made: what they are decides what
 // may be set in them.
 func (c *creation) openNamespaces() error {
-	if c.o.Spec.Linux == nil {
+	if c.spec.Linux == nil {
 		return nil
 	}
-	files, err := probe.Namespaces(c.facts, c.o.Spec.Linux.Namespaces)
+	files, err := probe.Namespaces(c.facts, c.spec.Linux.Namespaces)
 	for name, f := range files {
 		c.files.keep(name, f)
 	}
@@ -189,7 +182,7 @@ func (c *creation) openNamespaces() error {
 
 func (c *creation) compilePlan(warn func(string)) (err error) {
 	c.plan, err = specconv.Compile(&specconv.Input{
-		ID: c.id, Bundle: c.o.Bundle, Spec: c.o.Spec, Facts: c.facts,
+		ID: c.id, Bundle: c.o.Bundle, Spec: c.spec, Facts: c.facts,
 		Run: c.o.Run, NoPivot: c.o.NoPivot, NoNewKeyring: c.o.NoNewKeyring,
 		Preserve: len(c.o.Preserve), ListenFDs: c.o.ListenFDs, Trace: c.o.Trace != "", Warn: warn,
 	})
@@ -217,15 +210,13 @@ func (c *creation) make(ctx context.Context) error {
 	// container's file system would keep it busy.
 	c.files.close()
 	end := c.trace.Span("default", "meet the init until the program runs, or waits for start")
-	err = c.proc.Serve(ctx, func(s *plan.Step, files []*os.File) error { return c.hostStep(ctx, s, files) })
+	err = c.serve(ctx, c.plan, c.hostSteps())
 	end()
-	c.trace.Init(c.plan, c.proc.Page())
 	if err != nil {
 		return err
 	}
-	c.rt.warnOfKeyring(c.proc)
 	if c.o.Run {
-		return c.container().runPoststart(ctx, c.o.Spec)
+		return c.container().runPoststart(ctx, c.spec)
 	}
 	return nil
 }
@@ -240,7 +231,7 @@ func (c *creation) launch(entrance *cgroups.Entrance) error {
 		defer page.Close()
 	}
 	c.proc, err = launch.Start(&launch.Config{
-		Plan: c.plan, Stdio: c.o.Stdio, Preserve: c.o.Preserve, Files: c.files.byName,
+		Plan: c.plan, Stdio: c.given.Stdio, Preserve: c.o.Preserve, Files: c.files.byName,
 		Cgroup: c.files.cgroup(c.plan, entrance.Dir), Page: page, Dir: c.dir.Path(),
 	})
 	if err != nil {
@@ -259,55 +250,35 @@ func (c *creation) endInit() error {
 	return errors.Join(err, c.proc.Close())
 }
 
-// hostStep is the host's part of the plan.
-func (c *creation) hostStep(ctx context.Context, s *plan.Step, files []*os.File) error {
-	defer c.trace.Span(s.From, s.What)()
-	if s.Group == plan.Hooks {
-		if err := c.recordInit(); err != nil {
-			return err
-		}
+// hostSteps are the steps of both, and those that make the container.
+func (c *creation) hostSteps() hostSteps {
+	steps := c.launching.hostSteps(c)
+	steps[specconv.DoIDMaps] = func(context.Context, *plan.Step, []*os.File) error {
+		return writeIDMaps(c.proc.Pid(), c.spec.Linux, c.facts)
 	}
-	switch s.Do {
-	case specconv.DoIDMaps:
-		return writeIDMaps(c.proc.Pid(), c.o.Spec.Linux, c.facts)
-	case specconv.DoIntelRdt:
-		return c.resctrl.Join(c.proc.Pid())
-	case specconv.DoNetDevices:
+	steps[specconv.DoNetDevices] = func(_ context.Context, _ *plan.Step, files []*os.File) error {
 		return c.moveNetDevices(files[0])
-	case specconv.DoAttach:
-		return c.scope.manager.Attach(c.scope.unit.Name, c.proc.Pid())
-	case specconv.DoTmpCopyUp:
-		return copyUp(files[0], files[1], c.dataCopier(ctx, s.From))
-	case specconv.DoPrestart, specconv.DoCreateRuntime, specconv.DoCreateContainer:
-		return c.runHooks(ctx, s.Do, files)
-	case specconv.DoRlimits:
-		return setRlimits(c.proc.Pid(), c.o.Spec.Process.Rlimits)
-	case specconv.DoHome:
-		return setHome(c.proc, c.o.Spec.Process.User.UID, files)
-	case specconv.DoSeccomp:
-		return sendListener(c.o.Spec.Linux.Seccomp, c.hookState(), c.proc.Pid(), files)
-	case specconv.DoCreated:
-		if err := c.created(); err != nil || !c.o.Run {
-			return err
-		}
-		// There will be no start that runs them.
-		return c.container().runStartHooks(ctx, c.o.Spec)
 	}
-	return fmt.Errorf("%s: the plan asks the host for %q, which it does not know", s.From, s.Do)
+	steps[specconv.DoTmpCopyUp] = func(ctx context.Context, s *plan.Step, files []*os.File) error {
+		return copyUp(files[0], files[1], c.dataCopier(ctx, s.From))
+	}
+	for _, do := range []plan.HostStep{specconv.DoPrestart, specconv.DoCreateRuntime, specconv.DoCreateContainer} {
+		steps[do] = c.runHooks
+	}
+	return steps
 }
 
 // dataCopier copies files in the container's cgroup, if we may put a process there.
 func (c *creation) dataCopier(ctx context.Context, from string) *dataCopier {
-	d := &dataCopier{ctx: ctx, from: from, cg: c.cg, stdio: c.o.Stdio, dir: c.dir.Path()}
+	d := &dataCopier{ctx: ctx, from: from, cg: c.cg, stdio: c.given.Stdio, dir: c.dir.Path()}
 	if c.facts.Attach {
 		d.cg = nil
 	}
 	return d
 }
 
-// created is the last rendezvous: the init waits for nothing but our word.
-func (c *creation) created() error {
-	pid := c.proc.Pid()
+// created is the last rendezvous. From its program on, the container is found by its record.
+func (c *creation) created(ctx context.Context) error {
 	if err := c.scope.finish(); err != nil {
 		return err
 	}
@@ -317,21 +288,23 @@ func (c *creation) created() error {
 	if err := c.recordCreated(); err != nil {
 		return err
 	}
-	if err := c.console.deliver(); err != nil {
+	if err := c.announce("standard"); err != nil || !c.o.Run {
 		return err
 	}
-	if err := sendPidfd(c.o.PidfdSocket, pid, "standard"); err != nil {
-		return err
-	}
-	return writePidFile(c.o.PidFile, pid)
+	// There will be no start that runs them.
+	return c.container().runStartHooks(ctx, c.spec)
 }
+
+func (c *creation) attach(pid int) error { return c.scope.manager.Attach(c.scope.unit.Name, pid) }
+
+func (c *creation) agentState() (*specs.State, error) { return c.hookState(), nil }
 
 // explain adds what only the host can see: the kernel killed the init because the container's
 // memory limit is too low for it.
 func (c *creation) explain(err error) error {
 	var killed *launch.KilledError
 	if c.cg == nil || !errors.As(err, &killed) || !killed.Killed(unix.SIGKILL) {
-		return explainExec(err, c.o.Spec, c.o.Bundle)
+		return explainExec(err, c.spec, c.o.Bundle)
 	}
 	if n, oomErr := c.cg.OOMKills(); oomErr == nil && n > 0 {
 		return fmt.Errorf("container init was OOM-killed (memory limit too low?): %w", err)

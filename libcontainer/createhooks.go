@@ -7,14 +7,18 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/libcontainer/hooks"
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/specconv"
 )
 
 // runHooks runs the hooks of one kind while the init waits.
-func (c *creation) runHooks(ctx context.Context, do string, files []*os.File) error {
-	h, st := c.o.Spec.Hooks, c.hookState()
+func (c *creation) runHooks(ctx context.Context, s *plan.Step, files []*os.File) error {
+	if err := c.recordInit(); err != nil { // they may look at the record
+		return err
+	}
+	h, st := c.spec.Hooks, c.hookState()
 	inBundle := hooks.Options{Dir: c.o.Bundle}
-	switch do {
+	switch s.Do {
 	case specconv.DoPrestart:
 		// Step 3 of the life cycle: "created" is what comes after step 2, and the validation suite
 		// asks for it here.
@@ -30,7 +34,7 @@ func (c *creation) runHooks(ctx context.Context, do string, files []*os.File) er
 
 // poststop runs the hooks that follow a creation which has failed.
 func (c *creation) poststop() {
-	h := c.o.Spec.Hooks
+	h := c.spec.Hooks
 	if h == nil || len(h.Poststop) == 0 || c.rec == nil {
 		return
 	}
@@ -55,6 +59,6 @@ func (c *creation) hookState() *specs.State {
 func (c *creation) stateOf(status specs.ContainerState, pid int) *specs.State {
 	return &specs.State{
 		Version: specs.Version, ID: c.id, Status: status, Pid: pid,
-		Bundle: c.o.Bundle, Annotations: c.o.Spec.Annotations,
+		Bundle: c.o.Bundle, Annotations: c.spec.Annotations,
 	}
 }

@@ -60,22 +60,20 @@ func (c *Container) Exec(ctx context.Context, o *ExecOptions) (*Process, error) 
 
 // joining is one launch of a further process.
 type joining struct {
-	c       *Container
-	o       *ExecOptions
-	spec    *specs.Spec // the container's, with the further process
-	init    *os.File    // pidfd
-	files   fileSet
-	console *consoleEnd
-	trace   *trace.Recorder
-	proc    *launch.Process
-	warn    func(string)
+	launching
+	c    *Container
+	o    *ExecOptions
+	init *os.File // pidfd
+	warn func(string)
 }
 
 // launch starts a process in the container, created or running.
 func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec) (*launch.Process, error) {
 	its := *spec
 	its.Process = o.Process
-	j := &joining{c: c, o: o, spec: &its, warn: c.rt.warn}
+	j := &joining{
+		launching: launching{rt: c.rt, given: &o.ProcessOptions, spec: &its, resctrl: c.resctrl()}, c: c, o: o, warn: c.rt.warn,
+	}
 	var err error
 	if j.trace, err = trace.Open(o.Trace); err != nil {
 		return nil, err
@@ -176,25 +174,16 @@ func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
 		return err
 	})
 	if err == nil {
-		err = j.serve(ctx, pl)
+		end = j.trace.Span("default", "meet the process until the program runs")
+		if err = j.serve(ctx, pl, j.hostSteps(j)); err != nil {
+			err = errors.Join(err, j.proc.Close())
+		}
+		end()
 	}
 	if launch.RefusedByCgroup(err) {
 		err = &closedCgroup{err}
 	}
 	return err
-}
-
-// serve meets the process until its program runs. After an error there is no process.
-func (j *joining) serve(ctx context.Context, pl *plan.Plan) error {
-	end := j.trace.Span("default", "meet the process until the program runs")
-	err := j.proc.Serve(ctx, j.hostStep)
-	end()
-	j.trace.Init(pl, j.proc.Page())
-	if err != nil {
-		return errors.Join(err, j.proc.Close())
-	}
-	j.c.rt.warnOfKeyring(j.proc)
-	return nil
 }
 
 func (j *joining) open(pl *plan.Plan) error {
@@ -239,37 +228,19 @@ func (j *joining) openRoot() (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-func (j *joining) hostStep(s *plan.Step, files []*os.File) error {
-	defer j.trace.Span(s.From, s.What)()
-	switch s.Do {
-	case specconv.DoAttach:
-		return j.c.withSystemd(func(m *systemd.Manager, unit string) error { return m.Attach(unit, j.proc.Pid()) })
-	case specconv.DoIntelRdt:
-		return j.c.enterResctrl(j.proc.Pid())
-	case specconv.DoRlimits:
-		return setRlimits(j.proc.Pid(), j.o.Process.Rlimits)
-	case specconv.DoScheduler:
-		return setScheduler(j.proc.Pid(), j.o.Process.Scheduler)
-	case specconv.DoHome:
-		return setHome(j.proc, j.o.Process.User.UID, files)
-	case specconv.DoSeccomp:
-		// Created or running: startContainer hooks come this way, too.
-		status, err := j.c.Status()
-		if err != nil {
-			return err
-		}
-		return sendListener(j.spec.Linux.Seccomp, j.c.hookState(status, j.c.rec.InitPid), j.proc.Pid(), files)
-	case specconv.DoCreated:
-		if err := j.console.deliver(); err != nil {
-			return err
-		}
-		j.console = nil
-		if err := sendPidfd(j.o.PidfdSocket, j.proc.Pid(), "setns"); err != nil {
-			return err
-		}
-		return writePidFile(j.o.PidFile, j.proc.Pid())
+func (j *joining) created(context.Context) error { return j.announce("setns") }
+
+func (j *joining) attach(pid int) error {
+	return j.c.withSystemd(func(m *systemd.Manager, unit string) error { return m.Attach(unit, pid) })
+}
+
+// agentState finds the container created or running: startContainer hooks come this way, too.
+func (j *joining) agentState() (*specs.State, error) {
+	status, err := j.c.Status()
+	if err != nil {
+		return nil, err
 	}
-	return fmt.Errorf("%s: the plan asks the host for %q, which it does not know", s.From, s.Do)
+	return j.c.hookState(status, j.c.rec.InitPid), nil
 }
 
 // execCgroup is the container's cgroup, or the one below it that --cgroup names: "PATH" or, on v1,

@@ -13,14 +13,14 @@ import (
 // Explain makes the plan of a configuration without touching anything, with the cgroup's part, which the host does before the init
 // exists, in front. The plan is for reading only.
 func (r *Runtime) Explain(id, bundle string, spec *specs.Spec) (*plan.Plan, error) {
-	c := &creation{rt: r, id: id, o: &CreateOptions{Bundle: bundle, Spec: spec}}
-	return c.explained()
+	return newCreation(r, id, &CreateOptions{Bundle: bundle, Spec: spec}).explained()
 }
 
 // ExplainAsRoot is Explain as root would have it in the first user namespace, for a configuration
 // that the caller may look at and not run.
 func (r *Runtime) ExplainAsRoot(id, bundle string, spec *specs.Spec) (*plan.Plan, error) {
-	c := &creation{rt: r, id: id, o: &CreateOptions{Bundle: bundle, Spec: spec}, asRoot: true}
+	c := newCreation(r, id, &CreateOptions{Bundle: bundle, Spec: spec})
+	c.asRoot = true
 	return c.explained()
 }
 

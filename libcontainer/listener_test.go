@@ -13,8 +13,9 @@ import (
 
 // A process that others have taken over may come to the rendezvous with empty hands.
 func TestListenerThatIsNotThere(t *testing.T) {
-	c := &creation{o: &CreateOptions{Spec: &specs.Spec{Linux: &specs.Linux{Seccomp: &specs.LinuxSeccomp{}}}}, proc: &launch.Process{}}
-	err := c.hostStep(t.Context(), &plan.Step{Do: specconv.DoSeccomp}, nil)
+	c := newCreation(&Runtime{}, "c", &CreateOptions{Spec: &specs.Spec{Linux: &specs.Linux{Seccomp: &specs.LinuxSeccomp{}}}})
+	c.proc = &launch.Process{}
+	err := c.hostSteps()[specconv.DoSeccomp](t.Context(), &plan.Step{}, nil)
 	if err == nil || !strings.Contains(err.Error(), "brought 0 descriptors") {
 		t.Errorf("%v", err)
 	}

@@ -17,7 +17,7 @@ func (c *creation) moveNetDevices(socket *os.File) (err error) {
 		return fmt.Errorf("linux.netDevices: %w", err)
 	}
 	c.undo.add(c.netDevices.Undo)
-	devices := c.o.Spec.Linux.NetDevices
+	devices := c.spec.Linux.NetDevices
 	for _, name := range slices.Sorted(maps.Keys(devices)) {
 		if err := c.netDevices.Move(name, devices[name].Name); err != nil {
 			return fmt.Errorf("%s: %w", specconv.NetDevicePlace(name), err)

@@ -110,7 +110,7 @@ func (c *creation) open() error {
 		case specconv.FileProc:
 			f, err = openProc()
 		case specconv.FileDevices:
-			f, err = makeDevices(c.o.Spec)
+			f, err = makeDevices(c.spec)
 		case specconv.FileConsole:
 			c.console, err = newConsoleEnd(c.o.ConsoleSocket, c.o.Console)
 			if err != nil {

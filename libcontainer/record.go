@@ -15,7 +15,7 @@ func (c *creation) record() error {
 	if err != nil {
 		return err
 	}
-	spec := c.o.Spec
+	spec := c.spec
 	rec.Bundle, rec.Annotations, rec.OCIVersion = c.o.Bundle, spec.Annotations, specs.Version
 	rec.Rootless = !c.facts.Privileged
 	rec.Config.Rootfs = rootfsPath(spec, c.o.Bundle)

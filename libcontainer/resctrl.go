@@ -13,14 +13,14 @@ import (
 
 // planResctrl finds out which group linux.intelRdt asks for; nothing is touched.
 func (c *creation) planResctrl() error {
-	if c.o.Spec.Linux == nil || c.o.Spec.Linux.IntelRdt == nil {
+	if c.spec.Linux == nil || c.spec.Linux.IntelRdt == nil {
 		return nil
 	}
 	tree, err := intelrdt.Find()
 	if err != nil {
 		return fmt.Errorf("linux.intelRdt: %w", err)
 	}
-	c.resctrl = tree.Plan(c.o.Spec.Linux.IntelRdt, c.id)
+	c.resctrl = tree.Plan(c.spec.Linux.IntelRdt, c.id)
 	return nil
 }
 
@@ -37,7 +37,7 @@ func (c *creation) makeResctrl() error {
 	}
 	c.undo.add(c.resctrl.Unmake)
 	defer c.recordResctrl(c.rec)
-	return c.resctrl.Make(c.o.Spec.Linux.IntelRdt)
+	return c.resctrl.Make(c.spec.Linux.IntelRdt)
 }
 
 // resctrl is the container's resctrl group, nil without one.
@@ -52,14 +52,6 @@ func (c *Container) resctrl() *intelrdt.Group {
 func (c *Container) removeResctrl() error {
 	if g := c.resctrl(); g != nil {
 		return g.Remove()
-	}
-	return nil
-}
-
-// enterResctrl puts a further process into the group.
-func (c *Container) enterResctrl(pid int) error {
-	if g := c.resctrl(); g != nil {
-		return g.Join(pid)
 	}
 	return nil
 }

@@ -11,29 +11,34 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
-// Names of the host's steps (plan.Step.Do), which libcontainer carries out while the init waits.
+// The host's steps, which libcontainer carries out while the init waits.
 const (
-	DoIDMaps          = "id maps"
-	DoAttach          = "attach to scope"
-	DoNetDevices      = "network devices"
-	DoTmpCopyUp       = "tmpcopyup"
-	DoPrestart        = "prestart hooks"
-	DoCreateRuntime   = "createRuntime hooks"
-	DoCreateContainer = "createContainer hooks"
-	DoIntelRdt        = "resctrl group"
-	DoRlimits         = "rlimits"
-	DoScheduler       = "scheduler"
-	DoHome            = "home"
-	DoSeccomp         = "seccomp listener"
-	DoCreated         = "created"
-	FileSocket        = "start.sock"
-	FileConsole       = "console"
-	FileProc          = "proc"
-	FileRootfs        = "rootfs"
-	fileTasks         = "cgroup "
-	fileMount         = "mounts[%d].source"
-	defaultPath       = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	DoIDMaps          plan.HostStep = "id maps"
+	DoAttach          plan.HostStep = "attach to scope"
+	DoNetDevices      plan.HostStep = "network devices"
+	DoTmpCopyUp       plan.HostStep = "tmpcopyup"
+	DoPrestart        plan.HostStep = "prestart hooks"
+	DoCreateRuntime   plan.HostStep = "createRuntime hooks"
+	DoCreateContainer plan.HostStep = "createContainer hooks"
+	DoIntelRdt        plan.HostStep = "resctrl group"
+	DoRlimits         plan.HostStep = "rlimits"
+	DoScheduler       plan.HostStep = "scheduler"
+	DoHome            plan.HostStep = "home"
+	DoSeccomp         plan.HostStep = "seccomp listener"
+	DoCreated         plan.HostStep = "created"
 )
+
+// Names of the plan's files.
+const (
+	FileSocket  = "start.sock"
+	FileConsole = "console"
+	FileProc    = "proc"
+	FileRootfs  = "rootfs"
+	fileTasks   = "cgroup "
+	fileMount   = "mounts[%d].source"
+)
+
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // TasksFile is the name of the plan's file for the tasks file of a cgroup v1 hierarchy.
 func TasksFile(hierarchy string) string { return fileTasks + hierarchy }

@@ -216,8 +216,9 @@ func (c *compiler) hooksBeforePivot() error {
 	}
 	c.Group = plan.Hooks
 	for _, k := range []struct {
-		n        int
-		do, from string
+		n    int
+		do   plan.HostStep
+		from string
 	}{
 		{len(h.Prestart), DoPrestart, "hooks.prestart"}, //nolint:staticcheck // deprecated, and dockerd 20.10 sets up its network with it
 		{len(h.CreateRuntime), DoCreateRuntime, "hooks.createRuntime"},

@@ -168,6 +168,9 @@ func (g *Group) makeMon() error {
 
 // Join puts a process with a single thread into the group. The kernel takes it into a monitoring group of a class that it is in already.
 func (g *Group) Join(pid int) error {
+	if g == nil {
+		return nil // another runtime's record does not name it
+	}
 	for _, dir := range []string{g.Dir, g.Mon} {
 		if dir == "" {
 			continue

@@ -58,7 +58,7 @@ func TestPlanEndsInTheProgram(t *testing.T) {
 	pl := program(b, "/bin/echo", "hello", "world")
 	p, r := start(t, pl, nil)
 	var met []string
-	if err := p.Serve(t.Context(), func(s *plan.Step, _ []*os.File) error { met = append(met, s.Do); return nil }); err != nil {
+	if err := p.Serve(t.Context(), func(s *plan.Step, _ []*os.File) error { met = append(met, string(s.Do)); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if got := output(t, r); got != "hello world\n" {

@@ -67,7 +67,7 @@ func (b *Builder) Do(ops ...Op) {
 
 // Host adds a step that the host carries out while the init waits. A run of host steps shares one rendezvous: the init sends a
 // byte and waits for one; end of file in its place means that the host has died, and ends the init.
-func (b *Builder) Host(do, from, what string) {
+func (b *Builder) Host(do HostStep, from, what string) {
 	s := Step{What: what, From: from, Group: b.Group, Site: Host, Do: do}
 	if n := len(b.Plan.Steps); n == 0 || b.Plan.Steps[n-1].Site != Host {
 		s.Ops = []Op{Sendto(Val(Report), ready(), 1).Exactly(1), b.answer()}
@@ -76,8 +76,8 @@ func (b *Builder) Host(do, from, what string) {
 }
 
 // HostWith is Host at a rendezvous of its own, to which the init brings descriptors.
-func (b *Builder) HostWith(do, from, what string, fds ...Arg) {
-	hdr, ctl := b.RightsMessage(do, "\x01", len(fds))
+func (b *Builder) HostWith(do HostStep, from, what string, fds ...Arg) {
+	hdr, ctl := b.RightsMessage(string(do), "\x01", len(fds))
 	s := Step{What: what, From: from, Group: b.Group, Site: Host, Do: do, Begins: true}
 	for i, fd := range fds {
 		s.Ops = append(s.Ops, StoreFD(ctl.Off(RightsFD+4*i), fd))
@@ -87,8 +87,8 @@ func (b *Builder) HostWith(do, from, what string, fds ...Arg) {
 }
 
 // HostMaybe is HostWith for one descriptor that the init may not have got.
-func (b *Builder) HostMaybe(do, from, what string, fd Reg) {
-	hdr, ctl := b.RightsMessage(do, "\x01", 1)
+func (b *Builder) HostMaybe(do HostStep, from, what string, fd Reg) {
+	hdr, ctl := b.RightsMessage(string(do), "\x01", 1)
 	b.Plan.Steps = append(b.Plan.Steps, Step{What: what, From: from, Group: b.Group, Site: Host, Do: do, Begins: true, Ops: []Op{
 		StoreFD(ctl.Off(RightsFD), Val(fd)).When(fd.OK()),
 		Sendmsg(Val(Report), hdr).Exactly(1).When(fd.OK()),

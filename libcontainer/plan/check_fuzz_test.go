@@ -12,7 +12,7 @@ func damage(r *rand.Rand, p *Plan) {
 	s := &p.Steps[r.IntN(len(p.Steps))]
 	if len(s.Ops) == 0 || r.IntN(12) == 0 {
 		s.Site = Site(r.IntN(2))
-		s.Do = []string{"", "work"}[r.IntN(2)]
+		s.Do = []HostStep{"", "work"}[r.IntN(2)]
 		return
 	}
 	o := &s.Ops[r.IntN(len(s.Ops))]

@@ -129,7 +129,7 @@ func (e encoder) file(i int) fileJSON {
 
 func (e encoder) step(i int) stepJSON {
 	s := &e.p.Steps[i]
-	j := stepJSON{Number: i + 1, Group: string(s.Group), What: s.What, From: s.From, Site: "init", Do: s.Do}
+	j := stepJSON{Number: i + 1, Group: string(s.Group), What: s.What, From: s.From, Site: "init", Do: string(s.Do)}
 	if s.Site == Host {
 		j.Site = "host"
 	}

@@ -42,6 +42,9 @@ const (
 	Hooks      Group = "hooks"
 )
 
+// HostStep names a kind of work that the host does at a rendezvous.
+type HostStep string
+
 // Step is one thing that a reader of the plan wants to know about.
 type Step struct {
 	What  string // "mount tmpfs on /dev/shm (nosuid,noexec,nodev; mode=1777,size=65536k)"
@@ -50,7 +53,7 @@ type Step struct {
 	Site  Site
 	// Do names the host's work of a Host step, for the function that launch is given for it. The ops of a Host step are the
 	// rendezvous itself; consecutive Host steps share one, so only the first of them has ops.
-	Do string
+	Do HostStep
 	// Begins makes a Host step start a rendezvous even behind another Host step.
 	Begins bool
 	Ops    []Op

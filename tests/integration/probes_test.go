@@ -20,6 +20,7 @@ var probes = map[string]func(args []string) error{
 	"chroot-escape": probeChrootEscape,
 	"watch-joins":   probeWatchJoins,
 	"notify":        probeNotify,
+	"library":       probeLibrary,
 }
 
 // probeCall makes system calls, given by number, with zeroes for arguments and prints what comes of each.
