@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -279,5 +280,25 @@ func TestRootIsNoContainer(t *testing.T) {
 	defer cg.Close()
 	if pids, err := cg.victims(); err == nil || !strings.Contains(err.Error(), "holds process 1") {
 		t.Errorf("victims in the root: %d processes, %v", len(pids), err)
+	}
+}
+
+// A threaded cgroup lists threads, which stand for their processes.
+func TestProcessOf(t *testing.T) {
+	threads, err := filepath.Glob("/proc/self/task/*")
+	if err != nil || len(threads) < 2 {
+		t.Fatalf("threads of a Go program: %q, %v", threads, err)
+	}
+	for _, dir := range threads {
+		tid, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := processOf(tid); got != os.Getpid() && got != 0 {
+			t.Errorf("thread %d is of process %d, want %d", tid, got, os.Getpid())
+		}
+	}
+	if got := processOf(1 << 30); got != 0 {
+		t.Errorf("a thread that does not exist is of process %d", got)
 	}
 }
