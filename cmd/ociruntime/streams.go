@@ -125,7 +125,8 @@ func closeEachOnExec() {
 }
 
 // listenFDs is the number of descriptors that a service manager has passed to this process, and to
-// no other.
+// no other. go-systemd's activation.Files believes any number, and whether they are there is for us
+// to check.
 func listenFDs(getenv func(string) string, pid int) int {
 	if p, err := strconv.Atoi(getenv("LISTEN_PID")); err != nil || p != pid {
 		return 0

@@ -2,6 +2,9 @@
 // the service's own processes alone, which those of a container need not be; so the runtime listens to the container, and speaks for it.
 //
 // In may come datagrams from a hostile container: of those nothing but the fact that one says READY=1 gets through.
+//
+// go-systemd's daemon.SdNotify is no help: a manager that does not read holds it for ever, and it
+// can't send the descriptor of a barrier.
 package sdnotify
 
 import (
