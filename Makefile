@@ -6,6 +6,7 @@
 GO      ?= go
 PREFIX  ?= /usr/local
 DESTDIR ?=
+BIN     ?= bin/ociruntime
 DEMO    ?= demo
 ROUNDS  ?= 30
 BENCH   ?=
@@ -29,10 +30,10 @@ export CGO_ENABLED = 0
 # cli v2 would bring a Markdown converter and a spelling guesser along.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false -tags=urfave_cli_no_docs,urfave_cli_no_suggest
 
-.PHONY: build install demo test deps unit integration faults counts conformance engines bench vm vm-test vm-brief vm-share hostsd-test lint cross clean
+.PHONY: build install demo test deps unit integration faults counts conformance engines bench vm vm-test vm-brief vm-share vm-arm64 hostsd-test lint cross clean
 
 build:
-	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ociruntime ./cmd/ociruntime
+	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $(BIN) ./cmd/ociruntime
 
 install: build
 	install -D -m 0755 bin/ociruntime $(DESTDIR)$(PREFIX)/sbin/ociruntime
@@ -90,6 +91,10 @@ vm:
 
 vm-test: vm-share
 	tests/vm/test vm $(VM_KERNELS)
+
+# A container's life under an arm64 kernel with pages of 16 KiB: a smoke test, emulated.
+vm-arm64:
+	tests/vm/arm64
 
 # Under systemd in namespaces of this machine.
 hostsd-test: vm-share

@@ -4,6 +4,7 @@ package initimage
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/ociruntime/ociruntime/libcontainer/kernel"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
@@ -13,7 +14,7 @@ const (
 	textAddr   = 0x400000
 	headerSize = 64
 	phdrSize   = 56
-	phdrs      = 3
+	phdrs      = 4
 )
 
 // Link makes the executable for p. fds gives the descriptor number of each of p.Files.
@@ -24,11 +25,17 @@ func Link(p *plan.Plan, fds []int) ([]byte, error) {
 	}
 	code := kernel.OpLoop()
 	textSize := uint64(headerSize + phdrs*phdrSize + len(code))
+	if textSize > kernel.DataOffset {
+		return nil, fmt.Errorf("headers and code have %d bytes, there is room for %d", textSize, kernel.DataOffset)
+	}
 	copy(image, header())
 	at := headerSize
 	for _, h := range [phdrs]phdr{
-		{typ: ptLoad, flags: pfR | pfX, addr: textAddr, size: textSize, align: 0x1000},
-		{typ: ptLoad, flags: pfR | pfW, offset: dataOffset, addr: kernel.PageAddr, size: uint64(len(image) - dataOffset), align: 0x1000},
+		{typ: ptLoad, flags: pfR | pfX, addr: textAddr, size: textSize, align: kernel.PageAlign},
+		// Something has to be where the loop notes its progress until the first op has mapped the shared
+		// page over it: a private copy of the text.
+		{typ: ptLoad, flags: pfR | pfW, addr: kernel.PageAddr, size: textSize, align: kernel.PageAlign},
+		{typ: ptLoad, flags: pfR | pfW, offset: kernel.DataOffset, addr: kernel.RegsAddr, size: uint64(len(image) - kernel.DataOffset), align: kernel.PageAlign},
 		// Without this header the kernel makes the stack executable (and with READ_IMPLIES_EXEC on older ones everything else).
 		{typ: ptGNUStack, flags: pfR | pfW, align: 16},
 	} {

@@ -101,7 +101,7 @@ func TestImageIsAnExecutableOfTwoSegments(t *testing.T) {
 				t.Fatal(err)
 			}
 			entry = bytes.Equal(code, kernel.OpLoop())
-		case p.Type == elf.PT_LOAD && p.Vaddr != kernel.PageAddr:
+		case p.Type == elf.PT_LOAD && p.Vaddr != kernel.PageAddr && p.Vaddr != kernel.RegsAddr:
 			t.Errorf("data lies at %#x", p.Vaddr)
 		}
 	}
@@ -110,6 +110,38 @@ func TestImageIsAnExecutableOfTwoSegments(t *testing.T) {
 	}
 	if !entry {
 		t.Error("the entry point is not the op loop")
+	}
+}
+
+// TestLargePages holds the image and the parts of the shared file against the rules for kernels with
+// pages of up to 64 KiB, as arm64 has them: tests/vm/arm64 runs one.
+func TestLargePages(t *testing.T) {
+	const page = 64 << 10
+	f, err := elf.NewFile(bytes.NewReader(link(t, randomPlan(3, false))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var end uint64 // of the pages that are mapped
+	for _, p := range f.Progs {
+		if p.Type != elf.PT_LOAD {
+			continue
+		}
+		if p.Align != page || p.Vaddr%page != p.Off%page {
+			t.Errorf("the segment at %#x is at %#x in the file and aligned to %#x", p.Vaddr, p.Off, p.Align)
+		}
+		if p.Vaddr&^(page-1) < end {
+			t.Errorf("the segment at %#x has a page together with the one before, which ends at %#x", p.Vaddr, end)
+		}
+		end = (p.Vaddr + p.Memsz + page - 1) &^ (page - 1)
+	}
+	for _, part := range []int{plan.PageJoined, plan.PageTrace, kernel.PageAddr, kernel.MoreAddr} {
+		if part%page != 0 {
+			t.Errorf("part of the shared file at %#x", part)
+		}
+	}
+	// The shared page is mapped over what lies there, and over nothing else.
+	if kernel.RegsAddr&^(page-1) == kernel.PageAddr {
+		t.Error("the registers are in the shared page")
 	}
 }
 

@@ -12,11 +12,8 @@ import (
 // ErrUnsupported is returned on an architecture whose op loop has not been written.
 var ErrUnsupported = errors.New("this architecture has no init image yet (amd64 and arm64 have)")
 
-// dataOffset is where in the file the data segment begins, behind a page for headers and code.
-const dataOffset = 0x1000
-
-// base is the address of the file's first byte, if it were mapped in one piece with its data segment at kernel.PageAddr.
-const base = kernel.PageAddr - dataOffset
+// base is the address of the file's first byte, if it were mapped in one piece with its data segment.
+const base = kernel.RegsAddr - kernel.DataOffset
 
 // linker lays out the data segment.
 type linker struct {
@@ -27,7 +24,7 @@ type linker struct {
 	bufs    []uint64       // address of each buffer
 }
 
-// segments builds the image of p, with room for what comes before the data segment: the image's memory from kernel.PageAddr on. fds[i] is the
+// segments builds the image of p, with room for what comes before the data segment. fds[i] is the
 // descriptor number of p.Files[i].
 func segments(p *plan.Plan, fds []int) ([]byte, error) {
 	if len(fds) == 0 || len(fds) != len(p.Files) {
@@ -130,7 +127,7 @@ func (l *linker) arg(a plan.Arg) (uint64, error) {
 		return l.bufs[a.Buf] + a.Int, nil
 	case plan.KindPage:
 		if a.Int >= plan.PageSize {
-			return kernel.MoreAddr + a.Int - plan.PageSize, nil
+			return kernel.MoreAddr + a.Int, nil
 		}
 		return kernel.PageAddr + a.Int, nil
 	case plan.KindFile:

@@ -2,11 +2,18 @@ package kernel
 
 // Addresses and layout that the op loop is written for. The linker (initimage) lays the image out accordingly.
 const (
-	// PageAddr is where the page shared with the host is mapped; the registers and the op table follow it.
+	// PageAlign is the largest page of a kernel that may run the image: arm64 has 4, 16 and 64 KiB.
+	PageAlign = 0x10000
+	// PageAddr is where the page shared with the host is mapped, alone in its PageAlign bytes.
 	PageAddr = 0x10000000
-	RegsAddr = PageAddr + 0x1000
+	// DataOffset is where in the file the data segment begins: behind headers and code. The kernel
+	// maps whole pages, so a segment's address is its offset in the file, modulo PageAlign.
+	DataOffset = 0x1000
+	// RegsAddr is where the data segment begins: with the registers. The op table follows.
+	RegsAddr = PageAddr + PageAlign + DataOffset
 	OpsAddr  = RegsAddr + 0x800
-	// MoreAddr is where the shared page goes on behind its first 4096 bytes, in plans that have more of it.
+	// MoreAddr is the address that the shared file's byte 0 would have, if the parts of it that lie
+	// behind the first page were mapped in one piece.
 	MoreAddr = 0x20000000
 
 	// OpSize is the size of an entry of the op table:

@@ -14,9 +14,9 @@
 TEXT ·opLoop(SB), NOSPLIT|NOFRAME|TOPFRAME, $0-0
 	// In halves: the assembler may put a whole constant into a literal pool behind the function, which is not copied.
 	MOVZ $(0x1000<<16), R19
-	MOVZ $(0x1000<<16), R20
+	MOVZ $(0x1001<<16), R20
 	MOVK $0x1000, R20
-	MOVZ $(0x1000<<16), R21
+	MOVZ $(0x1001<<16), R21
 	MOVK $0x1800, R21
 	MOVD $0, R22
 

@@ -86,7 +86,7 @@ const memBase = 0x10000000
 
 // layout places the page, the buffers and all constants.
 func (m *machine) layout() {
-	m.page = (m.p.pageSize() + PageSize - 1) &^ (PageSize - 1)
+	m.page = max(m.p.PageLen, PageSize)
 	m.mem = make([]byte, m.page)
 	for i := range m.p.Bufs {
 		b := &m.p.Bufs[i]

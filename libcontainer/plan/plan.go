@@ -247,7 +247,9 @@ const (
 	OpenNS                   // open(Path, O_RDONLY) of a namespace file
 )
 
-// Layout of the page that the init shares with the host. The op loop writes the first two words.
+// Layout of the page that the init shares with the host, or rather of a file with three parts that
+// are mapped one by one. Each begins where any kernel can map it: arm64 has pages of up to 64 KiB.
+// The op loop writes the first two words.
 const (
 	PageSize    = 4096
 	PageOp      = 0  // uint32: index of the op that was begun last
@@ -258,9 +260,9 @@ const (
 	PageHomeLen = 512
 	// PageJoined is a page of its own with the pid of a child that has joined a pid namespace. The child does not have the page: whoever
 	// hijacks it must not tell the host what its pid is.
-	PageJoined = 4096
+	PageJoined = 0x10000
 	// PageTrace is where time stamps begin when a plan is traced: 16 bytes (struct timespec) a step.
-	PageTrace = 8192
+	PageTrace = 0x20000
 )
 
 // OpCount is the number of ops in all steps.
