@@ -33,11 +33,7 @@ func gatherFacts(spec *specs.Spec, bundle string, host *cgroups.Layout, places [
 			if f.Sources == nil {
 				f.Sources = make(map[int]facts.Source)
 			}
-			if p, ok := mountedInside(root, m.Source, spec.Mounts[:i]); ok {
-				f.Sources[i] = facts.Source{Inside: p, Dir: sourceInside(root, bundle, p, spec.Mounts[:i])}
-				continue
-			}
-			f.Sources[i] = facts.OfSource(inBundle(m.Source, bundle), o.AttrClr != 0 && hasUserNamespace(spec))
+			f.Sources[i] = bindSource(spec, bundle, i, &o)
 		case m.Type == "overlay":
 			f.OverlayLayers = facts.KernelIs(6, 11)
 		case m.Type == "tmpfs":

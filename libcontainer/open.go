@@ -81,6 +81,9 @@ func (s *fileSet) open(f *plan.File) (*os.File, error) {
 		if f.Recursive {
 			flags |= unix.AT_RECURSIVE
 		}
+		if f.NoFollow {
+			flags |= unix.AT_SYMLINK_NOFOLLOW
+		}
 		fd, err = unix.OpenTree(unix.AT_FDCWD, f.Path, flags)
 		err = refusal.Explain("open_tree", err)
 	default:

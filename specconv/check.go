@@ -30,7 +30,7 @@ type CheckOptions struct {
 // what is not set, any version 1.x, an absent process (start needs one, create
 // doesn't).
 func Check(spec *specs.Spec, opts CheckOptions) (Warnings, error) {
-	c := &checker{opts: opts}
+	c := &checker{opts: opts, domainname: spec.Domainname}
 	if spec.Linux != nil {
 		c.linux = spec.Linux
 	} else {
@@ -86,11 +86,13 @@ func CheckResources(res *specs.LinuxResources) (Warnings, error) {
 // checker collects what is wrong with one document. Places are put into words
 // only where something is wrong: a good document costs no memory.
 type checker struct {
-	opts     CheckOptions
-	linux    *specs.Linux
-	joined   map[int]facts.Namespace // see checkJoined
-	problems Problems
-	warnings Warnings
+	opts   CheckOptions
+	linux  *specs.Linux
+	joined map[int]facts.Namespace // see checkJoined
+	// domainname is the one beside linux.
+	domainname string
+	problems   Problems
+	warnings   Warnings
 }
 
 func (c *checker) bad(path, format string, args ...any) {

@@ -31,8 +31,8 @@ func (c *checker) mount(i int, m *specs.Mount) {
 	c.mountSource(i, m, &o)
 	c.mountData(i, m, &o)
 	c.mountIDMap(i, m, &o)
-	if o.CopySymlink || o.SrcNoFollow || o.DestNoFollow {
-		c.bad(at("mounts", i)+".options", "copy-symlink, src-nofollow and dest-nofollow are not supported")
+	if !o.Bind && (o.CopySymlink || o.SrcNoFollow) {
+		c.warn(at("mounts", i)+".options", "copy-symlink and src-nofollow have no meaning for a mount that is not a bind mount")
 	}
 	if o.TmpCopyUp && m.Type != "tmpfs" {
 		c.warn(at("mounts", i)+".options", "tmpcopyup has no meaning for a mount that is not a tmpfs")
@@ -105,8 +105,6 @@ func (c *checker) mountData(i int, m *specs.Mount, o *MountOptions) {
 	for _, d := range o.Data {
 		place := func() string { return at(at("mounts", i)+".options", d.Index) }
 		switch {
-		case d.Key == "idmap", d.Key == "ridmap":
-			c.bad(place(), "%s must not have a value: mappings belong in uidMappings and gidMappings", d.Key)
 		case o.Bind && d.Value != "":
 			// The kernel takes no notice of these; a word alone may be a misspelt flag, as readonly, and someone relies on it.
 			c.warn(place(), "%q belongs to a file system: it has no meaning for a bind mount", d)
@@ -139,6 +137,16 @@ func (c *checker) mountID(place func() string, d FSOption, list string, mappings
 func (c *checker) mountIDMap(i int, m *specs.Mount, o *MountOptions) {
 	uids, gids := len(m.UIDMappings), len(m.GIDMappings)
 	switch {
+	case o.IDMapText != "" && uids+gids > 0:
+		c.bad(at("mounts", i)+".options", "idmap must not have a value beside uidMappings and gidMappings")
+	case o.IDMapText != "" && o.Bind:
+		u, g, err := idMapOption(o.IDMapText, c.linux)
+		if err != nil {
+			c.bad(at("mounts", i)+".options", "idmap: %v", err)
+			break
+		}
+		c.mappings(at("mounts", i)+".options.idmap.uids", u)
+		c.mappings(at("mounts", i)+".options.idmap.gids", g)
 	case !o.Bind && (uids+gids > 0 || o.IDMap != IDMapNone):
 		c.bad(at("mounts", i), "only a bind mount can be idmapped")
 	case uids > 0 && gids == 0:

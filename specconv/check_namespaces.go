@@ -160,6 +160,10 @@ func (c *checker) sysctl() {
 			c.bad(place(), "must be set by hostname")
 			continue
 		}
+		if file == "kernel/domainname" && c.domainname != "" {
+			c.bad(place(), "is set by domainname already")
+			continue
+		}
 		ns := sysctlNamespace(file)
 		if ns == "" {
 			c.bad(place(), "is not in a separate kernel namespace: it would change the host")

@@ -125,6 +125,8 @@ func TestCheckSysctl(t *testing.T) {
 		{"net with a slash for a dot", sysctl("net.ipv4.conf.eth0/100.forwarding"), ""},
 		{"mqueue", sysctl("fs.mqueue.msg_max"), ""},
 		{"domainname", sysctl("kernel.domainname"), ""},
+		{"domainname set twice", func(s *specs.Spec) { s.Domainname = "a"; sysctl("kernel.domainname")(s) },
+			`linux.sysctl["kernel.domainname"]: is set by domainname already`},
 		{"user", func(s *specs.Spec) { addUserNamespace(s); sysctl("user.max_net_namespaces")(s) }, ""},
 		{"no net", without(specs.NetworkNamespace, "net.core.somaxconn"), needs("net.core.somaxconn", "network")},
 		{"no ipc", without(specs.IPCNamespace, "fs.mqueue.msg_max"), needs("fs.mqueue.msg_max", "ipc")},

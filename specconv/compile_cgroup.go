@@ -43,7 +43,7 @@ func (e *mountEntry) cgroup2() {
 	} else {
 		ops = []plan.Op{e.cloneFromHost(m, e.cgroupFile(h))}
 	}
-	target, open := e.target(e.m.Destination, true, false)
+	target, open := e.target(e.m.Destination, true, allLinks)
 	ops = append(ops, open...)
 	e.Step(e.from, e.what(what), append(ops, e.attach(m, target, e.cloned(), e.o.AttrSet, e.o.AttrClr)...)...)
 }
@@ -96,7 +96,7 @@ func (e *mountEntry) tmpfsFor(attr uint64) (m, target plan.Reg, ops []plan.Op) {
 	ops = e.open("tmpfs", m, func(fs plan.Arg) []plan.Op {
 		return append([]plan.Op{plan.FsString(fs, "mode", "755")}, e.context(fs, "tmpfs")...)
 	}, attr)
-	target, open := e.target(e.m.Destination, true, false)
+	target, open := e.target(e.m.Destination, true, allLinks)
 	return m, target, append(ops, open...)
 }
 

@@ -56,7 +56,7 @@ func controlTerminal() plan.Op {
 // bindConsole mounts the terminal's slave on /dev/console.
 func (c *compiler) bindConsole(slave plan.Reg) {
 	tree := c.tmp()
-	target, ops := c.target("/dev/console", false, true)
+	target, ops := c.target("/dev/console", false, noLinks)
 	ops = append(ops,
 		plan.OpenTreeClone(plan.Val(slave), "", false).Into(tree),
 		plan.MoveMount(plan.Val(tree), plan.Val(target)),

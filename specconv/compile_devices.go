@@ -140,7 +140,7 @@ func (c *compiler) lendDevices() []plan.Op {
 
 // nodes makes several devices of one directory in one step.
 func (c *compiler) nodes(dir string, list []device) {
-	at, ops := c.target(dir, true, false)
+	at, ops := c.target(dir, true, allLinks)
 	ops = slices.Grow(ops, 7*len(list)+1)
 	var names []string
 	for _, d := range list {
@@ -189,24 +189,23 @@ func (c *compiler) bindDevice(d device) {
 	} else {
 		ops = append(ops, c.cloneFromHost(tree, plan.File{Name: d.path + " of the host", Path: d.host, From: d.from}))
 	}
-	target, open := c.target(d.path, false, false)
+	target, open := c.target(d.path, false, allLinks)
 	ops = append(ops, open...)
-	if p := c.cloned(); p != 0 {
-		ops = append(ops, plan.MountSetattr(plan.Val(tree), false, 0, 0, p))
-	}
+	// As restricted as the runtime's own file systems for devices: the node is all that is wanted.
+	ops = append(ops, plan.MountSetattr(plan.Val(tree), false, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, 0, c.cloned()))
 	c.Step(d.from, what,
 		append(ops, plan.MoveMount(plan.Val(tree), plan.Val(target)), plan.Close(plan.Val(tree)), plan.Close(plan.Val(target)))...)
 }
 
 // parent opens the directory that p is to be made in, making it where it is missing.
 func (c *compiler) parent(p string) (plan.Reg, []plan.Op) {
-	return c.target(path.Dir(absolute(p)), true, false)
+	return c.target(path.Dir(absolute(p)), true, allLinks)
 }
 
 // devLinks makes the symbolic links of the spec's "Dev symbolic links" and /dev/ptmx. What the image has there stays, but for ptmx:
 // another one would open terminals of the host's devpts.
 func (c *compiler) devLinks() {
-	dev, ops := c.target("/dev", true, false)
+	dev, ops := c.target("/dev", true, allLinks)
 	at := plan.Val(dev)
 	for _, l := range [][2]string{{"/proc/self/fd", "fd"}, {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"}, {"/proc/self/fd/2", "stderr"}} {
 		ops = append(ops, plan.Symlink(l[0], at, l[1]).Allowing(unix.EEXIST))

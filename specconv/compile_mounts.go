@@ -49,10 +49,17 @@ func (e *mountEntry) what(verb string) string {
 
 // place is where the mount goes: its destination, less links that lead to nothing.
 func (e *mountEntry) place() string {
-	if p, ok := e.in.Facts.Targets[e.i]; ok {
+	if p, ok := e.in.Facts.Targets[e.i]; ok && !e.o.DestNoFollow {
 		return p
 	}
 	return e.m.Destination
+}
+
+func (e *mountEntry) follow() linkRule {
+	if e.o.DestNoFollow {
+		return notLast
+	}
+	return allLinks
 }
 
 // attach changes what was mounted, still out of sight, and moves it to its target. base is the propagation that a clone needs
@@ -99,17 +106,32 @@ func (e *mountEntry) bind() error {
 	if kind.Err != nil {
 		return fmt.Errorf("%s.source: bind %s on %s: %w", e.from, src, e.m.Destination, kind.Err)
 	}
+	if kind.Link != "" {
+		e.copyLink(kind.Link)
+		return nil
+	}
 	tree := e.tmp()
 	if kind.Inside != "" {
 		return e.bindInside(tree, kind)
 	}
-	f := plan.File{Name: fmt.Sprintf(fileMount, e.i), Path: src, From: e.from + ".source", Recursive: e.o.Recursive}
+	f := plan.File{Name: fmt.Sprintf(fileMount, e.i), Path: src, From: e.from + ".source", Recursive: e.o.Recursive, NoFollow: e.o.SrcNoFollow || e.o.CopySymlink}
 	if e.o.IDMap != IDMapNone || len(e.m.UIDMappings) > 0 {
 		if err := e.idmap(&f); err != nil {
 			return err
 		}
 	}
 	return e.attachBind([]plan.Op{e.cloneFromHost(tree, f)}, src, tree, kind)
+}
+
+// copyLink makes the destination a symbolic link as the source is, in place of a mount
+// (copy-symlink). One that the image has already is fine.
+func (e *mountEntry) copyLink(to string) {
+	if e.in.Facts.Sources[e.i].LinkThere {
+		return
+	}
+	dir, ops := e.parent(e.m.Destination)
+	ops = append(ops, plan.Symlink(to, plan.Val(dir), path.Base(absolute(e.m.Destination))), plan.Close(plan.Val(dir)))
+	e.Step(e.from, e.what("make a link to "+to+" at"), ops...)
 }
 
 // bindInside binds what an earlier mount has brought into the container, resolved there: on the
@@ -120,8 +142,12 @@ func (e *mountEntry) bindInside(tree plan.Reg, kind facts.Source) error {
 			e.from, e.m.Source)
 	}
 	src := e.tmp()
+	var extra uint64
+	if e.o.SrcNoFollow {
+		extra = unix.O_NOFOLLOW
+	}
 	return e.attachBind([]plan.Op{
-		plan.OpenInRoot(plan.Val(e.root), rel(kind.Inside), 0).Into(src),
+		plan.OpenInRoot(plan.Val(e.root), rel(kind.Inside), extra).Into(src),
 		plan.OpenTreeClone(plan.Val(src), "", e.o.Recursive).Into(tree),
 		plan.Close(plan.Val(src)),
 	}, kind.Inside+" in the container", tree, kind)
@@ -129,7 +155,7 @@ func (e *mountEntry) bindInside(tree plan.Reg, kind facts.Source) error {
 
 // attachBind puts the clone in tree, which ops make, at its destination.
 func (e *mountEntry) attachBind(ops []plan.Op, src string, tree plan.Reg, kind facts.Source) error {
-	target, open := e.target(e.place(), kind.Dir, false)
+	target, open := e.target(e.place(), kind.Dir, e.follow())
 	ops = append(ops, open...)
 	forgotten := e.o.ForgottenAttr()
 	switch {
@@ -174,6 +200,12 @@ func (e *mountEntry) idmap(f *plan.File) error {
 	}
 	f.IDMap = &plan.IDMap{Recursive: e.o.IDMap == IDMapTree}
 	uids, gids := e.m.UIDMappings, e.m.GIDMappings
+	if e.o.IDMapText != "" {
+		var err error
+		if uids, gids, err = idMapOption(e.o.IDMapText, e.lin); err != nil {
+			return fmt.Errorf("%s.options: idmap: %w", e.from, err)
+		}
+	}
 	if len(uids) == 0 {
 		for _, j := range e.ns.joined {
 			if j.flag == unix.CLONE_NEWUSER {
@@ -248,12 +280,11 @@ func (e *mountEntry) filesystem() error {
 	ops = append(ops, e.relabel(m, typ)...)
 	// proc and sysfs go on a real directory: a symbolic link in their place would put another file system where security
 	// settings are looked for (CVE-2019-19921, CVE-2023-27561).
-	noLinks := typ == "proc" || typ == "sysfs"
-	place := e.place()
-	if noLinks {
-		place = e.m.Destination
+	place, follow := e.place(), e.follow()
+	if typ == "proc" || typ == "sysfs" {
+		place, follow = e.m.Destination, noLinks
 	}
-	target, open := e.target(place, true, noLinks)
+	target, open := e.target(place, true, follow)
 	ops = append(ops, open...)
 	if e.o.TmpCopyUp && typ == "tmpfs" {
 		e.copyUp(ops, m, target)
@@ -269,7 +300,7 @@ func (e *mountEntry) filesystem() error {
 func (e *mountEntry) bindSysfs() {
 	tree := e.tmp()
 	ops := []plan.Op{e.cloneFromHost(tree, plan.File{Name: fmt.Sprintf(fileMount, e.i), Path: "/sys", From: e.from, Recursive: true})}
-	target, open := e.target(e.m.Destination, true, true)
+	target, open := e.target(e.m.Destination, true, noLinks)
 	ops = append(ops, open...)
 	if e.o.AttrSet != 0 {
 		ops = append(ops, plan.MountSetattr(plan.Val(tree), true, e.o.AttrSet&^unix.MOUNT_ATTR__ATIME, 0, 0))

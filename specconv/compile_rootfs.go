@@ -167,19 +167,35 @@ func (c *compiler) cloneFromHost(r plan.Reg, f plan.File) plan.Op {
 		f.Open = plan.OpenTree
 		return plan.SetReg(r, c.File(f))
 	}
+	if f.NoFollow {
+		return plan.OpenTreeNoFollow(plan.CWD(), f.Path, f.Recursive).OnHost().Into(r)
+	}
 	return plan.OpenTreeClone(plan.CWD(), f.Path, f.Recursive).OnHost().Into(r)
 }
 
+// linkRule says which symbolic links in a path are followed. None leads out of the root file
+// system.
+type linkRule uint8
+
+const (
+	allLinks linkRule = iota
+	notLast           // not one at the end of the path
+	noLinks
+)
+
 // target opens the place for a mount, relative to the new root, and makes it where it is missing: the missing directories, then a directory or an
 // empty file. The ops for that are skipped when the first open succeeds.
-func (c *compiler) target(dest string, dir, noLinks bool) (plan.Reg, []plan.Op) {
+func (c *compiler) target(dest string, dir bool, follow linkRule) (plan.Reg, []plan.Op) {
 	t, parent := c.tmp(), c.tmp()
 	var extra uint64
 	if dir {
 		extra = unix.O_DIRECTORY
 	}
 	open := plan.OpenInRoot(plan.Val(c.root), rel(dest), extra).Into(t)
-	if noLinks {
+	switch follow {
+	case notLast:
+		open = plan.OpenInRoot(plan.Val(c.root), rel(dest), extra|unix.O_NOFOLLOW).Into(t)
+	case noLinks:
 		open = plan.OpenNoLinks(plan.Val(c.root), rel(dest), unix.O_PATH|extra).Into(t)
 	}
 	ops := []plan.Op{open.Allowing(unix.ENOENT)}
@@ -351,7 +367,7 @@ func (c *compiler) workdir() {
 	if c.spec.Process == nil || rel(c.spec.Process.Cwd) == "." {
 		return
 	}
-	t, ops := c.target(c.spec.Process.Cwd, true, false)
+	t, ops := c.target(c.spec.Process.Cwd, true, allLinks)
 	// On a read-only file system, or where something of another kind is in the way, chdir will tell what is wrong.
 	c.Step("process.cwd", "make the working directory "+c.spec.Process.Cwd+" if it is missing", append(ops, plan.Close(plan.Val(t)))...)
 }

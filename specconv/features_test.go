@@ -28,7 +28,7 @@ func TestFeaturesAreTrue(t *testing.T) {
 			t.Errorf("mount option %q is missing", option)
 		}
 	}
-	for _, option := range []string{"nofail", "x-", "size", "copy-symlink"} {
+	for _, option := range []string{"nofail", "x-", "size", "auto"} {
 		if slices.Contains(f.MountOptions, option) {
 			t.Errorf("mount option %q is not of the specification", option)
 		}

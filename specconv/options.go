@@ -43,8 +43,10 @@ type MountOptions struct {
 	// the mount, in this order.
 	Propagation []MountPropagation
 
-	// IDMap says whether the mount is to be idmapped.
-	IDMap IDMapMode
+	// IDMap says whether the mount is to be idmapped. IDMapText is the mapping,
+	// if the option has one: see idMapOption.
+	IDMap     IDMapMode
+	IDMapText string
 
 	// TmpCopyUp asks to copy what a tmpfs hides into it.
 	TmpCopyUp bool
@@ -183,7 +185,7 @@ func (p *optionParser) add(index int, option string) {
 	case optRecPropagation:
 		o.Propagation = append(o.Propagation, MountPropagation{Type: row.bits, Recursive: true})
 	case optIDMap:
-		o.IDMap = IDMapMode(row.bits)
+		o.IDMap, o.IDMapText = IDMapMode(row.bits), ""
 	case optSwitch:
 		p.turnOn(row.bits)
 	}
@@ -214,6 +216,9 @@ func (p *optionParser) turnOn(what uint64) {
 func (p *optionParser) addUnlisted(index int, option string) {
 	key, value, hasValue := strings.Cut(option, "=")
 	switch {
+	case hasValue && (key == "idmap" || key == "ridmap"):
+		row, _ := findMountOption(key)
+		p.out.IDMap, p.out.IDMapText = IDMapMode(row.bits), value
 	case strings.HasPrefix(option, "x-"), strings.HasPrefix(option, "X-"), hasValue && key == "comment":
 	default:
 		p.out.Data = append(p.out.Data, FSOption{Index: index, Key: key, Value: value, HasValue: hasValue})

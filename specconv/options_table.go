@@ -52,7 +52,7 @@ type mountOptionRow struct {
 	name string
 	kind optionKind
 	// listed rows are named in the features document: the options of the
-	// specification, not those of mount(8) and of other runtimes.
+	// specification and those of crun, not those of mount(8).
 	listed bool
 	bits   uint64
 }
@@ -71,9 +71,9 @@ var mountOptionTable = [...]mountOptionRow{
 	{"atime", optAtimeClr, true, unix.MS_NOATIME},
 	{"auto", optIgnored, false, 0},
 	{"bind", optSwitch, true, switchBind},
-	{"copy-symlink", optSwitch, false, switchCopySymlink},
+	{"copy-symlink", optSwitch, true, switchCopySymlink},
 	{"defaults", optIgnored, true, 0},
-	{"dest-nofollow", optSwitch, false, switchDestNoFollow},
+	{"dest-nofollow", optSwitch, true, switchDestNoFollow},
 	{"dev", optAttrClr, true, unix.MOUNT_ATTR_NODEV},
 	{"diratime", optAttrClr, true, unix.MOUNT_ATTR_NODIRATIME},
 	{"dirsync", optSuper, true, superDirsync},
@@ -134,7 +134,7 @@ var mountOptionTable = [...]mountOptionRow{
 	{"shared", optPropagation, true, unix.MS_SHARED},
 	{"silent", optIgnored, true, 0},
 	{"slave", optPropagation, true, unix.MS_SLAVE},
-	{"src-nofollow", optSwitch, false, switchSrcNoFollow},
+	{"src-nofollow", optSwitch, true, switchSrcNoFollow},
 	{"strictatime", optAtimeSet, true, unix.MS_STRICTATIME},
 	{"suid", optAttrClr, true, unix.MOUNT_ATTR_NOSUID},
 	{"symfollow", optAttrClr, true, unix.MOUNT_ATTR_NOSYMFOLLOW},

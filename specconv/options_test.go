@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -161,6 +162,32 @@ func TestMountOptionsTogether(t *testing.T) {
 				t.Errorf("%s:\n got %+v\nwant %+v", tt.options, got, tt.want)
 			}
 		})
+	}
+}
+
+func TestIDMapOption(t *testing.T) {
+	linux := &specs.Linux{
+		UIDMappings: []specs.LinuxIDMapping{{ContainerID: 0, HostID: 0, Size: 1}, {ContainerID: 1, HostID: 2, Size: 1000}},
+		GIDMappings: []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 65536}},
+	}
+	o := ParseMountOptions([]string{"bind", "idmap", "ridmap=uids=0-1-10#10-11-10;gids=@0-100-10"})
+	if o.IDMap != IDMapTree || len(o.Data) > 0 {
+		t.Errorf("%+v", o)
+	}
+	for text, want := range map[string][2]string{
+		o.IDMapText:                      {"0 1 10\n10 11 10\n", "0 100100 10\n"},
+		"uids=@1-3-10;gids=@0-0-1#5-6-1": {"1 4 10\n", "0 100000 1\n5 100006 1\n"},
+		"gids=0-0-1#@1-1-1;uids=7-8-9":   {"7 8 9\n", "0 0 1\n1 100001 1\n"},
+	} {
+		uids, gids, err := idMapOption(text, linux)
+		if got := [2]string{MapText(uids), MapText(gids)}; err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %q", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "uids", "uids=", "uids=-", "uids=1-2-x;gids=0-0-1", "uids=0-0-4294967296;gids=0-0-1", "uids=@0-0-2;gids=0-0-1"} {
+		if uids, gids, err := idMapOption(text, linux); err == nil {
+			t.Errorf("%q: %v %v", text, uids, gids)
+		}
 	}
 }
 

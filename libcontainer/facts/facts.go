@@ -90,6 +90,10 @@ type Source struct {
 	// Inside is the source's path in the container, if an earlier mount brings it there: it is
 	// looked up when its turn comes.
 	Inside string
+	// Link is where the source leads, if it is a symbolic link to be copied, and LinkThere says
+	// that the image has the same at the destination.
+	Link      string
+	LinkThere bool
 }
 
 // Namespace is what is known of a namespace that a path leads to.
@@ -188,9 +192,13 @@ func stdio(fd int) Stdio {
 
 // OfSource looks at the source of a bind mount, and if asked to at the flags of the mount that it lies in. The answer chooses between a
 // file and a directory as mountpoint, and whether options are refused, no more.
-func OfSource(path string, flags bool) Source {
+func OfSource(path string, flags, noFollow bool) Source {
 	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
+	look := unix.Stat
+	if noFollow {
+		look = unix.Lstat
+	}
+	if err := look(path, &st); err != nil {
 		return Source{Err: err}
 	}
 	s := Source{Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR}

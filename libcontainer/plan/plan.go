@@ -224,6 +224,8 @@ type File struct {
 	From string // the place in config.json
 	// Recursive makes an OpenTree a copy of everything mounted below, too.
 	Recursive bool
+	// NoFollow makes an OpenTree one of a symbolic link itself, if Path ends in one.
+	NoFollow bool
 	// NSType is the CLONE_NEW* flag that the namespace of an OpenNS must have, or 0.
 	NSType uint64
 	// IDMap asks the host to map the owners of an OpenTree before it is handed over.

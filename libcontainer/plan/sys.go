@@ -125,6 +125,14 @@ func OpenTreeClone(dir Arg, path string, recursive bool) Op {
 	return Sys(SysOpenTree, dir, Str(path), Int(flags, label))
 }
 
+// OpenTreeNoFollow is [OpenTreeClone] of a symbolic link itself, if path ends in one.
+func OpenTreeNoFollow(dir Arg, path string, recursive bool) Op {
+	op := OpenTreeClone(dir, path, recursive)
+	flags := op.Args[2]
+	op.Args[2] = Int(int64(flags.Int)|unix.AT_SYMLINK_NOFOLLOW, flags.Str+"|AT_SYMLINK_NOFOLLOW")
+	return op
+}
+
 // MountSetattr changes the mount behind fd. propagation is MS_SHARED and so on, or 0.
 func MountSetattr(fd Arg, recursive bool, set, clr, propagation uint64) Op {
 	flags, label := int64(unix.AT_EMPTY_PATH), "AT_EMPTY_PATH"

@@ -596,6 +596,53 @@ func TestIdmapOfTheContainersUserNamespace(t *testing.T) {
 	wantLines(t, b.MustRun(), "0:0")
 }
 
+// The mapping may stand in the option, as crun has it.
+func TestIdmapOptionWithAMapping(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "has no mapping in the option")
+	source := harness.TempDir(t)
+	if err := os.WriteFile(filepath.Join(source, "file"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b := harness.NewBundle(t).Sh("stat -c %u:%g /tmp/file /dev/other/file").MapIDs(100000, 65536)
+	b.Mount(source, "/tmp", "bind", "bind", "idmap=uids=0-100005-10;gids=0-100006-10")
+	b.Mount(source, "/dev/other", "bind", "bind", "ridmap=uids=@0-7-10;gids=@0-8-10")
+	wantLines(t, b.MustRun(), "5:6", "7:8")
+}
+
+// Links are copied or mounted themselves, and mounted over, where an engine asks for that.
+func TestMountOptionsForLinks(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "does not know these options")
+	source := harness.TempDir(t)
+	if err := os.WriteFile(filepath.Join(source, "file"), []byte("bound\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, to := range map[string]string{"link": "file", "dangling": "nowhere"} {
+		if err := os.Symlink(to, filepath.Join(source, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, userns := range []bool{false, true} {
+		b := harness.NewBundle(t).Writable().File("data/target", "covered\n", 0o644).
+			Sh("for l in copy there mounted; do readlink /data/$l; done; cat /data/target /data/over")
+		link(t, b, "data/there", "file")
+		link(t, b, "data/over", "target")
+		b.Mount(source+"/link", "/data/copy", "bind", "bind", "copy-symlink")
+		b.Mount(source+"/link", "/data/there", "bind", "bind", "copy-symlink")
+		b.Mount(source+"/dangling", "/data/mounted", "bind", "bind", "src-nofollow")
+		b.Mount(source+"/file", "/data/over", "bind", "bind", "dest-nofollow", "ro")
+		if userns {
+			b.MapIDs(100000, 65536)
+		}
+		wantLines(t, b.MustRun(), "file", "file", "nowhere", "covered", "bound")
+	}
+	ours(t, "other texts")
+	b := sleeper(t).File("data/other", "", 0o644)
+	b.Mount(source+"/link", "/data/other", "bind", "bind", "copy-symlink")
+	b.FailRun("mounts[7]: make a link to file at /data/other", "file exists")
+}
+
 func TestIdmapErrors(t *testing.T) {
 	t.Parallel()
 	ours(t, "other texts")
@@ -762,6 +809,21 @@ func TestDevicesInUserNamespace(t *testing.T) {
 	}
 	b.Spec.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/kmsg2", Type: "c", Major: 1, Minor: 11}}
 	wantLines(t, b.MustRun(), "/dev/null 1:3", "/dev/tty 5:0", "/dev/kmsg2 1:b", "1")
+}
+
+// A node that is bound is a mount, and has no more rights than a device needs.
+func TestBoundDevicesAreRestricted(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "sets no flags")
+	b := harness.NewBundle(t).MapIDs(100000, 65536)
+	b.Spec.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/fuse", Type: "c", Major: 10, Minor: 229, FileMode: ptr(os.FileMode(0o666))}}
+	mounts := inside(t, b)
+	for _, p := range []string{"/dev/null", "/dev/tty", "/dev/fuse"} {
+		m := mountAt(t, mounts, p)
+		if !m.has("nosuid") || !m.has("noexec") || m.has("nodev") {
+			t.Errorf("%s: %v", p, m.options)
+		}
+	}
 }
 
 func TestDeviceErrors(t *testing.T) {
