@@ -193,7 +193,7 @@ func tracedUntilGone(t *testing.T, cmd *exec.Cmd, file string) counts {
 		if first != "" && strings.Contains(string(text), "\n"+first+" +++ exited with 0") {
 			break
 		}
-		syscall.Nanosleep(&syscall.Timespec{Nsec: 5e6}, nil) //nolint:errcheck // a pause
+		syscall.Nanosleep(&syscall.Timespec{Nsec: 5e6}, nil) // a pause
 	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

@@ -344,20 +344,6 @@ func (b *Bundle) WaitStatus(status specs.ContainerState) {
 	Eventually(b.t, fmt.Sprintf("status %s", status), func() bool { return b.State().Status == status })
 }
 
-// Eventually waits up to ten seconds for something to become true.
-func Eventually(t T, what string, ok func() bool) {
-	t.Helper()
-	limit := Patience(10 * time.Second)
-	for deadline := time.Now().Add(limit); ; time.Sleep(10 * time.Millisecond) {
-		if ok() {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v in vain: %s", limit, what)
-		}
-	}
-}
-
 // Delete is `delete ID` that has to succeed.
 func (b *Bundle) Delete() {
 	b.t.Helper()

@@ -24,6 +24,20 @@ func Patience(limit time.Duration) time.Duration {
 	return limit
 }
 
+// Eventually waits up to ten seconds for something to become true.
+func Eventually(t T, what string, ok func() bool) {
+	t.Helper()
+	limit := Patience(10 * time.Second)
+	for deadline := time.Now().Add(limit); ; time.Sleep(10 * time.Millisecond) {
+		if ok() {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v in vain: %s", limit, what)
+		}
+	}
+}
+
 // T is what the harness needs of a *testing.T or *testing.B.
 type T = testing.TB
 

@@ -312,7 +312,7 @@ func TestEachWarningOnce(t *testing.T) {
 	ours(t, "other texts")
 	one := int64(1)
 	limited := harness.NewBundle(t)
-	limited.Spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Kernel: &one, KernelTCP: &one}} //nolint:staticcheck // deprecated, and in use
+	limited.Spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Kernel: &one, KernelTCP: &one}} // deprecated, and in use
 	for word, b := range map[string]*harness.Bundle{
 		"linux.resources.memory.kernel: ": limited,
 		// A user's container is not in all of the host's cgroups.
