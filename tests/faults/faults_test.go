@@ -259,11 +259,8 @@ func clear(b *harness.Bundle, t *testing.T) []string {
 	t.Helper()
 	var left []string
 	if exists(filepath.Join(b.Root, b.ID)) {
-		stop := reap(alive())
-		res := b.Do("delete", "--force")
-		stop()
-		if res.Code != 0 {
-			left = append(left, "delete --force: "+res.Message())
+		if text, err := deleteForce(b); err != nil {
+			left = append(left, fmt.Sprintf("delete --force: %v: %s", err, text))
 		}
 	}
 	if !within(2*time.Second, func() bool { return len(alive()) == 0 }) {
@@ -308,15 +305,23 @@ func alive() []int {
 	return harness.Children(os.Getpid())
 }
 
-// reap waits for children of this process as they end, until it is stopped: a container's init is
-// not dead before what exec has brought into its pid namespace has been waited for.
-func reap(pids []int) (stop func()) {
+// deleteForce also waits for children of this process as they end: a container's init is not dead
+// before what exec has brought into its pid namespace has been waited for.
+func deleteForce(b *harness.Bundle) (string, error) {
+	var stderr strings.Builder
+	cmd := b.Cmd("delete", "--force", b.ID)
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
 	stopped, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
 		for {
-			for _, pid := range pids {
-				_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+			for _, pid := range harness.Children(os.Getpid()) {
+				if pid != cmd.Process.Pid {
+					_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+				}
 			}
 			select {
 			case <-stopped:
@@ -325,7 +330,10 @@ func reap(pids []int) (stop func()) {
 			}
 		}
 	}()
-	return func() { close(stopped); <-done }
+	err := cmd.Wait()
+	close(stopped)
+	<-done
+	return stderr.String(), err
 }
 
 func describe() string {
