@@ -1,7 +1,6 @@
 package libcontainer
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,22 +11,20 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 )
 
-// Kill sends a signal to the container's init; 0 only asks whether it could be sent. With all, every process of the container gets it,
-// and one that has stopped is no error. SIGKILL ends the whole container in any case, paused or not.
+// Kill sends a signal to the container's init; 0 only asks whether it could be sent. With all,
+// every process of the container gets it, and one that has stopped is no error. SIGKILL ends the
+// whole container in any case, paused or not, and what is left of it when its init is gone.
 //
 // Kill takes no lock: a container must be mortal while another command is stuck with it.
 func (c *Container) Kill(sig unix.Signal, all bool) error {
 	init, err := c.living()
 	if err == nil {
 		defer init.Close()
-		var unlock func()
-		if sig, unlock, err = c.deadly(sig); err == nil {
-			defer unlock()
-		}
 	}
 	whole := all || sig == unix.SIGKILL && !c.rec.PrivatePid()
+	forgiven := errors.Is(err, ErrNotRunning) && (all || whole && c.outlivesInit())
 	switch {
-	case err != nil && !(errors.Is(err, ErrNotRunning) && all):
+	case err != nil && !forgiven:
 		return err
 	case whole && c.rec.CgroupMade && len(c.rec.CgroupPaths) > 0:
 		return c.signalAll(init, sig)
@@ -41,6 +38,16 @@ func (c *Container) Kill(sig unix.Signal, all bool) error {
 		return c.thaw()
 	}
 	return nil
+}
+
+// outlivesInit reports whether there are processes although the init has ended. A pid namespace of
+// their own would have ended with it.
+func (c *Container) outlivesInit() bool {
+	if c.rec.Phase == state.Creating {
+		return false
+	}
+	pids, err := c.Pids()
+	return err == nil && len(pids) > 0
 }
 
 // living opens the init, which the specification lets be signalled when the container is created or running.
@@ -87,32 +94,6 @@ func (c *Container) signalAll(init *os.File, sig unix.Signal) error {
 		}
 	}
 	return nil
-}
-
-// deadly replaces a signal that should end a container which waits for `start` by SIGKILL: the kernel drops what the first process of a
-// pid namespace has no handler for. While the caller has not called unlock, nobody can start the container.
-func (c *Container) deadly(sig unix.Signal) (_ unix.Signal, unlock func(), err error) {
-	unlock = func() {}
-	switch sig {
-	case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGABRT, unix.SIGTERM:
-	default:
-		return sig, unlock, nil
-	}
-	if status, err := c.Status(); err != nil || status != Created || !c.rec.PrivatePid() {
-		return sig, unlock, err
-	}
-	locked, err := c.dir.LockWithin(context.Background(), 0)
-	if errors.Is(err, state.ErrBusy) {
-		return sig, unlock, nil // it is being started: the user's program decides
-	}
-	if err != nil {
-		return sig, unlock, err
-	}
-	if status, err := c.Status(); err != nil || status != Created {
-		locked()
-		return sig, unlock, err
-	}
-	return unix.SIGKILL, locked, nil
 }
 
 // thaw lets a frozen container go on; the v1 freezer keeps even a killed process.

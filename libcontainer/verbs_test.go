@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -150,24 +149,6 @@ func TestKillWhileCreating(t *testing.T) {
 	}
 }
 
-// The kernel drops SIGTERM for the first process of a pid namespace, which the waiting init is.
-func TestKillCreatedContainer(t *testing.T) {
-	s := newStandIn(t, true, sleeping)
-	s.progress(waitOp)
-	for _, sig := range []unix.Signal{0, unix.SIGURG, unix.SIGUSR1} {
-		s.must(s.load().Kill(sig, false))
-	}
-	// While start has the lock, the signal is for the user's program.
-	unlock, err := s.dir.Lock(t.Context(), true)
-	s.must(err)
-	s.must(s.load().Kill(unix.SIGTERM, false))
-	unlock()
-	time.Sleep(20 * time.Millisecond)
-	s.is(Created)
-	s.must(s.load().Kill(unix.SIGTERM, false))
-	s.becomes(Stopped)
-}
-
 func TestKillWithoutPidNamespace(t *testing.T) {
 	s := newStandIn(t, false, family)
 	if n := len(s.pids()); n != 3 {
@@ -184,17 +165,19 @@ func TestKillAll(t *testing.T) {
 	s.eventually("death of all", func() bool { return len(s.pids()) == 0 })
 }
 
-// Those whom a dead init leaves in a shared pid namespace die with --all only: kill is for running containers.
+// Those whom a dead init leaves in a shared pid namespace die of SIGKILL; other signals are for the
+// init.
 func TestKillLeftovers(t *testing.T) {
 	s := newStandIn(t, false, family)
 	s.must(s.init.Process.Kill())
 	s.becomes(Stopped)
-	isError(t, s.load().Kill(unix.SIGKILL, false), ErrNotRunning, "container not running")
+	isError(t, s.load().Kill(unix.SIGTERM, false), ErrNotRunning, "container not running")
 	if n := len(s.pids()); n != 2 {
 		t.Errorf("%d processes, want 2", n)
 	}
-	s.must(s.load().Kill(unix.SIGKILL, true))
+	s.must(s.load().Kill(unix.SIGKILL, false))
 	s.eventually("death of all", func() bool { return len(s.pids()) == 0 })
+	isError(t, s.load().Kill(unix.SIGKILL, false), ErrNotRunning, "container not running")
 }
 
 func TestKillPaused(t *testing.T) {

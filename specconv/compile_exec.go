@@ -1,6 +1,7 @@
 package specconv
 
 import (
+	"encoding/binary"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -118,6 +119,29 @@ func (c *compiler) environment(p *specs.Process, home bool) []plan.Arg {
 		env = append(env, plan.Page(plan.PageHome))
 	}
 	return env
+}
+
+// endBySignals has the signals that ask a process to end do so while it waits for start, and before
+// create returns: nobody may find it deaf. The kernel drops what
+// the first process of a pid namespace has no handler for (pid_namespaces(7)). execve puts the
+// default back (signal(7)), so that the program does not inherit it.
+func (c *compiler) endBySignals() {
+	if !c.Plan.Waits {
+		return
+	}
+	// struct kernel_sigaction of amd64 and arm64: handler, flags, restorer, mask. The handler does
+	// not return, but amd64 refuses to call one without a restorer.
+	const saRestorer = 0x04000000
+	action := make([]byte, 32)
+	binary.NativeEndian.PutUint64(action[8:], saRestorer)
+	handler := plan.Arg{Kind: plan.KindHandler}
+	end := c.Buf("end", action, plan.Ptr{Off: 0, To: handler}, plan.Ptr{Off: 16, To: handler})
+	signals := []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGABRT, unix.SIGTERM}
+	ops := make([]plan.Op, len(signals))
+	for i, sig := range signals {
+		ops[i] = plan.Sys(plan.SysRtSigaction, plan.As(uint64(sig), plan.AsSignal), end, plan.Num(0), plan.Num(8))
+	}
+	c.Step("default", "end by a signal that comes before the program runs", ops...)
 }
 
 // waitForStart closes all but the start socket and waits on it. The connection takes the place of the sync socket: `start`

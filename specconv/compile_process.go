@@ -32,6 +32,7 @@ func (c *compiler) process() error {
 	c.credentials(p, caps)
 	c.enterCwd(p, entered)
 	program := c.lookup(p)
+	c.endBySignals()
 	filter, err := SeccompFilter(c.spec)
 	if err != nil {
 		return err
@@ -40,10 +41,7 @@ func (c *compiler) process() error {
 		c.HostMaybe(DoHome, "process.env", "find the user's home directory in the container's /etc/passwd", passwd)
 	}
 	c.intelRdt()
-	loaded := false
-	if c.appears {
-		loaded = c.appear(p, caps, filter)
-	}
+	loaded := c.appears && c.appear(p, caps, filter)
 	if c.hostRlimits {
 		c.Host(DoRlimits, "process.rlimits", "set resource limits")
 	}

@@ -19,11 +19,12 @@ const (
 
 // Link makes the executable for p. fds gives the descriptor number of each of p.Files.
 func Link(p *plan.Plan, fds []int) ([]byte, error) {
-	image, err := segments(p, fds)
+	code := kernel.OpLoop()
+	entry := uint64(textAddr + headerSize + phdrs*phdrSize)
+	image, err := segments(p, fds, entry+uint64(len(code)-kernel.HandlerSize))
 	if err != nil {
 		return nil, err
 	}
-	code := kernel.OpLoop()
 	textSize := uint64(headerSize + phdrs*phdrSize + len(code))
 	if textSize > kernel.DataOffset {
 		return nil, fmt.Errorf("headers and code have %d bytes, there is room for %d", textSize, kernel.DataOffset)

@@ -18,6 +18,7 @@ const base = kernel.RegsAddr - kernel.DataOffset
 // linker lays out the data segment.
 type linker struct {
 	p       *plan.Plan
+	handler uint64 // address of the code behind the op loop
 	fds     []int
 	out     []byte         // the file
 	strings map[string]int // where in out each string is
@@ -26,11 +27,11 @@ type linker struct {
 
 // segments builds the image of p, with room for what comes before the data segment. fds[i] is the
 // descriptor number of p.Files[i].
-func segments(p *plan.Plan, fds []int) ([]byte, error) {
+func segments(p *plan.Plan, fds []int, handler uint64) ([]byte, error) {
 	if len(fds) == 0 || len(fds) != len(p.Files) {
 		return nil, fmt.Errorf("%d descriptors for %d files", len(fds), len(p.Files))
 	}
-	l := &linker{p: p, fds: fds, strings: make(map[string]int, 64)}
+	l := &linker{p: p, handler: handler, fds: fds, strings: make(map[string]int, 64)}
 	table := kernel.OpsAddr - base + p.OpCount()*kernel.OpSize
 	l.out = make([]byte, table, table+24<<10)
 	regs := l.out[kernel.RegsAddr-base : kernel.OpsAddr-base]
@@ -130,6 +131,8 @@ func (l *linker) arg(a plan.Arg) (uint64, error) {
 			return kernel.MoreAddr + a.Int, nil
 		}
 		return kernel.PageAddr + a.Int, nil
+	case plan.KindHandler:
+		return l.handler, nil
 	case plan.KindFile:
 		if a.Int >= uint64(len(l.fds)) {
 			return 0, fmt.Errorf("file %d does not exist", a.Int)

@@ -10,6 +10,10 @@ import (
 // codeEnd stands behind the loop's last instruction.
 const codeEnd = "OPLOOPND"
 
+// HandlerSize is the size of the last instructions, which are a signal handler: it ends the init
+// with 128 plus the signal's number.
+const HandlerSize = 16
+
 func opLoopAddr() uintptr
 
 // OpLoop returns a copy of the op loop's machine code from our own text. It is position-independent; its entry point is its

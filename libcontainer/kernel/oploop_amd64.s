@@ -194,6 +194,13 @@ fail:
 	NEGQ AX
 	JMP  allowed
 
+	// The handler of signals, HandlerSize bytes.
+	ADDL $128, DI
+	MOVL $231, AX         // exit_group
+	SYSCALL
+	UNDEF
+	BYTE $0x90
+
 	// "OPLOOPND"
 	BYTE $0x4f; BYTE $0x50; BYTE $0x4c; BYTE $0x4f
 	BYTE $0x4f; BYTE $0x50; BYTE $0x4e; BYTE $0x44

@@ -191,6 +191,12 @@ fail:
 	NEG  R0, R0
 	B    allowed
 
+	// The handler of signals, HandlerSize bytes.
+	ADD  $128, R0
+	MOVD $94, R8          // exit_group
+	SVC
+	UNDEF
+
 	// "OPLOOPND", little-endian
 	WORD $0x4f4c504f
 	WORD $0x444e504f

@@ -28,6 +28,7 @@ func (c *checker) arg(a *Arg) {
 		if a.Int >= uint64(c.p.pageSize()) {
 			c.errorf("uses byte %d of the progress page, which has %d", a.Int, c.p.pageSize())
 		}
+	case KindHandler:
 	default:
 		c.errorf("has an argument of no kind")
 	}

@@ -176,6 +176,8 @@ func (e encoder) arg(a *Arg) argJSON {
 		return argJSON{Progress: &a.Int}
 	case KindFile:
 		return argJSON{File: e.p.Files[a.Int].Name}
+	case KindHandler:
+		return argJSON{Constant: "handler"}
 	}
 	if label := a.label(); label != "" {
 		return argJSON{Constant: label}

@@ -152,13 +152,14 @@ func (e *Errnos) Has(errno unix.Errno) bool {
 type ArgKind uint8
 
 const (
-	KindInt   ArgKind = iota // Int, printed as Str if that is set
-	KindReg                  // the value of register Int
-	KindStr                  // the address of the NUL-terminated string Str
-	KindBytes                // the address of a constant structure: the first Int bytes of Str; the rest is how it is printed
-	KindBuf                  // the address of byte Int of buffer Buf
-	KindPage                 // the address of byte Int of the page shared with the host
-	KindFile                 // the descriptor number of Files[Int]
+	KindInt     ArgKind = iota // Int, printed as Str if that is set
+	KindReg                    // the value of register Int
+	KindStr                    // the address of the NUL-terminated string Str
+	KindBytes                  // the address of a constant structure: the first Int bytes of Str; the rest is how it is printed
+	KindBuf                    // the address of byte Int of buffer Buf
+	KindPage                   // the address of byte Int of the page shared with the host
+	KindFile                   // the descriptor number of Files[Int]
+	KindHandler                // the address of the signal handler with which the init ends itself
 )
 
 // Arg is one argument of an op. A plan has thousands, so it is kept small: see [Arg.Data].

@@ -227,6 +227,8 @@ func (p *Plan) argText(names regNames, a *Arg) string {
 		return "progress[" + strconv.FormatUint(a.Int, 10) + "]"
 	case KindBuf:
 		return p.bufText(names, a)
+	case KindHandler:
+		return "handler"
 	}
 	return "?"
 }

@@ -268,6 +268,49 @@ func TestKillCreated(t *testing.T) {
 	b.Delete()
 }
 
+// Signals that ask a process to end are heard by a created container whoever sends them, and
+// whatever other commands do.
+func TestSignalsToWaitingInit(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "crun", "its init is deaf as process 1")
+	for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGABRT, unix.SIGTERM} {
+		for _, b := range []*harness.Bundle{sleeper(t), sleeper(t).NoNamespace(specs.PIDNamespace)} {
+			b.Create()
+			if err := unix.Kill(b.Pid(), sig); err != nil {
+				t.Fatal(err)
+			}
+			b.WaitStatus(specs.StateStopped)
+			b.Delete()
+		}
+	}
+	b := harness.NewBundle(t).Args("grep", "-E", "^Sig(Blk|Ign|Cgt)", "/proc/self/status").Create()
+	b.Must("start", b.ID)
+	harness.Eventually(t, "the program's end", func() bool { return b.State().Status == specs.StateStopped })
+	wantLines(t, b.Output(), "SigBlk:\t0000000000000000", "SigIgn:\t0000000000000000", "SigCgt:\t0000000000000000")
+	b.Delete()
+}
+
+func TestKillCreatedWhileLocked(t *testing.T) {
+	t.Parallel()
+	ours(t, "does not lock")
+	b := sleeper(t)
+	outside, inside := hookLog(t, b)
+	addHook(b.Spec, "startContainer", hook("echo ready >>"+inside+"; sleep 1000"))
+	b.Create()
+	start := b.Cmd("start", b.ID)
+	if err := start.Start(); err != nil {
+		t.Fatal(err)
+	}
+	harness.Eventually(t, "the hook", func() bool { return fileOrNothing(outside) != "" })
+	b.Must("kill", b.ID, "TERM")
+	if err := start.Wait(); err == nil {
+		t.Error("start succeeded")
+	}
+	if left, _ := os.ReadDir(b.Root); len(left) > 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
 func TestKillCreatedHard(t *testing.T) {
 	t.Parallel()
 	b := sleeper(t).Create()
@@ -287,6 +330,28 @@ func TestKillWithoutPidNamespace(t *testing.T) {
 	b.WaitStatus(specs.StateStopped)
 	for _, pid := range all {
 		harness.Eventually(t, "end of the process", func() bool { return !harness.Alive(pid) })
+	}
+	b.Delete()
+}
+
+// SIGKILL reaches what is left of a container whose init is gone.
+func TestKillWithoutInit(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "1.1 does it with --all only")
+	b := harness.NewBundle(t).Sh("sleep 1000 & echo ready").NoNamespace(specs.PIDNamespace)
+	b.Start()
+	b.WaitStatus(specs.StateStopped)
+	left := pids(t, b)
+	if len(left) != 1 {
+		t.Fatalf("processes %v", left)
+	}
+	if res := b.Do("kill"); res.Code != 1 || !strings.Contains(res.Message(), "container not running") {
+		t.Errorf("SIGTERM, which is for the init: %+v", res)
+	}
+	b.Must("kill", b.ID, "KILL")
+	harness.Eventually(t, "end of the process", func() bool { return !harness.Alive(left[0]) })
+	if res := b.Runtime.Run("kill", b.ID, "KILL"); res.Code != 1 || !strings.Contains(res.Message(), "container not running") {
+		t.Errorf("there is nobody any more: %+v", res)
 	}
 	b.Delete()
 }
