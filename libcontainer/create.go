@@ -302,6 +302,7 @@ func (c *creation) agentState() (*specs.State, error) { return c.hookState(), ni
 // explain adds what only the host can see: the kernel killed the init because the container's
 // memory limit is too low for it.
 func (c *creation) explain(err error) error {
+	err = explainFiles(err, c.plan)
 	var killed *launch.KilledError
 	if c.cg == nil || !errors.As(err, &killed) || !killed.Killed(unix.SIGKILL) {
 		return explainExec(err, c.spec, c.o.Bundle)

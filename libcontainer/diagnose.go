@@ -15,6 +15,21 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
+// explainFiles tells a runtime that has run out of descriptors which limit is in the way, and how many
+// its plan takes, if there is one already. Go raises the soft limit in every program.
+func explainFiles(err error, pl *plan.Plan) error {
+	var step *launch.StepError
+	var limit unix.Rlimit
+	if !errors.Is(err, unix.EMFILE) || errors.As(err, &step) || unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return err
+	}
+	takes := "more than that"
+	if pl != nil {
+		takes = fmt.Sprintf("about %d", launch.FilesWanted(pl))
+	}
+	return fmt.Errorf("%w (the runtime's hard limit of open files, ulimit -Hn, is %d, and this takes %s)", err, limit.Max, takes)
+}
+
 // explainExec adds the likely reason to a process that could not be brought into the container, and to an execve that failed for a file that
 // exists: a foreign architecture, a missing interpreter or loader, a carriage return at the end of a #! line. It reads the program in the root
 // file system, resolved there; what it can't find out it leaves.

@@ -87,7 +87,7 @@ func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec
 	j.files.keep(specconv.FilePidfd, j.init)
 	cg, err := c.execCgroup(o.Cgroup)
 	if err != nil {
-		return nil, err
+		return nil, explainFiles(err, nil)
 	}
 	defer cg.Close()
 	err = j.start(ctx, cg)
@@ -101,7 +101,7 @@ func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec
 			program.Args = []string{o.path}
 			its.Process = &program
 		}
-		return nil, explainExec(err, &its, c.rec.Bundle)
+		return nil, explainExec(explainFiles(err, nil), &its, c.rec.Bundle)
 	}
 	return j.proc, nil
 }

@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -256,7 +257,10 @@ func sendPidfd(socket string, pid int, kind string) error {
 		return fmt.Errorf("--pidfd-socket: %w", err)
 	}
 	defer conn.Close()
-	if err := unix.Sendmsg(int(conn.Fd()), []byte(kind), unix.UnixRights(pidfd), nil, unix.MSG_NOSIGNAL); err != nil {
+	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
+		err = unix.Sendmsg(int(conn.Fd()), []byte(kind), unix.UnixRights(pidfd), nil, unix.MSG_NOSIGNAL)
+	}
+	if err != nil {
 		return fmt.Errorf("--pidfd-socket: send the pidfd: %w", err)
 	}
 	return nil

@@ -138,6 +138,10 @@ func descriptors(c *Config, own map[string]*os.File) (files []uintptr, numbers [
 	return files, numbers, nil
 }
 
+// FilesWanted is about how many descriptors the runtime needs to launch a plan: the files themselves,
+// once more while fork moves them to their numbers, and its own.
+func FilesWanted(pl *plan.Plan) int { return 2*(3+pl.Preserve+len(pl.Files)) + 24 }
+
 // exec starts the image from a sealed memfd, or from a file where the host does not execute memfds.
 func (p *Process) exec(c *Config, files []uintptr, image []byte) error {
 	f, err := initimage.Seal(image)
@@ -153,7 +157,20 @@ func (p *Process) exec(c *Config, files []uintptr, image []byte) error {
 		return fmt.Errorf("start the init image from a memfd (%w) or a file: %w", err, ferr)
 	}
 	defer f.Close()
-	return p.forkExec(c, files, f)
+	return bothWays(err, p.forkExec(c, files, f))
+}
+
+// bothWays is the error of an image that could be started neither from a memfd nor from a file.
+func bothWays(memfd, file error) error {
+	var first, second unix.Errno
+	switch {
+	case file == nil:
+		return nil
+	case errors.As(memfd, &first) && errors.As(file, &second) && first == second:
+		// What is wrong is not the kind of file.
+		return memfd
+	}
+	return fmt.Errorf("%w, and from a file in its place: %w", memfd, file)
 }
 
 func (p *Process) forkExec(c *Config, files []uintptr, image *os.File) error {
@@ -161,6 +178,9 @@ func (p *Process) forkExec(c *Config, files []uintptr, image *os.File) error {
 	// numbers before it executes /proc/self/fd/N. Those that are in each other's way it puts for a
 	// moment behind the highest of them.
 	fd, err := unix.FcntlInt(image.Fd(), unix.F_DUPFD_CLOEXEC, max(int(slices.Max(files)), len(files))+len(files)+8)
+	if errors.Is(err, unix.EINVAL) {
+		err = unix.EMFILE // so fcntl(2) says that the number is above the limit
+	}
 	if err != nil {
 		return fmt.Errorf("start the init image: %w", err)
 	}

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -198,5 +199,20 @@ func TestDescriptorsInEachOthersWay(t *testing.T) {
 			t.Error(err)
 		}
 		p.Close()
+	}
+}
+
+// Of an image that can be started neither from a memfd nor from a file, both reasons are told, unless
+// they are one: a directory on a noexec mount says nothing about why the memfd was refused.
+func TestBothReasonsAreTold(t *testing.T) {
+	memfd, same, other := fmt.Errorf("memfd: %w", unix.EPERM), fmt.Errorf("file: %w", unix.EPERM), fmt.Errorf("file: %w", unix.EACCES)
+	if err := bothWays(memfd, nil); err != nil {
+		t.Error(err)
+	}
+	if err := bothWays(memfd, same); !errors.Is(err, unix.EPERM) || strings.Contains(err.Error(), "file:") {
+		t.Error(err)
+	}
+	if err := bothWays(memfd, other); !errors.Is(err, unix.EPERM) || !errors.Is(err, unix.EACCES) {
+		t.Error(err)
 	}
 }

@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -485,5 +486,39 @@ func TestKeyring(t *testing.T) {
 	shared := harness.NewBundle(t).Probe("keyring")
 	if got := shared.MustRun("--no-new-keyring"); strings.Contains(got, shared.ID) {
 		t.Errorf("session keyring %q with --no-new-keyring", got)
+	}
+}
+
+// With too low a hard limit of open files, the error says whose limit it is and what is needed.
+func TestTooFewOpenFiles(t *testing.T) {
+	t.Parallel()
+	ours(t, "words")
+	limited := func(limit string, cmd *exec.Cmd) (string, error) {
+		cmd.Args = append([]string{"/bin/sh", "-c", "ulimit -n " + limit + `; exec "$@"`, "sh"}, cmd.Args...)
+		cmd.Path = "/bin/sh"
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	b := sleeper(t)
+	b.Spec.Process.Rlimits = nil
+	const limit = "hard limit of open files, ulimit -Hn, is "
+	for _, n := range []string{"8", "14", "20", "26"} {
+		if out, err := limited(n, b.Command("run")); err == nil || !strings.Contains(out, limit+n) {
+			t.Errorf("run with %s: %v: %s", n, err, out)
+		}
+	}
+	started := sleeper(t).Start()
+	for _, n := range []string{"8", "14"} {
+		if out, err := limited(n, started.Cmd("exec", started.ID, "true")); err == nil || !strings.Contains(out, limit+n) {
+			t.Errorf("exec with %s: %v: %s", n, err, out)
+		}
+	}
+	// What the error asks for is enough.
+	out, _ := limited("20", b.Command("run"))
+	_, want, _ := strings.Cut(out, "this takes about ")
+	other := harness.NewBundle(t).Args("true")
+	other.Spec.Process.Rlimits = nil
+	if out, err := limited(strings.TrimRight(strings.TrimSpace(want), ")\"\n"), other.Command("run")); err != nil {
+		t.Errorf("run with what was asked for, %q: %v: %s", want, err, out)
 	}
 }
