@@ -28,7 +28,7 @@ func (c *creation) runHooks(ctx context.Context, s *plan.Step, files []*os.File)
 		return hooks.Run(ctx, hooks.CreateRuntime, h.CreateRuntime, st, inBundle)
 	}
 	st.Pid = c.containerPid()
-	start := inNamespaces(ctx, c.proc.Pid(), files[0])
+	start := inNamespaces(ctx, c.o.Spec, c.proc.Pid(), files[0])
 	return hooks.Run(ctx, hooks.CreateContainer, h.CreateContainer, st, hooks.Options{Start: start})
 }
 

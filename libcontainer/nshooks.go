@@ -12,11 +12,12 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
+	"github.com/ociruntime/ociruntime/specconv"
 )
 
 // inNamespaces starts createContainer hooks: in the namespaces of the init, whose root still is the host's, with the container's root
 // file system as working directory. A plan of its own does it, so that a process with a single thread joins.
-func inNamespaces(ctx context.Context, init int, rootfs *os.File) func(*specs.Hook, [3]*os.File) (int, error) {
+func inNamespaces(ctx context.Context, spec *specs.Spec, init int, rootfs *os.File) func(*specs.Hook, [3]*os.File) (int, error) {
 	return func(h *specs.Hook, stdio [3]*os.File) (int, error) {
 		pidfd, err := unix.PidfdOpen(init, 0)
 		if err != nil {
@@ -28,8 +29,9 @@ func inNamespaces(ctx context.Context, init int, rootfs *os.File) func(*specs.Ho
 		if err != nil {
 			return 0, err
 		}
+		uid, gid := specconv.FirstIDs(spec)
 		p, err := launch.Start(&launch.Config{
-			Plan: hookPlan(h, flags), Stdio: stdio,
+			Plan: hookPlan(h, flags, uid, gid), Stdio: stdio,
 			Files: map[string]*os.File{"init": f, "rootfs": rootfs},
 		})
 		if err != nil {
@@ -43,7 +45,7 @@ func inNamespaces(ctx context.Context, init int, rootfs *os.File) func(*specs.Ho
 	}
 }
 
-func hookPlan(h *specs.Hook, flags uint64) *plan.Plan {
+func hookPlan(h *specs.Hook, flags uint64, uid, gid uint32) *plan.Plan {
 	b := plan.NewBuilder()
 	b.Group = plan.Hooks
 	const from = "hooks.createContainer"
@@ -56,7 +58,7 @@ func hookPlan(h *specs.Hook, flags uint64) *plan.Plan {
 		b.Step(from, "join the container's namespaces", plan.Setns(init, plan.As(flags, plan.AsClone)))
 	}
 	if flags&unix.CLONE_NEWUSER != 0 {
-		b.Step(from, "become root of the user namespace", plan.BecomeRoot()...)
+		b.Step(from, "become a user of the user namespace", plan.Become(uid, gid)...)
 	}
 	b.Step(from, "go to the container's root file system", plan.Fchdir(rootfs))
 	if flags&unix.CLONE_NEWPID != 0 {

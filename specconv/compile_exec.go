@@ -211,7 +211,7 @@ func (c *compiler) joinContainer(flags uint64) {
 		fd := c.File(plan.File{Name: FilePidfd, From: "default"})
 		ops := []plan.Op{plan.Setns(fd, plan.As(flags, plan.AsClone))}
 		if flags&unix.CLONE_NEWUSER != 0 {
-			ops = append(append(ops, plan.BecomeRoot()...), plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))
+			ops = append(append(ops, plan.Become(FirstIDs(c.spec))...), plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))
 		}
 		c.Step("default", "join the container's namespaces: "+namespaceNames(flags), ops...)
 	}

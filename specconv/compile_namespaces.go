@@ -127,7 +127,7 @@ func (c *compiler) join(j joinedNamespace) {
 	}
 }
 
-// userNamespace makes or joins it and becomes its root.
+// userNamespace makes or joins it and becomes its root, or whoever is there.
 func (c *compiler) userNamespace() {
 	const flag = unix.CLONE_NEWUSER
 	switch {
@@ -149,8 +149,36 @@ func (c *compiler) userNamespace() {
 	default:
 		return
 	}
-	c.Step("linux.namespaces", "become root of the user namespace",
-		append(plan.BecomeRoot(), plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))...)
+	uid, gid := FirstIDs(c.spec)
+	what := "become root of the user namespace"
+	if uid != 0 || gid != 0 {
+		what = fmt.Sprintf("become user %d, group %d of the user namespace", uid, gid)
+	}
+	c.Step("linux.namespaces", what, append(plan.Become(uid, gid), plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))...)
+}
+
+// FirstIDs are the ids with which a container is made in its user namespace: root's, or where the
+// mappings have no root, those of the process. Ids of a namespace that is joined without mappings are
+// not known, and root is taken to be there.
+func FirstIDs(spec *specs.Spec) (uid, gid uint32) {
+	if spec.Linux == nil {
+		return 0, 0
+	}
+	var user specs.User
+	if spec.Process != nil {
+		user = spec.Process.User
+	}
+	return firstID(spec.Linux.UIDMappings, user.UID), firstID(spec.Linux.GIDMappings, user.GID)
+}
+
+func firstID(mappings []specs.LinuxIDMapping, users uint32) uint32 {
+	switch {
+	case len(mappings) == 0 || idMapped(mappings, 0):
+		return 0
+	case idMapped(mappings, users):
+		return users
+	}
+	return mappings[0].ContainerID
 }
 
 // timeOffsets is linux.timeOffsets as /proc/PID/timens_offsets takes it (time_namespaces(7)).

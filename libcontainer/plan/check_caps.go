@@ -7,6 +7,7 @@ type capable struct {
 	effective, permitted uint64
 	keepCaps, noFixup    bool
 	noNewPrivs           bool
+	stranger             bool // in a user namespace, with an id from outside
 }
 
 // needs checks that the op's capability is still there, and notes what the op does to the capabilities.
@@ -33,12 +34,13 @@ func (c *checker) needs() {
 		}
 		c.permitted &= permitted
 	case SysSetresuid:
-		if c.becomesUser() {
+		if c.becomesUser() && !c.stranger {
 			c.effective = 0
 			if !c.keepCaps {
 				c.permitted = 0
 			}
 		}
+		c.stranger = false // see Become
 	case SysPrctl:
 		c.prctl()
 	case SysUnshare, SysSetns, Spawn:
@@ -52,6 +54,7 @@ func (c *checker) needs() {
 		}
 		if flags&unix.CLONE_NEWUSER != 0 || o.Call == SysSetns && flags == 0 {
 			c.effective, c.permitted = ^uint64(0), ^uint64(0)
+			c.stranger = true
 		}
 	}
 }
