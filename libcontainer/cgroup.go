@@ -23,7 +23,7 @@ func (c *creation) makeCgroup() error {
 	cfg := cgroups.Config{Path: c.path, ID: c.id, Settings: c.set, Rootless: c.rt.rootless(c.facts), Adopt: c.scope != nil}
 	if cgroups.OwnerWanted(c.spec) && c.spec.Process != nil {
 		if uid, ok := hostID(c.spec, c.spec.Process.User.UID); ok {
-			cfg.Owner = &cgroups.Owner{UID: uid, GID: -1}
+			cfg.Owner = &cgroups.Owner{UID: int(uid), GID: -1}
 		}
 	}
 	if err := c.makeResctrl(); err != nil {

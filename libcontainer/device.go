@@ -84,12 +84,12 @@ func makeDevice(dir int, name string, d *specs.LinuxDevice, spec *specs.Spec) er
 	if d.GID != nil {
 		gid = *d.GID
 	}
-	hostUID, ok := mapID(spec.Linux.UIDMappings, uid)
-	hostGID, ok2 := mapID(spec.Linux.GIDMappings, gid)
+	hostUID, ok := specconv.MapID(spec.Linux.UIDMappings, uid)
+	hostGID, ok2 := specconv.MapID(spec.Linux.GIDMappings, gid)
 	if !ok || !ok2 {
 		return fmt.Errorf("its owner %d:%d has no id in the container: %w", uid, gid, unix.EINVAL)
 	}
-	if err := unix.Fchownat(dir, name, hostUID, hostGID, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	if err := unix.Fchownat(dir, name, int(hostUID), int(hostGID), unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return err
 	}
 	mode := uint32(0o666)

@@ -138,19 +138,9 @@ func deviceFacts(f *facts.Facts, list []specs.LinuxDevice) {
 }
 
 // hostID is the id on the host of a user of the container.
-func hostID(spec *specs.Spec, uid uint32) (int, bool) {
+func hostID(spec *specs.Spec, uid uint32) (uint32, bool) {
 	if spec.Linux == nil {
-		return int(uid), true
+		return uid, true
 	}
-	return mapID(spec.Linux.UIDMappings, uid)
-}
-
-// mapID looks an id of the container up in a mapping; without one, ids are the host's.
-func mapID(maps []specs.LinuxIDMapping, id uint32) (int, bool) {
-	for _, m := range maps {
-		if id >= m.ContainerID && id-m.ContainerID < m.Size {
-			return int(m.HostID + id - m.ContainerID), true
-		}
-	}
-	return int(id), len(maps) == 0
+	return specconv.MapID(spec.Linux.UIDMappings, uid)
 }

@@ -51,6 +51,7 @@ func (l *launching) hostSteps(of launcher) hostSteps {
 		specconv.DoIntelRdt:  simple(func() error { return l.resctrl.Join(l.proc.Pid()) }),
 		specconv.DoRlimits:   simple(func() error { return setRlimits(l.proc.Pid(), l.spec.Process.Rlimits) }),
 		specconv.DoScheduler: simple(func() error { return setScheduler(l.proc.Pid(), l.spec.Process.Scheduler) }),
+		specconv.DoOwnPipes:  simple(func() error { return ownPipes(l.given.Stdio, l.spec.Linux, l.spec.Process) }),
 		specconv.DoHome: func(_ context.Context, _ *plan.Step, files []*os.File) error {
 			return setHome(l.proc, l.spec.Process.User.UID, files)
 		},

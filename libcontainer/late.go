@@ -2,6 +2,7 @@ package libcontainer
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 	"github.com/ociruntime/ociruntime/specconv"
@@ -36,6 +38,25 @@ func setRlimits(pid int, list []specs.POSIXRlimit) error {
 func setScheduler(pid int, s *specs.Scheduler) error {
 	if err := unix.SchedSetAttr(pid, specconv.SchedAttr(s), 0); err != nil {
 		return fmt.Errorf("process.scheduler: set the scheduling policy %s: %w", s.Policy, refusal.Explain("sched_setattr", err))
+	}
+	return nil
+}
+
+// ownPipes gives the pipes of a process's stdio to its user, whom a user namespace maps to another
+// id.
+func ownPipes(stdio [3]*os.File, l *specs.Linux, p *specs.Process) error {
+	uid, ok := specconv.MapID(l.UIDMappings, p.User.UID)
+	if !ok {
+		return nil
+	}
+	for i, file := range stdio {
+		if s := facts.OfStdio(int(file.Fd())); !s.Pipe || s.UID == uid {
+			continue
+		}
+		// A runtime in a user namespace of its own may meet a pipe that it has no power over.
+		if err := unix.Fchown(int(file.Fd()), int(uid), -1); err != nil && !errors.Is(err, unix.EPERM) {
+			return fmt.Errorf("process.user.uid: give descriptor %d to user %d: %w", i, uid, err)
+		}
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ const (
 	DoRlimits         plan.HostStep = "rlimits"
 	DoScheduler       plan.HostStep = "scheduler"
 	DoHome            plan.HostStep = "home"
+	DoOwnPipes        plan.HostStep = "owner of pipes"
 	DoSeccomp         plan.HostStep = "seccomp listener"
 	DoCreated         plan.HostStep = "created"
 )

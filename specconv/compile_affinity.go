@@ -1,16 +1,19 @@
 package specconv
 
 import (
+	"bytes"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
-// affinity sets the CPUs of an exec'd process: `initial` before it enters the container's cgroup, `final` afterwards.
-func (c *compiler) affinity(from string, a *specs.CPUAffinity, initial bool) {
+// affinity sets the CPUs of an exec'd process: `initial` before it enters the container's cgroup,
+// `final` afterwards. It returns whether the list names any.
+func (c *compiler) affinity(from string, a *specs.CPUAffinity, initial bool) bool {
 	if a == nil {
-		return
+		return false
 	}
 	list := a.Final
 	if initial {
@@ -18,10 +21,25 @@ func (c *compiler) affinity(from string, a *specs.CPUAffinity, initial bool) {
 	}
 	mask := cpuMask(list)
 	if len(mask) == 0 {
-		return
+		return false
 	}
 	c.Step(from, "run on the CPUs "+list,
 		plan.Sys(plan.SysSchedSetaffinity, plan.Num(0), plan.Num(int64(8*len(mask))), plan.Bytes(plan.Uint64s(mask...), list)))
+	return true
+}
+
+// maxCPUs is more than any kernel is built for: CONFIG_NR_CPUS goes up to 8192. Of a longer mask
+// the kernel takes what it has room for, and what is missing in a shorter one counts as 0.
+const maxCPUs = 8192
+
+// allCPUs undoes the affinity of the caller, an engine's CPUAffinity= for one: the container runs
+// wherever its cpuset lets it. Since Linux 6.2 joining a cpuset no longer does that: the kernel
+// keeps what was asked for, and takes what both have (sched_setaffinity(2)). Where a sandbox
+// forbids the call, the process stays where it is.
+func (c *compiler) allCPUs() {
+	all := bytes.Repeat([]byte{0xff}, maxCPUs/8)
+	c.Step("default", "run on every CPU of the cpuset",
+		plan.Sys(plan.SysSchedSetaffinity, plan.Num(0), plan.Num(maxCPUs/8), plan.Bytes(all, "all")).Allowing(unix.EPERM, unix.ENOSYS))
 }
 
 // cpuMask turns a checked list ("0-3, 7") into a mask of as many words as it needs.

@@ -2,6 +2,7 @@ package specconv
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -54,14 +55,22 @@ func (c *compiler) programName(p *specs.Process) string {
 	return p.Args[0]
 }
 
-// searchPath is PATH of the process's environment, of which the last one counts.
+// searchPath is PATH of the process's environment.
 func searchPath(env []string) string {
+	if !slices.ContainsFunc(env, func(e string) bool { return strings.HasPrefix(e, "PATH=") }) {
+		return defaultPath
+	}
+	return lastValue(env, "PATH")
+}
+
+// lastValue is the value of a variable of the environment, of two with one name the last one's.
+func lastValue(env []string, name string) string {
 	for i := len(env) - 1; i >= 0; i-- {
-		if v, ok := strings.CutPrefix(env[i], "PATH="); ok {
+		if n, v, _ := strings.Cut(env[i], "="); n == name {
 			return v
 		}
 	}
-	return defaultPath
+	return ""
 }
 
 // access asks with the effective ids.
@@ -80,17 +89,16 @@ func isDirectory(p string, into plan.Reg) plan.Op {
 		Into(into).Allowing(unix.ENOTDIR, unix.EACCES)
 }
 
-// passwd finds the container's /etc/passwd for the host, if the environment has no HOME. That is done by the init, which sees what is
-// mounted there. The host opens it for reading, once it is sure of a regular file: to open a pipe or a device that an image has in its
-// place may wait, fail or have effects.
+// passwd finds the container's /etc/passwd for the host, if the environment has no HOME or an empty
+// one. That is done by the init, which sees what is mounted there. The host opens it for reading,
+// once it is sure of a regular file: to open a pipe or a device that an image has in its place may
+// wait, fail or have effects.
 func (c *compiler) passwd(p *specs.Process) (plan.Reg, bool) {
 	if c.spec.Process == nil {
 		return plan.NoReg, false
 	}
-	for _, e := range p.Env {
-		if strings.HasPrefix(e, "HOME=") {
-			return plan.NoReg, false
-		}
+	if lastValue(p.Env, "HOME") != "" {
+		return plan.NoReg, false
 	}
 	fd := c.Reg()
 	c.Step("process.env", "find /etc/passwd of the container, to find HOME in",
@@ -108,7 +116,7 @@ func (c *compiler) environment(p *specs.Process, home bool) []plan.Arg {
 	}
 	var env []plan.Arg
 	for i, e := range p.Env {
-		if name, _, _ := strings.Cut(e, "="); last[name] == i {
+		if name, _, _ := strings.Cut(e, "="); last[name] == i && !(home && name == "HOME") {
 			env = append(env, plan.Str(e))
 		}
 	}
@@ -190,7 +198,9 @@ func CompileExec(in *ExecInput) (*plan.Plan, error) {
 	c.oomScore()
 	c.joinContainer(in.Namespaces)
 	c.joinCgroup()
-	c.affinity("process.execCPUAffinity.final", in.Spec.Process.ExecCPUAffinity, false)
+	if !c.affinity("process.execCPUAffinity.final", in.Spec.Process.ExecCPUAffinity, false) {
+		c.allCPUs()
+	}
 	c.takeRoot(in.Namespaces)
 	if err := c.terminal(); err != nil {
 		return nil, err

@@ -82,6 +82,7 @@ func (c *compiler) enterNamespaces() error {
 	}
 	// Only now, for the process that stays: with a tight limit on processes there is no room for two.
 	c.joinCgroup()
+	c.allCPUs()
 	if c.ns.created&unix.CLONE_NEWCGROUP != 0 {
 		// Its root is the cgroup that the process is in at this moment.
 		c.Step("linux.namespaces", "make a cgroup namespace whose root is the container's cgroup",
@@ -158,8 +159,8 @@ func (c *compiler) userNamespace() {
 }
 
 // FirstIDs are the ids with which a container is made in its user namespace: root's, or where the
-// mappings have no root, those of the process. Ids of a namespace that is joined without mappings are
-// not known, and root is taken to be there.
+// mappings have no root, those of the process. Ids of a namespace that is joined without mappings
+// are not known, and root is taken to be there.
 func FirstIDs(spec *specs.Spec) (uid, gid uint32) {
 	if spec.Linux == nil {
 		return 0, 0

@@ -7,6 +7,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
@@ -51,7 +52,7 @@ func (c *compiler) process() error {
 			return err
 		}
 	}
-	c.Host(DoCreated, "default", "record the container's state")
+	c.lastRendezvous(p)
 	if listener != plan.NoReg {
 		c.Step("linux.seccomp", "close the listener", plan.Close(plan.Val(listener)))
 	}
@@ -136,6 +137,36 @@ func (c *compiler) stdioOwner(p *specs.Process) {
 	if len(ops) > 0 {
 		c.Step("process.user.uid", "let the user own its stdio", ops...)
 	}
+}
+
+// lastRendezvous is the host's last part before the program, or before the wait for start.
+func (c *compiler) lastRendezvous(p *specs.Process) {
+	if c.ownsPipes(p) {
+		c.Host(DoOwnPipes, "process.user.uid", "let the user own the pipes of its stdio")
+	}
+	c.Host(DoCreated, "default", "record the container's state")
+}
+
+// ownsPipes says that the host has pipes to give to the process's user: in a user namespace the
+// init may not change the owner of what belongs to an id from outside. It is done for pipes alone,
+// which exist for this process. A file, a terminal or a named pipe would be the host's, and the
+// runtime should not give to a container what belongs to somebody else.
+func (c *compiler) ownsPipes(p *specs.Process) bool {
+	if p.Terminal || !c.in.Facts.Privileged || !c.ns.has(unix.CLONE_NEWUSER) || len(c.lin.UIDMappings) == 0 {
+		return false
+	}
+	uid, ok := MapID(c.lin.UIDMappings, p.User.UID)
+	return ok && slices.ContainsFunc(c.in.Facts.Stdio[:], func(s facts.Stdio) bool { return s.Pipe && s.UID != uid })
+}
+
+// MapID looks an id of the container up in mappings; without any, ids are the host's.
+func MapID(mappings []specs.LinuxIDMapping, id uint32) (host uint32, ok bool) {
+	for _, m := range mappings {
+		if id >= m.ContainerID && id-m.ContainerID < m.Size {
+			return m.HostID + (id - m.ContainerID), true
+		}
+	}
+	return id, len(mappings) == 0
 }
 
 // rlimits are set by the init while it may still raise them; in a user namespace only the host may.

@@ -105,10 +105,10 @@ type Namespace struct {
 	Host bool
 }
 
-// Stdio is what one of the first three descriptors is.
+// Stdio is what one of the first three descriptors is: the null device, or a pipe without a name.
 type Stdio struct {
-	Null bool
-	UID  uint32
+	Null, Pipe bool
+	UID        uint32
 }
 
 // Gather asks the kernel and the host. std is what the process gets as 0, 1 and 2. What depends on the configuration is asked by the other functions.
@@ -127,7 +127,7 @@ func Gather(std [3]*os.File) (*Facts, error) {
 	}
 	for i, file := range std {
 		if file != nil {
-			f.Stdio[i] = stdio(int(file.Fd()))
+			f.Stdio[i] = OfStdio(int(file.Fd()))
 		}
 	}
 	return f, nil
@@ -182,12 +182,15 @@ func ownsMounts() bool {
 		theirs.Dev == ours.Dev && theirs.Ino == ours.Ino
 }
 
-func stdio(fd int) Stdio {
+// OfStdio looks at a descriptor that a process is to get as stdio.
+func OfStdio(fd int) Stdio {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return Stdio{}
 	}
-	return Stdio{Null: st.Mode&unix.S_IFMT == unix.S_IFCHR && uint64(st.Rdev) == unix.Mkdev(1, 3), UID: st.Uid}
+	var fs unix.Statfs_t
+	pipe := st.Mode&unix.S_IFMT == unix.S_IFIFO && unix.Fstatfs(fd, &fs) == nil && fs.Type == unix.PIPEFS_MAGIC
+	return Stdio{Pipe: pipe, Null: st.Mode&unix.S_IFMT == unix.S_IFCHR && uint64(st.Rdev) == unix.Mkdev(1, 3), UID: st.Uid}
 }
 
 // OfSource looks at the source of a bind mount, and if asked to at the flags of the mount that it lies in. The answer chooses between a

@@ -241,10 +241,10 @@ func (o *Op) PidAt() int {
 	return PagePid
 }
 
-// Become gives the process ids of the user namespace that it has just entered. Without any it could make
-// no file (EOVERFLOW). It keeps its capabilities, also where the namespace has no id 0: the kernel takes
-// them from who changes from root of the namespace to somebody else (capabilities(7)), and who comes
-// from outside was not that.
+// Become gives the process ids of the user namespace that it has just entered. Without any it could
+// make no file (EOVERFLOW). It keeps its capabilities, also where the namespace has no id 0: the
+// kernel takes them from who changes from root of the namespace to somebody else (capabilities(7)),
+// and who comes from outside was not that.
 func Become(uid, gid uint32) []Op {
 	u, g := Num(int64(uid)), Num(int64(gid))
 	return []Op{Sys(SysSetresgid, g, g, g), Sys(SysSetresuid, u, u, u)}

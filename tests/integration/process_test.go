@@ -35,6 +35,18 @@ func TestHomeFromPasswd(t *testing.T) {
 	}
 }
 
+// An empty HOME is as good as none, and there is one in the end.
+func TestEmptyHome(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "1.1 leaves it empty")
+	for _, env := range [][]string{{"HOME="}, {"HOME=/first", "A=b", "HOME="}} {
+		b := harness.NewBundle(t).Args("/bin/env").Edit(process(func(p *specs.Process) { p.Env = env })).Save()
+		wantLines(t, strings.TrimPrefix(b.MustRun(), "A=b\n"), "HOME=/root")
+	}
+	b := sleeper(t).Start()
+	wantLines(t, b.Must("exec", "-e", "HOME=", b.ID, "sh", "-c", "env | grep ^HOME"), "HOME=/root")
+}
+
 func TestEnvironmentErrors(t *testing.T) {
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "1.1 takes them")

@@ -483,3 +483,54 @@ func TestStdioBelongsToTheUser(t *testing.T) {
 		t.Errorf("exit %d, %q, %s", res.Code, out, res.Stderr)
 	}
 }
+
+// The same in a user namespace, whose root may not change the owner of what comes from outside: the
+// runtime does. What has a name on the host stays its owner's.
+func TestStdioInAUserNamespace(t *testing.T) {
+	t.Parallel()
+	named := filepath.Join(harness.TempDir(t), "log")
+	log, err := os.Create(named)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	for _, uid := range []uint32{0, 1000} {
+		b := harness.NewBundle(t).Sh("cat /dev/stdin >/dev/stdout; sleep 1000").MapIDs(100000, 65536).Caps()
+		b.Spec.Process.User = specs.User{UID: uid, GID: uid}
+		talk := func(cmd *exec.Cmd) {
+			t.Helper()
+			in, to := pipe(t)
+			from, out := pipe(t)
+			cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, log
+			res := b.RunCmd(cmd)
+			_, _ = to.WriteString("fine\n")
+			in.Close()
+			to.Close()
+			out.Close()
+			text := make([]byte, 5)
+			_ = from.SetReadDeadline(time.Now().Add(harness.Patience(10 * time.Second)))
+			if _, err := io.ReadFull(from, text); res.Code != 0 || string(text) != "fine\n" {
+				t.Errorf("user %d: exit %d, %q (%v), %s", uid, res.Code, text, err, readFile(t, named))
+			}
+		}
+		talk(b.Command("run", "--detach"))
+		talk(b.Cmd("exec", "--detach", b.ID, "sh", "-c", "cat /dev/stdin >/dev/stdout"))
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(log.Fd()), &st); err != nil || st.Uid != 0 {
+		t.Errorf("the log file belongs to user %d (%v)", st.Uid, err)
+	}
+}
+
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		r.Close()
+		w.Close()
+	})
+	return r, w
+}
