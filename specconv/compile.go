@@ -79,13 +79,14 @@ type compiler struct {
 	readonly []lateChange
 	// guarded holds the mounts in which masked and read-only paths lie; see guard.
 	guarded []guardedMount
-	statx   plan.Arg // see statxBuf
-	offsets plan.Reg // /proc/self/timens_offsets
-	cgroups plan.Reg // the tmpfs on which cgroup v1 hierarchies are being mounted
-	netlink plan.Reg // a socket in the container's network namespace, see openNetlink
-	joining bool     // this is the plan of exec
-	path    string   // see ExecInput.Path
-	appears bool     // see appear
+	statx   plan.Arg             // see statxBuf
+	foreign map[int]foreignMount // by index in mounts
+	offsets plan.Reg             // /proc/self/timens_offsets
+	cgroups plan.Reg             // the tmpfs on which cgroup v1 hierarchies are being mounted
+	netlink plan.Reg             // a socket in the container's network namespace, see openNetlink
+	joining bool                 // this is the plan of exec
+	path    string               // see ExecInput.Path
+	appears bool                 // see appear
 	// oldFiles holds the limit on descriptors that the init came with, if hasOldFiles; see moreFiles.
 	oldFiles    plan.Arg
 	hasOldFiles bool

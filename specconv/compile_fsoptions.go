@@ -56,6 +56,10 @@ func (e *mountEntry) configure(fs plan.Arg, options []fsOption) []plan.Op {
 	for _, flag := range e.o.Super {
 		ops = append(ops, plan.FsFlag(fs, flag))
 	}
+	if j := e.ns.joining(unix.CLONE_NEWPID); j != nil && j.foreign && e.ns.has(unix.CLONE_NEWUSER) && e.m.Type == "proc" {
+		// The init itself is not in the namespace: only its children will be.
+		ops = append(ops, plan.FsFD(fs, "pidns", j.file))
+	}
 	if e.o.AttrSet&unix.MOUNT_ATTR_RDONLY != 0 && onDevice(e.m.Type) {
 		ops = append(ops, plan.FsFlag(fs, "ro"))
 	}

@@ -24,8 +24,8 @@ type mountEntry struct {
 
 // mount compiles mounts[i].
 func (c *compiler) mount(i int) error {
-	m := &c.spec.Mounts[i]
-	e := &mountEntry{compiler: c, i: i, from: fmt.Sprintf("mounts[%d]", i), m: m, o: c.options[i]}
+	e := c.entry(i)
+	m := e.m
 	switch {
 	case e.o.Remount:
 		e.remount()
@@ -37,6 +37,10 @@ func (c *compiler) mount(i int) error {
 		return e.filesystem()
 	}
 	return nil
+}
+
+func (c *compiler) entry(i int) *mountEntry {
+	return &mountEntry{compiler: c, i: i, from: fmt.Sprintf("mounts[%d]", i), m: &c.spec.Mounts[i], o: c.options[i]}
 }
 
 func (e *mountEntry) what(verb string) string {
@@ -262,8 +266,8 @@ func (e *mountEntry) filesystem() error {
 	if typ == "bind" {
 		return fmt.Errorf("%s.options: type bind alone does not make a bind mount: add the option bind or rbind", e.from)
 	}
-	if typ == "sysfs" && e.ns.has(unix.CLONE_NEWUSER) && !e.ns.has(unix.CLONE_NEWNET) {
-		e.bindSysfs()
+	if flag := shows(typ); flag != 0 && e.ns.foreign(flag) && !e.ns.has(flag) && e.foreign[e.i].fs == "" {
+		e.bindHosts()
 		return nil
 	}
 	attr := e.o.AttrSet
@@ -272,12 +276,10 @@ func (e *mountEntry) filesystem() error {
 		attr &^= unix.MOUNT_ATTR_RDONLY
 		e.late = true
 	}
-	m := e.tmp()
-	ops, set, clr, err := e.make(m, attr)
+	m, ops, set, clr, err := e.made(attr)
 	if err != nil {
 		return err
 	}
-	ops = append(ops, e.relabel(m, typ)...)
 	// proc and sysfs go on a real directory: a symbolic link in their place would put another file system where security
 	// settings are looked for (CVE-2019-19921, CVE-2023-27561).
 	place, follow := e.place(), e.follow()
@@ -293,20 +295,6 @@ func (e *mountEntry) filesystem() error {
 	ops = append(ops, e.attach(m, target, 0, set, clr)...)
 	e.Step(e.from, e.what("mount "+typ+" on"), ops...)
 	return nil
-}
-
-// bindSysfs is sysfs for a user namespace with the host's network: the kernel refuses a new mount, which would show a network that
-// the user namespace does not own. The host's is bound in its place with the same restrictions, on everything below, too.
-func (e *mountEntry) bindSysfs() {
-	tree := e.tmp()
-	ops := []plan.Op{e.cloneFromHost(tree, plan.File{Name: fmt.Sprintf(fileMount, e.i), Path: "/sys", From: e.from, Recursive: true})}
-	target, open := e.target(e.m.Destination, true, noLinks)
-	ops = append(ops, open...)
-	if e.o.AttrSet != 0 {
-		ops = append(ops, plan.MountSetattr(plan.Val(tree), true, e.o.AttrSet&^unix.MOUNT_ATTR__ATIME, 0, 0))
-	}
-	ops = append(ops, e.attach(tree, target, e.cloned(), 0, 0)...)
-	e.Step(e.from, e.what("bind the host's sysfs, since the network is not the container's own, on"), ops...)
 }
 
 // copyUp lets the host copy what the tmpfs is about to cover, before it is attached: both are handed over as descriptors, so that no path

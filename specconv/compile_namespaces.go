@@ -20,9 +20,11 @@ type namespaces struct {
 }
 
 type joinedNamespace struct {
-	flag uint64
-	path string
-	from string
+	flag    uint64
+	path    string
+	from    string
+	foreign bool // see facts.Namespace
+	file    plan.Arg
 }
 
 func collectNamespaces(l *specs.Linux, joined map[int]facts.Namespace) namespaces {
@@ -34,20 +36,31 @@ func collectNamespaces(l *specs.Linux, joined map[int]facts.Namespace) namespace
 			continue
 		}
 		if !joined[i].Own {
-			n.joined = append(n.joined, joinedNamespace{flag, e.Path, NamespaceFile(i)})
+			n.joined = append(n.joined, joinedNamespace{flag: flag, path: e.Path, from: NamespaceFile(i), foreign: joined[i].Foreign})
 		}
 	}
 	return n
 }
 
 // joins reports whether a namespace of this kind is joined by path.
-func (n *namespaces) joins(flag uint64) bool {
-	for _, j := range n.joined {
-		if j.flag == flag {
-			return true
+func (n *namespaces) joins(flag uint64) bool { return n.joining(flag) != nil }
+
+func (n *namespaces) joining(flag uint64) *joinedNamespace {
+	for i := range n.joined {
+		if n.joined[i].flag == flag {
+			return &n.joined[i]
 		}
 	}
-	return false
+	return nil
+}
+
+// foreign reports whether the container is in a namespace of this kind over which its own user namespace
+// has no power.
+func (n *namespaces) foreign(flag uint64) bool {
+	if j := n.joining(flag); j != nil {
+		return j.foreign && n.has(unix.CLONE_NEWUSER)
+	}
+	return n.has(unix.CLONE_NEWUSER) && !n.has(flag)
 }
 
 // has reports whether the container has a namespace of this kind that isn't the runtime's.
@@ -66,6 +79,9 @@ func (c *compiler) enterNamespaces() error {
 	c.openTimeOffsets()
 	if c.in.Facts.Privileged || !user {
 		c.joinNamespaces()
+		if err := c.foreignMounts(); err != nil {
+			return err
+		}
 	}
 	c.userNamespace()
 	c.timeNamespace()
@@ -110,7 +126,8 @@ func (c *compiler) oomScore() {
 // joinNamespaces joins everything by path but the user namespace; the mount namespace last, since it changes what paths mean.
 func (c *compiler) joinNamespaces() {
 	for _, mount := range []bool{false, true} {
-		for _, j := range c.ns.joined {
+		for i := range c.ns.joined {
+			j := &c.ns.joined[i]
 			if j.flag == unix.CLONE_NEWUSER || (j.flag == unix.CLONE_NEWNS) != mount {
 				continue
 			}
@@ -119,10 +136,10 @@ func (c *compiler) joinNamespaces() {
 	}
 }
 
-func (c *compiler) join(j joinedNamespace) {
-	fd := c.File(plan.File{Name: j.from, Open: plan.OpenNS, NSType: j.flag, Path: j.path, From: j.from})
+func (c *compiler) join(j *joinedNamespace) {
+	j.file = c.File(plan.File{Name: j.from, Open: plan.OpenNS, NSType: j.flag, Path: j.path, From: j.from})
 	kind := namespaceNames(j.flag)
-	c.Step(j.from, "join the "+kind+" namespace "+j.path, plan.Setns(fd, plan.As(j.flag, plan.AsClone)))
+	c.Step(j.from, "join the "+kind+" namespace "+j.path, plan.Setns(j.file, plan.As(j.flag, plan.AsClone)))
 	if j.flag == unix.CLONE_NEWNET {
 		c.openNetlink()
 	}
@@ -142,11 +159,7 @@ func (c *compiler) userNamespace() {
 		c.Step("linux.namespaces", "make a user namespace", ops...)
 		c.Host(DoIDMaps, "linux.uidMappings", "write the user namespace's id maps")
 	case c.ns.joins(flag):
-		for _, j := range c.ns.joined {
-			if j.flag == flag {
-				c.join(j)
-			}
-		}
+		c.join(c.ns.joining(flag))
 	default:
 		return
 	}

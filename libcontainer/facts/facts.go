@@ -65,6 +65,9 @@ type Facts struct {
 	// OverlayLayers says that overlay takes its lower directories one by one, by their names as they are (lowerdir+, Linux 6.11). It is asked
 	// for when mounts has an overlay.
 	OverlayLayers bool
+	// ProcOfOthers says that a procfs can be made of a pid namespace that one is not in (Linux 6.17). It is
+	// asked for when linux.namespaces has a path for one.
+	ProcOfOthers bool
 	// RootParent is the mountpoint that root.path lies below, asked for when linux.rootfsPropagation is shared.
 	RootParent string
 	// Stdio says what the descriptors 0, 1 and 2 of the container's process are.
@@ -103,6 +106,9 @@ type Namespace struct {
 	// Host says that it is the runtime's own or that of process 1. What a container changes there, it
 	// changes for the host.
 	Host bool
+	// Foreign says that it belongs neither to the container's user namespace nor to one below that: the
+	// kernel then mounts no file system there that shows it.
+	Foreign bool
 }
 
 // Stdio is what one of the first three descriptors is: the null device, or a pipe without a name.

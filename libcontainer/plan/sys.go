@@ -101,6 +101,11 @@ func FsFlag(fs Arg, key string) Op {
 	return Sys(SysFsconfig, fs, Int(unix.FSCONFIG_SET_FLAG, "SET_FLAG"), Str(key), Num(0), Num(0))
 }
 
+// FsFD sets an option to a descriptor.
+func FsFD(fs Arg, key string, fd Arg) Op {
+	return Sys(SysFsconfig, fs, Int(unix.FSCONFIG_SET_FD, "SET_FD"), Str(key), Num(0), fd)
+}
+
 // FsCreate makes the file system with the options given so far.
 func FsCreate(fs Arg) Op {
 	return Sys(SysFsconfig, fs, Int(unix.FSCONFIG_CMD_CREATE, "CMD_CREATE"), Num(0), Num(0), Num(0))

@@ -35,8 +35,42 @@ func Namespaces(f *facts.Facts, list []specs.LinuxNamespace) (map[string]*os.Fil
 			f.Joined = make(map[int]facts.Namespace)
 		}
 		f.Joined[i], files[name] = ns, file
+		f.ProcOfOthers = f.ProcOfOthers || list[i].Type == specs.PIDNamespace && facts.KernelIs(6, 17)
+	}
+	for i, ns := range f.Joined {
+		ns.Foreign = foreign(list, files, files[specconv.NamespaceFile(i)])
+		f.Joined[i] = ns
 	}
 	return files, nil
+}
+
+// foreign says whether a namespace belongs neither to the container's user namespace nor to one below.
+func foreign(list []specs.LinuxNamespace, files map[string]*os.File, ns *os.File) bool {
+	user := "/proc/self/ns/user"
+	for i := range list {
+		switch {
+		case list[i].Type != specs.UserNamespace:
+		case list[i].Path == "":
+			return true // a new one has nothing yet
+		default:
+			user = fmt.Sprintf("/proc/self/fd/%d", files[specconv.NamespaceFile(i)].Fd())
+		}
+	}
+	// The owner, its parent, and so on. The kernel does not show those above our own (ioctl_nsfs(2)).
+	fd, err := unix.IoctlRetInt(int(ns.Fd()), unix.NS_GET_USERNS)
+	for err == nil {
+		found := sameFile(fd, user)
+		above, aboveErr := unix.IoctlRetInt(fd, unix.NS_GET_PARENT)
+		unix.Close(fd)
+		if found {
+			if aboveErr == nil {
+				unix.Close(above)
+			}
+			return false
+		}
+		fd, err = above, aboveErr
+	}
+	return true
 }
 
 // joined opens a namespace and looks at it.
