@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
 // initialCPUs is process.execCPUAffinity.initial where the plan does not see to it: who is born in a v2 cgroup has no time before that.
@@ -29,7 +29,7 @@ func onCPUs(list string, start func() error) error {
 	var before unix.CPUSet
 	err := unix.SchedGetaffinity(0, &before)
 	if err == nil {
-		err = unix.SchedSetaffinity(0, specconv.CPUs(list))
+		err = unix.SchedSetaffinity(0, compile.CPUs(list))
 	}
 	if err != nil {
 		return fmt.Errorf("process.execCPUAffinity.initial: run on the CPUs %s: %w", list, err)

@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/mountopt"
 )
 
 // bindSource looks at the source of mounts[i].
-func bindSource(spec *specs.Spec, bundle string, i int, o *specconv.MountOptions) facts.Source {
+func bindSource(spec *specs.Spec, bundle string, i int, o *mountopt.MountOptions) facts.Source {
 	root, m := rootfsPath(spec, bundle), &spec.Mounts[i]
 	if p, ok := mountedInside(root, m.Source, spec.Mounts[:i]); ok {
 		return facts.Source{Inside: p, Dir: sourceInside(root, bundle, p, spec.Mounts[:i])}
@@ -72,7 +72,7 @@ func sourceInside(root, bundle, p string, earlier []specs.Mount) (dir bool) {
 	}
 	m := &earlier[i]
 	rest := strings.TrimPrefix(p, path.Clean("/"+m.Destination))
-	o := specconv.ParseMountOptions(m.Options)
+	o := mountopt.ParseMountOptions(m.Options)
 	from := ""
 	switch {
 	case o.Remount:

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
 // cgroupPlan says where the container's cgroup will be, and with which limits.
@@ -73,7 +73,7 @@ func (c *creation) enter() (*cgroups.Entrance, error) {
 		c.recordOps(c.rec)
 	}
 	for i, f := range e.Tasks {
-		c.files.give(specconv.TasksFile(e.Names[i]), f)
+		c.files.give(compile.TasksFile(e.Names[i]), f)
 	}
 	return e, nil
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/probe"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 	"github.com/ociruntime/ociruntime/libcontainer/trace"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/compile"
+	"github.com/ociruntime/ociruntime/specconv/load"
 )
 
 // creation is one call of Create.
@@ -128,7 +129,7 @@ func (c *creation) compile() error {
 	}
 	var res *specs.LinuxResources
 	if c.spec.Linux != nil {
-		res = specconv.Limits(c.spec.Version, c.spec.Linux.Resources)
+		res = load.Limits(c.spec.Version, c.spec.Linux.Resources)
 	}
 	if c.set, err = cgroups.Compile(res, c.host); err != nil {
 		return err
@@ -181,7 +182,7 @@ func (c *creation) openNamespaces() error {
 }
 
 func (c *creation) compilePlan(warn func(string)) (err error) {
-	c.plan, err = specconv.Compile(&specconv.Input{
+	c.plan, err = compile.Create(&compile.Input{
 		ID: c.id, Bundle: c.o.Bundle, Spec: c.spec, Facts: c.facts,
 		Run: c.o.Run, NoPivot: c.o.NoPivot, NoNewKeyring: c.o.NoNewKeyring,
 		Preserve: len(c.o.Preserve), ListenFDs: c.o.ListenFDs, Trace: c.o.Trace != "", Warn: warn,
@@ -253,16 +254,16 @@ func (c *creation) endInit() error {
 // hostSteps are the steps of both, and those that make the container.
 func (c *creation) hostSteps() hostSteps {
 	steps := c.launching.hostSteps(c)
-	steps[specconv.DoIDMaps] = func(context.Context, *plan.Step, []*os.File) error {
+	steps[compile.DoIDMaps] = func(context.Context, *plan.Step, []*os.File) error {
 		return writeIDMaps(c.proc.Pid(), c.spec.Linux, c.facts)
 	}
-	steps[specconv.DoNetDevices] = func(_ context.Context, _ *plan.Step, files []*os.File) error {
+	steps[compile.DoNetDevices] = func(_ context.Context, _ *plan.Step, files []*os.File) error {
 		return c.moveNetDevices(files[0])
 	}
-	steps[specconv.DoTmpCopyUp] = func(ctx context.Context, s *plan.Step, files []*os.File) error {
+	steps[compile.DoTmpCopyUp] = func(ctx context.Context, s *plan.Step, files []*os.File) error {
 		return copyUp(files[0], files[1], c.dataCopier(ctx, s.From))
 	}
-	for _, do := range []plan.HostStep{specconv.DoPrestart, specconv.DoCreateRuntime, specconv.DoCreateContainer} {
+	for _, do := range []plan.HostStep{compile.DoPrestart, compile.DoCreateRuntime, compile.DoCreateContainer} {
 		steps[do] = c.runHooks
 	}
 	return steps

@@ -8,7 +8,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/hooks"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
 // runHooks runs the hooks of one kind while the init waits.
@@ -19,12 +19,12 @@ func (c *creation) runHooks(ctx context.Context, s *plan.Step, files []*os.File)
 	h, st := c.spec.Hooks, c.hookState()
 	inBundle := hooks.Options{Dir: c.o.Bundle}
 	switch s.Do {
-	case specconv.DoPrestart:
+	case compile.DoPrestart:
 		// Step 3 of the life cycle: "created" is what comes after step 2, and the validation suite
 		// asks for it here.
 		st.Status = specs.StateCreated
 		return hooks.Run(ctx, hooks.Prestart, h.Prestart, st, inBundle) //nolint:staticcheck // dockerd 20.10 uses it
-	case specconv.DoCreateRuntime:
+	case compile.DoCreateRuntime:
 		return hooks.Run(ctx, hooks.CreateRuntime, h.CreateRuntime, st, inBundle)
 	}
 	st.Pid = c.containerPid()

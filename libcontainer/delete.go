@@ -16,7 +16,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/hooks"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/load"
 )
 
 const (
@@ -254,7 +254,7 @@ func (c *Container) poststop() {
 	}
 	var spec *specs.Spec
 	if err == nil {
-		spec, _, err = specconv.Parse(text)
+		spec, _, err = load.Parse(text)
 	}
 	if err != nil {
 		c.rt.warn(fmt.Sprintf("container %s: poststop hooks are left out: %v", c.ID(), err))

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
 // hostDevice finds the host's node for a device: at the same path, or where devtmpfs has the device with these numbers.
@@ -56,7 +56,7 @@ func makeDevices(spec *specs.Spec) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("linux.devices: make a tmpfs for the nodes: %w", err)
 	}
-	dir := os.NewFile(uintptr(fd), specconv.FileDevices)
+	dir := os.NewFile(uintptr(fd), compile.FileDevices)
 	for i := range spec.Linux.Devices {
 		if err := makeDevice(fd, fmt.Sprint(i), &spec.Linux.Devices[i], spec); err != nil {
 			dir.Close()
@@ -84,8 +84,8 @@ func makeDevice(dir int, name string, d *specs.LinuxDevice, spec *specs.Spec) er
 	if d.GID != nil {
 		gid = *d.GID
 	}
-	hostUID, ok := specconv.MapID(spec.Linux.UIDMappings, uid)
-	hostGID, ok2 := specconv.MapID(spec.Linux.GIDMappings, gid)
+	hostUID, ok := compile.MapID(spec.Linux.UIDMappings, uid)
+	hostGID, ok2 := compile.MapID(spec.Linux.GIDMappings, gid)
 	if !ok || !ok2 {
 		return fmt.Errorf("its owner %d:%d has no id in the container: %w", uid, gid, unix.EINVAL)
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 	"github.com/ociruntime/ociruntime/libcontainer/trace"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
 // Exec runs a further process in a running container. It returns once the program is executed; the
@@ -84,7 +84,7 @@ func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec
 	if j.init, err = c.rec.OpenInit(); err != nil {
 		return nil, fmt.Errorf("open the container's init: %w", err)
 	}
-	j.files.keep(specconv.FilePidfd, j.init)
+	j.files.keep(compile.FilePidfd, j.init)
 	cg, err := c.execCgroup(o.Cgroup)
 	if err != nil {
 		return nil, explainFiles(err, nil)
@@ -136,7 +136,7 @@ func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
 		return err
 	}
 	defer entrance.Close()
-	in := &specconv.ExecInput{Input: specconv.Input{
+	in := &compile.ExecInput{Input: compile.Input{
 		ID: j.c.ID(), Bundle: j.c.rec.Bundle, Spec: j.spec, Preserve: len(j.o.Preserve), ListenFDs: j.o.ListenFDs,
 		Trace: j.o.Trace != "", Warn: j.warn,
 	}, Path: j.o.path}
@@ -148,7 +148,7 @@ func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
 	}
 	in.Facts.JoinTasks, in.Facts.JoinDir = entrance.Names, entrance.Dir != nil
 	for i, f := range entrance.Tasks {
-		j.files.give(specconv.TasksFile(entrance.Names[i]), f)
+		j.files.give(compile.TasksFile(entrance.Names[i]), f)
 	}
 	if in.Namespaces, err = otherNamespaces(j.c.rec.InitPid); err != nil {
 		return err
@@ -159,7 +159,7 @@ func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
 		return err
 	}
 	end := j.trace.Span("default", "compile the plan")
-	pl, err := specconv.CompileExec(in)
+	pl, err := compile.Exec(in)
 	end()
 	if err != nil {
 		return err
@@ -189,19 +189,19 @@ func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
 func (j *joining) open(pl *plan.Plan) error {
 	for i := range pl.Files {
 		switch name := pl.Files[i].Name; name {
-		case specconv.FileProc:
+		case compile.FileProc:
 			f, err := openProc()
 			if err != nil {
 				return err
 			}
 			j.files.keep(name, f)
-		case specconv.FileRootfs:
+		case compile.FileRootfs:
 			f, err := j.openRoot()
 			if err != nil {
 				return err
 			}
 			j.files.keep(name, f)
-		case specconv.FileConsole:
+		case compile.FileConsole:
 			j.console.close()
 			var err error
 			if j.console, err = newConsoleEnd(j.o.ConsoleSocket, j.o.Console); err != nil {

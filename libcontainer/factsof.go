@@ -13,7 +13,8 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/compile"
+	"github.com/ociruntime/ociruntime/specconv/mountopt"
 )
 
 // gatherFacts asks what the plan for this configuration depends on. It changes nothing.
@@ -27,7 +28,7 @@ func gatherFacts(spec *specs.Spec, bundle string, host *cgroups.Layout, places [
 	f.Targets = danglingTargets(root, spec.Mounts)
 	for i := range spec.Mounts {
 		m := &spec.Mounts[i]
-		o := specconv.ParseMountOptions(m.Options)
+		o := mountopt.ParseMountOptions(m.Options)
 		switch {
 		case o.Bind:
 			if f.Sources == nil {
@@ -142,5 +143,5 @@ func hostID(spec *specs.Spec, uid uint32) (uint32, bool) {
 	if spec.Linux == nil {
 		return uid, true
 	}
-	return specconv.MapID(spec.Linux.UIDMappings, uid)
+	return compile.MapID(spec.Linux.UIDMappings, uid)
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
 // A container without a mount namespace has its mounts on the host (spec, "Namespaces": a type that is not listed is inherited). They
@@ -17,7 +17,7 @@ import (
 
 // recordHostMounts notes what root.path is before the mounts are made, so that delete can tell ours from an engine's.
 func recordHostMounts(rec *state.Record, spec *specs.Spec) error {
-	if !specconv.MountsOnHost(spec) {
+	if !compile.MountsOnHost(spec) {
 		return nil
 	}
 	id, err := facts.MountID(rec.Config.Rootfs)

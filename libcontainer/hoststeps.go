@@ -11,7 +11,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/trace"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
 // launching is what create and exec have in common: a process is launched from a plan, and met at
@@ -47,22 +47,22 @@ func (l *launching) hostSteps(of launcher) hostSteps {
 		return func(context.Context, *plan.Step, []*os.File) error { return do() }
 	}
 	return hostSteps{
-		specconv.DoAttach:    simple(func() error { return of.attach(l.proc.Pid()) }),
-		specconv.DoIntelRdt:  simple(func() error { return l.resctrl.Join(l.proc.Pid()) }),
-		specconv.DoRlimits:   simple(func() error { return setRlimits(l.proc.Pid(), l.spec.Process.Rlimits) }),
-		specconv.DoScheduler: simple(func() error { return setScheduler(l.proc.Pid(), l.spec.Process.Scheduler) }),
-		specconv.DoOwnPipes:  simple(func() error { return ownPipes(l.given.Stdio, l.spec.Linux, l.spec.Process) }),
-		specconv.DoHome: func(_ context.Context, _ *plan.Step, files []*os.File) error {
+		compile.DoAttach:    simple(func() error { return of.attach(l.proc.Pid()) }),
+		compile.DoIntelRdt:  simple(func() error { return l.resctrl.Join(l.proc.Pid()) }),
+		compile.DoRlimits:   simple(func() error { return setRlimits(l.proc.Pid(), l.spec.Process.Rlimits) }),
+		compile.DoScheduler: simple(func() error { return setScheduler(l.proc.Pid(), l.spec.Process.Scheduler) }),
+		compile.DoOwnPipes:  simple(func() error { return ownPipes(l.given.Stdio, l.spec.Linux, l.spec.Process) }),
+		compile.DoHome: func(_ context.Context, _ *plan.Step, files []*os.File) error {
 			return setHome(l.proc, l.spec.Process.User.UID, files)
 		},
-		specconv.DoSeccomp: func(_ context.Context, _ *plan.Step, files []*os.File) error {
+		compile.DoSeccomp: func(_ context.Context, _ *plan.Step, files []*os.File) error {
 			st, err := of.agentState()
 			if err != nil {
 				return err
 			}
 			return sendListener(l.spec.Linux.Seccomp, st, l.proc.Pid(), files)
 		},
-		specconv.DoCreated: func(ctx context.Context, _ *plan.Step, _ []*os.File) error { return of.created(ctx) },
+		compile.DoCreated: func(ctx context.Context, _ *plan.Step, _ []*os.File) error { return of.created(ctx) },
 	}
 }
 

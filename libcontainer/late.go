@@ -14,17 +14,18 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/compile"
+	"github.com/ociruntime/ociruntime/specconv/names"
 )
 
 // setRlimits sets the limits of a process in a user namespace, which may not raise them itself.
 func setRlimits(pid int, list []specs.POSIXRlimit) error {
 	for i, l := range list {
-		n, ok := specconv.RlimitNumber(l.Type)
+		n, ok := names.RlimitNumber(l.Type)
 		if !ok {
 			return fmt.Errorf("process.rlimits[%d].type: %s is not a resource limit", i, l.Type)
 		}
-		if l, ok = specconv.FirstRlimit(l); !ok {
+		if l, ok = compile.FirstRlimit(l); !ok {
 			continue
 		}
 		if err := unix.Prlimit(pid, n, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil); err != nil {
@@ -36,7 +37,7 @@ func setRlimits(pid int, list []specs.POSIXRlimit) error {
 
 // setScheduler sets the policy of a process that could not inherit it.
 func setScheduler(pid int, s *specs.Scheduler) error {
-	if err := unix.SchedSetAttr(pid, specconv.SchedAttr(s), 0); err != nil {
+	if err := unix.SchedSetAttr(pid, compile.SchedAttr(s), 0); err != nil {
 		return fmt.Errorf("process.scheduler: set the scheduling policy %s: %w", s.Policy, refusal.Explain("sched_setattr", err))
 	}
 	return nil
@@ -45,7 +46,7 @@ func setScheduler(pid int, s *specs.Scheduler) error {
 // ownPipes gives the pipes of a process's stdio to its user, whom a user namespace maps to another
 // id.
 func ownPipes(stdio [3]*os.File, l *specs.Linux, p *specs.Process) error {
-	uid, ok := specconv.MapID(l.UIDMappings, p.User.UID)
+	uid, ok := compile.MapID(l.UIDMappings, p.User.UID)
 	if !ok {
 		return nil
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/load"
 )
 
 // Container is one that exists, as the last command left it. Its methods are for one goroutine.
@@ -94,7 +94,7 @@ func (c *Container) Config() (*specs.Spec, error) {
 	data, err := c.configText()
 	var spec *specs.Spec
 	if err == nil {
-		spec, _, err = specconv.Parse(data)
+		spec, _, err = load.Parse(data)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("container %s: %w", c.ID(), err)
@@ -106,7 +106,7 @@ func (c *Container) configText() ([]byte, error) {
 	data, err := c.dir.Config()
 	if errors.Is(err, fs.ErrNotExist) {
 		// Another runtime made the container.
-		return os.ReadFile(filepath.Join(c.rec.Bundle, specconv.ConfigName))
+		return os.ReadFile(filepath.Join(c.rec.Bundle, load.ConfigName))
 	}
 	return data, err
 }

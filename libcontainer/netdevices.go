@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/ociruntime/ociruntime/libcontainer/netdev"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
 // moveNetDevices moves linux.netDevices into the container, through a netlink socket that the init
@@ -20,7 +20,7 @@ func (c *creation) moveNetDevices(socket *os.File) (err error) {
 	devices := c.spec.Linux.NetDevices
 	for _, name := range slices.Sorted(maps.Keys(devices)) {
 		if err := c.netDevices.Move(name, devices[name].Name); err != nil {
-			return fmt.Errorf("%s: %w", specconv.NetDevicePlace(name), err)
+			return fmt.Errorf("%s: %w", compile.NetDevicePlace(name), err)
 		}
 	}
 	return nil

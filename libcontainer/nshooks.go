@@ -12,7 +12,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
 // inNamespaces starts createContainer hooks: in the namespaces of the init, whose root still is the host's, with the container's root
@@ -29,7 +29,7 @@ func inNamespaces(ctx context.Context, spec *specs.Spec, init int, rootfs *os.Fi
 		if err != nil {
 			return 0, err
 		}
-		uid, gid := specconv.FirstIDs(spec)
+		uid, gid := compile.FirstIDs(spec)
 		p, err := launch.Start(&launch.Config{
 			Plan: hookPlan(h, flags, uid, gid), Stdio: stdio,
 			Files: map[string]*os.File{"init": f, "rootfs": rootfs},

@@ -12,7 +12,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/console"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
 // fileSet are the descriptors that a plan names. Only those that it opened itself are closed with
@@ -49,8 +49,8 @@ func (s *fileSet) close() {
 // process there itself.
 func (s *fileSet) cgroup(p *plan.Plan, dir *os.File) *os.File {
 	for i := range p.Files {
-		if p.Files[i].Name == specconv.FileCgroup {
-			s.give(specconv.FileCgroup, dir)
+		if p.Files[i].Name == compile.FileCgroup {
+			s.give(compile.FileCgroup, dir)
 			return nil
 		}
 	}
@@ -109,13 +109,13 @@ func (c *creation) open() error {
 		var f *os.File
 		var err error
 		switch name := c.plan.Files[i].Name; name {
-		case specconv.FileSocket:
+		case compile.FileSocket:
 			f, err = c.dir.ListenStart()
-		case specconv.FileProc:
+		case compile.FileProc:
 			f, err = openProc()
-		case specconv.FileDevices:
+		case compile.FileDevices:
 			f, err = makeDevices(c.spec)
-		case specconv.FileConsole:
+		case compile.FileConsole:
 			c.console, err = newConsoleEnd(c.o.ConsoleSocket, c.o.Console)
 			if err != nil {
 				return err

@@ -14,7 +14,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/trace"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
 // Start runs the program of a created container. It returns when execve has succeeded and the
@@ -139,7 +139,7 @@ func (c *Container) stepError(spec *specs.Spec, op int, errno unix.Errno) error 
 	}
 	after := c.rec.ExecOp - c.rec.WaitOp
 	for _, traced := range []bool{false, true} {
-		p, err := specconv.Compile(&specconv.Input{ID: c.ID(), Bundle: c.rec.Bundle, Spec: spec, Facts: f, Trace: traced})
+		p, err := compile.Create(&compile.Input{ID: c.ID(), Bundle: c.rec.Bundle, Spec: spec, Facts: f, Trace: traced})
 		if err != nil {
 			break
 		}

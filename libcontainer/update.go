@@ -10,7 +10,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/check"
+	"github.com/ociruntime/ociruntime/specconv/load"
 )
 
 // UpdateOptions are the changes to a container's limits. What is not set, or zero where the kernel has no use for zero, stays as it is.
@@ -38,8 +39,8 @@ func (c *Container) Update(o *UpdateOptions) error {
 	if spec.Linux == nil {
 		spec.Linux = &specs.Linux{}
 	}
-	before := specconv.Limits(spec.Version, spec.Linux.Resources)
-	spec.Linux.Resources = cgroups.Merge(before, specconv.Limits(spec.Version, o.Resources))
+	before := load.Limits(spec.Version, spec.Linux.Resources)
+	spec.Linux.Resources = cgroups.Merge(before, load.Limits(spec.Version, o.Resources))
 	undo, err := c.updateResctrl(spec.Linux.IntelRdt, o)
 	if err != nil {
 		return err
@@ -59,7 +60,7 @@ func (c *Container) Update(o *UpdateOptions) error {
 
 // limit puts limits in force. Their check belongs here, since a change may be good or bad only together with what was there before.
 func (c *Container) limit(res, before *specs.LinuxResources) error {
-	if _, err := specconv.CheckResources(res); err != nil {
+	if _, err := check.Resources(res); err != nil {
 		return err
 	}
 	host, err := cgroups.Probe()

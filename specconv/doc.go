@@ -1,11 +1,11 @@
-// Package specconv turns a bundle's config.json into what the rest of the
-// runtime works with: Load and Parse read it, Check says everything that is
-// wrong with it, and the compiler makes a plan of it. Example and Features
-// write the documents of the spec and features commands.
+// Package specconv writes the documents of the spec and features commands. Its packages turn a
+// bundle's config.json into a plan:
 //
-// What may come in: pure functions from the OCI runtime specification's types to
-// data, one small file for each section of config.json. Only Load and
-// LoadProcess touch the file system, to read one file. Nothing here asks the
-// kernel, the cgroup tree or the root file system anything: such knowledge
-// comes in as data.
+//	spec, warnings, err := load.Bundle(dir)               // config.json → spec
+//	warnings, err = check.Spec(spec, check.Options{})     // everything that is wrong with it
+//	plan, err := compile.Create(compile.Input{Spec: spec, Facts: …}) // spec + facts → plan
+//
+// All of them are pure functions from the types of the OCI runtime specification to data, but for
+// the reading of one file. Nothing here asks the kernel, the cgroup tree or the root file system
+// anything: such knowledge comes in as data (package facts).
 package specconv

@@ -3,6 +3,8 @@ package specconv
 import (
 	"bytes"
 	"flag"
+	"github.com/ociruntime/ociruntime/specconv/check"
+	"github.com/ociruntime/ociruntime/specconv/load"
 	"os"
 	"reflect"
 	"testing"
@@ -21,7 +23,7 @@ func TestExample(t *testing.T) {
 	}
 	for _, tt := range tests {
 		spec := Example(tt.rootless, tt.cgroup, 1000, 1001)
-		warnings, err := Check(spec, CheckOptions{Rootless: tt.rootless})
+		warnings, err := check.Spec(spec, check.Options{Rootless: tt.rootless})
 		if err != nil || len(warnings) > 0 {
 			t.Errorf("%s is not valid: %v, warnings %v", tt.golden, err, warnings)
 		}
@@ -41,7 +43,7 @@ func TestExample(t *testing.T) {
 		if !bytes.Equal(got, want) {
 			t.Errorf("%s differs: got\n%s", tt.golden, got)
 		}
-		again, _, err := Parse(got)
+		again, _, err := load.Parse(got)
 		if err != nil || !reflect.DeepEqual(again, spec) {
 			t.Errorf("%s: read again: %+v, %v", tt.golden, again, err)
 		}

@@ -3,6 +3,8 @@ package specconv
 import (
 	"slices"
 
+	"github.com/ociruntime/ociruntime/specconv/mountopt"
+	"github.com/ociruntime/ociruntime/specconv/names"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 )
@@ -21,7 +23,7 @@ func Features(seccomp *features.Seccomp, annotations map[string]string) *feature
 		OCIVersionMin: VersionMin,
 		OCIVersionMax: VersionMax,
 		Hooks:         []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"},
-		MountOptions:  MountOptionNames(),
+		MountOptions:  mountopt.MountOptionNames(),
 		Linux:         linuxFeatures(seccomp),
 		Annotations: map[string]string{
 			// Keys for runtimes that can stand in for runc: the version
@@ -30,7 +32,7 @@ func Features(seccomp *features.Seccomp, annotations map[string]string) *feature
 			"org.opencontainers.runc.version":            "1.5.1",
 			"org.opencontainers.runc.checkpoint.enabled": "false",
 		},
-		PotentiallyUnsafeConfigAnnotations: []string{"org.criu.config", systemdProperty, "run.oci."},
+		PotentiallyUnsafeConfigAnnotations: []string{"org.criu.config", names.SystemdProperty, "run.oci."},
 	}
 	for key, value := range annotations {
 		f.Annotations[key] = value
@@ -45,7 +47,7 @@ func linuxFeatures(seccomp *features.Seccomp) *features.Linux {
 			string(specs.CgroupNamespace), string(specs.IPCNamespace), string(specs.MountNamespace), string(specs.NetworkNamespace),
 			string(specs.PIDNamespace), string(specs.TimeNamespace), string(specs.UserNamespace), string(specs.UTSNamespace),
 		},
-		Capabilities: slices.Clone(capabilityTable[:]),
+		Capabilities: slices.Clone(names.CapabilityTable[:]),
 		Cgroup:       &features.Cgroup{V1: yes(), V2: yes(), Systemd: yes(), SystemdUser: yes(), Rdma: yes()},
 		Seccomp:      seccomp,
 		Apparmor:     &features.Apparmor{Enabled: yes()},

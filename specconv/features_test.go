@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ociruntime/ociruntime/specconv/check"
+	"github.com/ociruntime/ociruntime/specconv/mountopt"
+	"github.com/ociruntime/ociruntime/specconv/names"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 )
@@ -19,7 +22,7 @@ func TestFeaturesAreTrue(t *testing.T) {
 		t.Error("only runc itself may say which of its commits it is")
 	}
 	for _, option := range f.MountOptions {
-		if o := ParseMountOptions([]string{option}); len(o.Data) > 0 {
+		if o := mountopt.ParseMountOptions([]string{option}); len(o.Data) > 0 {
 			t.Errorf("mount option %q is not known", option)
 		}
 	}
@@ -34,7 +37,7 @@ func TestFeaturesAreTrue(t *testing.T) {
 		}
 	}
 	for _, ns := range f.Linux.Namespaces {
-		if _, ok := NamespaceFlag(specs.LinuxNamespaceType(ns)); !ok {
+		if _, ok := names.NamespaceFlag(specs.LinuxNamespaceType(ns)); !ok {
 			t.Errorf("namespace %q is not known", ns)
 		}
 	}
@@ -47,12 +50,12 @@ func TestFeaturesAreTrue(t *testing.T) {
 		}
 	}
 	for _, mode := range f.Linux.MemoryPolicy.Modes {
-		if _, ok := memoryPolicyMode(specs.MemoryPolicyModeType(mode)); !ok {
+		if _, ok := names.MemoryPolicyMode(specs.MemoryPolicyModeType(mode)); !ok {
 			t.Errorf("memory policy %q is not known", mode)
 		}
 	}
 	for _, flag := range f.Linux.MemoryPolicy.Flags {
-		if _, ok := memoryPolicyFlag(specs.MemoryPolicyFlagType(flag)); !ok {
+		if _, ok := names.MemoryPolicyFlag(specs.MemoryPolicyFlagType(flag)); !ok {
 			t.Errorf("memory policy flag %q is not known", flag)
 		}
 	}
@@ -63,7 +66,7 @@ func TestFeaturesVersionsAreAccepted(t *testing.T) {
 	for _, version := range []string{f.OCIVersionMin, f.OCIVersionMax} {
 		spec := Example(false, true, 0, 0)
 		spec.Version = version
-		if _, err := Check(spec, CheckOptions{}); err != nil {
+		if _, err := check.Spec(spec, check.Options{}); err != nil {
 			t.Errorf("%s: %v", version, err)
 		}
 	}

@@ -13,7 +13,9 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer"
 	"github.com/ociruntime/ociruntime/libcontainer/rawfile"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/check"
+	"github.com/ociruntime/ociruntime/specconv/load"
+	"github.com/ociruntime/ociruntime/specconv/problem"
 )
 
 // bundleFlags are what create and run have in common.
@@ -41,7 +43,7 @@ func (b *bundleFlags) options(a *app, foreground bool) (*libcontainer.CreateOpti
 	if err != nil {
 		return nil, fmt.Errorf("--bundle: %w", err)
 	}
-	spec, config, err := a.loadBundle(bundle, func(_ *specs.Spec, opts *specconv.CheckOptions) { opts.NoPivot = b.noPivot })
+	spec, config, err := a.loadBundle(bundle, func(_ *specs.Spec, opts *check.Options) { opts.NoPivot = b.noPivot })
 	if err != nil {
 		return nil, err
 	}
@@ -67,35 +69,35 @@ func (b *bundleFlags) options(a *app, foreground bool) (*libcontainer.CreateOpti
 }
 
 // loadBundle reads, decodes and checks config.json, as adjust would have it.
-func (a *app) loadBundle(bundle string, adjust func(*specs.Spec, *specconv.CheckOptions)) (*specs.Spec, []byte, error) {
-	config, err := rawfile.Read(filepath.Join(bundle, specconv.ConfigName))
+func (a *app) loadBundle(bundle string, adjust func(*specs.Spec, *check.Options)) (*specs.Spec, []byte, error) {
+	config, err := rawfile.Read(filepath.Join(bundle, load.ConfigName))
 	if errors.Is(err, fs.ErrNotExist) {
 		// Not with the kernel's words: engines take these for a missing command.
-		return nil, nil, fmt.Errorf("--bundle: there is no %s in %s", specconv.ConfigName, bundle)
+		return nil, nil, fmt.Errorf("--bundle: there is no %s in %s", load.ConfigName, bundle)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("--bundle: %w", err)
 	}
-	spec, warnings, err := specconv.Parse(config)
+	spec, warnings, err := load.Parse(config)
 	a.warn(warnings)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := specconv.StripRoot(spec, bundle); err != nil {
+	if err := load.StripRoot(spec, bundle); err != nil {
 		return nil, nil, err
 	}
 	opts := a.checkOptions()
 	adjust(spec, &opts)
-	warnings, err = specconv.Check(spec, opts)
+	warnings, err = check.Spec(spec, opts)
 	a.warn(warnings)
 	return spec, config, err
 }
 
-func (a *app) checkOptions() specconv.CheckOptions {
-	return specconv.CheckOptions{Rootless: os.Geteuid() != 0, SystemdCgroup: a.globals.systemdCgroup}
+func (a *app) checkOptions() check.Options {
+	return check.Options{Rootless: os.Geteuid() != 0, SystemdCgroup: a.globals.systemdCgroup}
 }
 
-func (a *app) warn(warnings specconv.Warnings) {
+func (a *app) warn(warnings problem.Warnings) {
 	for _, w := range warnings {
 		a.log.warn(w.String())
 	}

@@ -13,7 +13,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/check"
+	"github.com/ociruntime/ociruntime/specconv/load"
+	"github.com/ociruntime/ociruntime/specconv/problem"
 )
 
 // execFlags are the flags of exec.
@@ -143,8 +145,8 @@ func (x *execFlags) process(a *app, spec *specs.Spec, args []string) (*specs.Pro
 	if x.processFile == "" {
 		process, err = x.merge(process, args)
 	} else {
-		var warnings specconv.Warnings
-		process, warnings, err = specconv.LoadProcess(x.processFile)
+		var warnings problem.Warnings
+		process, warnings, err = load.Process(x.processFile)
 		a.warn(warnings)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -157,7 +159,7 @@ func (x *execFlags) process(a *app, spec *specs.Spec, args []string) (*specs.Pro
 	if err != nil {
 		return nil, err
 	}
-	warnings, err := specconv.CheckProcess(process, spec, a.checkOptions())
+	warnings, err := check.Process(process, spec, a.checkOptions())
 	a.warn(warnings)
 	return process, err
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/console"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/trace"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/check"
+	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
 // explainFlags are the flags of explain.
@@ -79,7 +80,7 @@ func (x *explainFlags) plan(a *app, args []string) (*plan.Plan, *specs.Spec, err
 		return nil, nil, fmt.Errorf("--bundle: %w", err)
 	}
 	explain := a.runtime().Explain
-	spec, _, err := a.loadBundle(bundle, func(spec *specs.Spec, opts *specconv.CheckOptions) {
+	spec, _, err := a.loadBundle(bundle, func(spec *specs.Spec, opts *check.Options) {
 		if opts.Rootless && !x.asMe && isRoots(spec) {
 			opts.Rootless, explain = false, a.runtime().ExplainAsRoot
 			a.log.people = true
@@ -101,7 +102,7 @@ func isRoots(spec *specs.Spec) bool {
 }
 
 func (x *explainFlags) print(a *app, p *plan.Plan, spec *specs.Spec) error {
-	filter, err := specconv.SeccompFilter(spec)
+	filter, err := compile.SeccompFilter(spec)
 	if err != nil {
 		return err
 	}

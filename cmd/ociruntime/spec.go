@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/load"
 )
 
 // specCommand writes a config.json to start from.
@@ -39,9 +40,9 @@ func writeSpec(bundle string, rootless bool) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(filepath.Join(bundle, specconv.ConfigName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := os.OpenFile(filepath.Join(bundle, load.ConfigName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if errors.Is(err, fs.ErrExist) {
-		return existsError(specconv.ConfigName)
+		return existsError(load.ConfigName)
 	}
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/load"
 )
 
 // updateFlags are the flags of update: the limits that it changes.
@@ -88,7 +88,7 @@ func (u *updateFlags) resources(a *app) (*specs.LinuxResources, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--resources: %w", err)
 	}
-	res, warnings, err := specconv.ParseResources(data)
+	res, warnings, err := load.Resources(data)
 	a.warn(warnings)
 	if err != nil {
 		return nil, fmt.Errorf("--resources: %w", err)

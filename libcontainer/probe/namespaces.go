@@ -11,7 +11,8 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/names"
+	"github.com/ociruntime/ociruntime/specconv/problem"
 )
 
 // Namespaces opens the namespaces that linux.namespaces has paths for, and notes in f what they are.
@@ -23,7 +24,7 @@ func Namespaces(f *facts.Facts, list []specs.LinuxNamespace) (map[string]*os.Fil
 		if list[i].Path == "" {
 			continue
 		}
-		name := specconv.NamespaceFile(i)
+		name := problem.NamespaceFile(i)
 		file, ns, err := joined(&list[i])
 		if err != nil {
 			for _, f := range files {
@@ -38,7 +39,7 @@ func Namespaces(f *facts.Facts, list []specs.LinuxNamespace) (map[string]*os.Fil
 		f.ProcOfOthers = f.ProcOfOthers || list[i].Type == specs.PIDNamespace && facts.KernelIs(6, 17)
 	}
 	for i, ns := range f.Joined {
-		ns.Foreign = foreign(list, files, files[specconv.NamespaceFile(i)])
+		ns.Foreign = foreign(list, files, files[problem.NamespaceFile(i)])
 		f.Joined[i] = ns
 	}
 	return files, nil
@@ -53,7 +54,7 @@ func foreign(list []specs.LinuxNamespace, files map[string]*os.File, ns *os.File
 		case list[i].Path == "":
 			return true // a new one has nothing yet
 		default:
-			user = fmt.Sprintf("/proc/self/fd/%d", files[specconv.NamespaceFile(i)].Fd())
+			user = fmt.Sprintf("/proc/self/fd/%d", files[problem.NamespaceFile(i)].Fd())
 		}
 	}
 	// The owner, its parent, and so on. The kernel does not show those above our own (ioctl_nsfs(2)).
@@ -90,7 +91,7 @@ func joined(entry *specs.LinuxNamespace) (file *os.File, ns facts.Namespace, err
 	if err != nil {
 		return nil, ns, fmt.Errorf("%s is not a namespace: %w", entry.Path, err)
 	}
-	flag, _ := specconv.NamespaceFlag(entry.Type)
+	flag, _ := names.NamespaceFlag(entry.Type)
 	link := linkName(entry.Type)
 	if uint64(kind) != flag {
 		return nil, ns, fmt.Errorf("%s is a namespace of another type (%s)", entry.Path, plan.CloneText(uint64(kind)))

@@ -15,7 +15,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
-	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/check"
+	"github.com/ociruntime/ociruntime/specconv/load"
 	"github.com/ociruntime/ociruntime/tests/harness"
 )
 
@@ -72,15 +73,15 @@ func probeLibrary(args []string) error {
 
 // useLibrary makes a container, with a further process in it, and deletes it.
 func useLibrary(r *libcontainer.Runtime, bundle, id string, run bool, stdio [3]*os.File) error {
-	config, err := os.ReadFile(filepath.Join(bundle, specconv.ConfigName))
+	config, err := os.ReadFile(filepath.Join(bundle, load.ConfigName))
 	if err != nil {
 		return err
 	}
-	spec, _, err := specconv.Parse(config)
+	spec, _, err := load.Parse(config)
 	if err != nil {
 		return err
 	}
-	if _, err := specconv.Check(spec, specconv.CheckOptions{}); err != nil {
+	if _, err := check.Spec(spec, check.Options{}); err != nil {
 		return err
 	}
 	missing := spec.Process.Args[0] == "/missing"

@@ -1,0 +1,34 @@
+package compile
+
+import (
+	"strings"
+
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/specconv/names"
+)
+
+// memoryPolicy sets the NUMA policy of the process, which survives execve and is handed on to its children. It comes behind the join of the
+// cgroup: the kernel refuses nodes that the cpuset does not allow.
+func (c *compiler) memoryPolicy() {
+	m := c.lin.MemoryPolicy
+	if m == nil {
+		return
+	}
+	const from = "linux.memoryPolicy"
+	mode, _ := names.MemoryPolicyMode(m.Mode)
+	label := strings.Builder{}
+	label.WriteString(string(m.Mode))
+	for _, f := range m.Flags {
+		bits, _ := names.MemoryPolicyFlag(f)
+		mode |= bits
+		label.WriteString("|" + string(f))
+	}
+	what := "set the memory policy " + label.String()
+	nodes, maxnode := plan.Num(0), 0
+	if mask := cpuMask(m.Nodes); len(mask) > 0 {
+		// The kernel takes one off before it counts bits (set_mempolicy(2), BUGS of get_mempolicy(2)).
+		nodes, maxnode = plan.Bytes(plan.Uint64s(mask...), m.Nodes), 64*len(mask)+1
+		what += " for the nodes " + m.Nodes
+	}
+	c.Step(from, what, plan.Sys(plan.SysSetMempolicy, plan.Int(int64(mode), label.String()), nodes, plan.Num(int64(maxnode))))
+}
