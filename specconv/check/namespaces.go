@@ -175,8 +175,8 @@ func (c *checker) sysctl() {
 	}
 }
 
-// lacks says what a container lacks to which something is set that belongs to a type of namespace, ""
-// if it has one of its own.
+// lacks says what a container lacks to which something is set that belongs to a type of namespace,
+// "" if it has one of its own.
 func (c *checker) lacks(t specs.LinuxNamespaceType) string {
 	for i := range c.linux.Namespaces {
 		switch ns := &c.linux.Namespaces[i]; {

@@ -191,8 +191,8 @@ func EachListRange(list string, visit func(first, last int)) error {
 	return nil
 }
 
-// sysctlPath turns a key into a path: whichever of "." and "/" comes first is the separator, so that an interface's
-// name may have dots (net/ipv4/conf/eth0.100/forwarding).
+// sysctlPath turns a key into a path: whichever of "." and "/" comes first is the separator, so
+// that an interface's name may have dots (net/ipv4/conf/eth0.100/forwarding).
 func SysctlPath(key string) string {
 	i := strings.IndexAny(key, "./")
 	if i < 0 || key[i] == '/' {

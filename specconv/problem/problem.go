@@ -66,8 +66,8 @@ func MemberPath(path, name string) string {
 	return path + "." + name
 }
 
-// NamespaceFile is the name of the plan's file for the namespace that linux.namespaces[i] has a path
-// for, which is its place in config.json, too.
+// NamespaceFile is the name of the plan's file for the namespace that linux.namespaces[i] has a
+// path for, which is its place in config.json, too.
 func NamespaceFile(i int) string { return fmt.Sprintf("linux.namespaces[%d].path", i) }
 
 // orderedKeys gives a map's keys in an order that doesn't change, so that
