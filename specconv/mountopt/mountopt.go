@@ -301,7 +301,7 @@ func findMountOption(name string) (mountOptionRow, bool) {
 	return mountOptionTable[i], true
 }
 
-// rootfsPropagation gives the propagation type that linux.rootfsPropagation
+// RootfsPropagation gives the propagation type that linux.rootfsPropagation
 // names.
 func RootfsPropagation(name string) (p MountPropagation, ok bool) {
 	row, ok := findMountOption(name)
