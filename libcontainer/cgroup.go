@@ -8,6 +8,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/specconv/compile"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // cgroupPlan says where the container's cgroup will be, and with which limits.
@@ -29,7 +30,7 @@ func (c *creation) makeCgroup() error {
 	if err := c.makeResctrl(); err != nil {
 		return err
 	}
-	c.undo.Add(c.scope.stop) // which knows how far its start has come
+	c.undo.add(c.scope.stop) // which knows how far its start has come
 	if err := c.scope.start(c.given.Stdio[0], c.dir.Path()); err != nil {
 		return err
 	}
@@ -38,7 +39,7 @@ func (c *creation) makeCgroup() error {
 		return err
 	}
 	c.cg = cg
-	c.undo.Add(c.removeCgroup)
+	c.undo.add(c.removeCgroup)
 	if c.scope != nil {
 		c.rec.SystemdScope = c.scope.unit.Name
 	}
@@ -73,7 +74,7 @@ func (c *creation) enter() (*cgroups.Entrance, error) {
 		c.recordOps(c.rec)
 	}
 	for i, f := range e.Tasks {
-		c.files.Give(compile.TasksFile(e.Names[i]), f)
+		c.files.give(compile.TasksFile(e.Names[i]), f)
 	}
 	return e, nil
 }
@@ -99,4 +100,19 @@ func (c *creation) ownHierarchies() {
 			}
 		}
 	}
+}
+
+func cgroupsPath(spec *specs.Spec) string {
+	if spec.Linux == nil {
+		return ""
+	}
+	return spec.Linux.CgroupsPath
+}
+
+// hostID is the id on the host of a user of the container.
+func hostID(spec *specs.Spec, uid uint32) (uint32, bool) {
+	if spec.Linux == nil {
+		return uid, true
+	}
+	return compile.MapID(spec.Linux.UIDMappings, uid)
 }

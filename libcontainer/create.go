@@ -11,9 +11,6 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
-	"github.com/ociruntime/ociruntime/libcontainer/internal/diagnose"
-	"github.com/ociruntime/ociruntime/libcontainer/internal/rootfs"
-	"github.com/ociruntime/ociruntime/libcontainer/internal/setup"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/netdev"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
@@ -34,7 +31,7 @@ type creation struct {
 	plan   *plan.Plan
 	asRoot bool // compile what root would get, whoever asks
 
-	undo       setup.Undo // of what has been made so far
+	undo       undo // of what has been made so far
 	dir        *state.Dir
 	rec        *state.Record // once it is saved
 	cg         *cgroups.Cgroup
@@ -83,7 +80,7 @@ func (r *Runtime) Create(ctx context.Context, id string, o *CreateOptions) (*Con
 
 // release lets go of what was for the time of the creation alone, whatever came of it.
 func (c *creation) release() {
-	c.files.Close()
+	c.files.close()
 	c.scope.close()
 	c.netDevices.Close()
 	if c.cg != nil {
@@ -150,7 +147,7 @@ func (c *creation) compile() error {
 	if c.places, err = c.host.Locate(c.path, c.id); err != nil {
 		return err
 	}
-	if c.facts, err = gatherFacts(c.spec, c.o.Bundle, c.host, c.places, c.given.Stdio); err != nil {
+	if c.facts, err = probe.Container(c.spec, c.o.Bundle, c.host, c.places, c.given.Stdio); err != nil {
 		return err
 	}
 	if c.asRoot {
@@ -164,7 +161,7 @@ func (c *creation) compile() error {
 		c.facts.Sources[len(c.spec.Mounts)-1] = facts.Source{Dir: true}
 	}
 	if c.o.NoPivot {
-		if c.facts.KernelMounts, err = facts.KernelMounts(rootfsPath(c.spec, c.o.Bundle)); err != nil {
+		if c.facts.KernelMounts, err = probe.KernelMounts(compile.RootfsPath(c.spec, c.o.Bundle)); err != nil {
 			return err
 		}
 	}
@@ -179,7 +176,7 @@ func (c *creation) openNamespaces() error {
 	}
 	files, err := probe.Namespaces(c.facts, c.spec.Linux.Namespaces)
 	for name, f := range files {
-		c.files.Keep(name, f)
+		c.files.keep(name, f)
 	}
 	return err
 }
@@ -195,7 +192,7 @@ func (c *creation) compilePlan(warn func(string)) (err error) {
 
 // make carries the plan out.
 func (c *creation) make(ctx context.Context) error {
-	defer c.files.Close()
+	defer c.files.close()
 	var entrance *cgroups.Entrance
 	err := c.trace.Do(
 		trace.Part{From: "default", Name: "write down what is about to be made", Do: c.record},
@@ -212,7 +209,7 @@ func (c *creation) make(ctx context.Context) error {
 	}
 	// Closed at once, not when Create returns: the init holds them, and a descriptor of ours on the
 	// container's file system would keep it busy.
-	c.files.Close()
+	c.files.close()
 	end := c.trace.Span("default", "meet the init until the program runs, or waits for start")
 	err = c.serve(ctx, c.plan, c.hostSteps())
 	end()
@@ -235,13 +232,13 @@ func (c *creation) launch(entrance *cgroups.Entrance) error {
 		defer page.Close()
 	}
 	c.proc, err = launch.Start(&launch.Config{
-		Plan: c.plan, Stdio: c.given.Stdio, Preserve: c.o.Preserve, Files: c.files.ByName,
-		Cgroup: c.files.Cgroup(c.plan, entrance.Dir), Page: page, Dir: c.dir.Path(),
+		Plan: c.plan, Stdio: c.given.Stdio, Preserve: c.o.Preserve, Files: c.files.byName,
+		Cgroup: c.files.cgroup(c.plan, entrance.Dir), Page: page, Dir: c.dir.Path(),
 	})
 	if err != nil {
 		return err
 	}
-	c.undo.Add(c.endInit)
+	c.undo.add(c.endInit)
 	return nil
 }
 
@@ -258,13 +255,13 @@ func (c *creation) endInit() error {
 func (c *creation) hostSteps() hostSteps {
 	steps := c.launching.hostSteps(c)
 	steps[compile.DoIDMaps] = func(context.Context, *plan.Step, []*os.File) error {
-		return setup.WriteIDMaps(c.proc.Pid(), c.spec.Linux, c.facts)
+		return writeIDMaps(c.proc.Pid(), c.spec.Linux, c.facts)
 	}
 	steps[compile.DoNetDevices] = func(_ context.Context, _ *plan.Step, files []*os.File) error {
 		return c.moveNetDevices(files[0])
 	}
 	steps[compile.DoTmpCopyUp] = func(ctx context.Context, s *plan.Step, files []*os.File) error {
-		return rootfs.CopyUp(files[0], files[1], c.dataCopier(ctx, s.From))
+		return copyUp(files[0], files[1], c.dataCopier(ctx, s.From))
 	}
 	for _, do := range []plan.HostStep{compile.DoPrestart, compile.DoCreateRuntime, compile.DoCreateContainer} {
 		steps[do] = c.runHooks
@@ -273,10 +270,10 @@ func (c *creation) hostSteps() hostSteps {
 }
 
 // dataCopier copies files in the container's cgroup, if we may put a process there.
-func (c *creation) dataCopier(ctx context.Context, from string) *rootfs.DataCopier {
-	d := &rootfs.DataCopier{Ctx: ctx, From: from, Cg: c.cg, Stdio: c.given.Stdio, Dir: c.dir.Path()}
+func (c *creation) dataCopier(ctx context.Context, from string) *dataCopier {
+	d := &dataCopier{ctx: ctx, from: from, cg: c.cg, stdio: c.given.Stdio, dir: c.dir.Path()}
 	if c.facts.Attach {
-		d.Cg = nil
+		d.cg = nil
 	}
 	return d
 }
@@ -306,10 +303,10 @@ func (c *creation) agentState() (*specs.State, error) { return c.hookState(), ni
 // explain adds what only the host can see: the kernel killed the init because the container's
 // memory limit is too low for it.
 func (c *creation) explain(err error) error {
-	err = diagnose.ExplainFiles(err, c.plan)
+	err = explainFiles(err, c.plan)
 	var killed *launch.KilledError
 	if c.cg == nil || !errors.As(err, &killed) || !killed.Killed(unix.SIGKILL) {
-		return diagnose.ExplainExec(err, c.spec, rootfsPath(c.spec, c.o.Bundle))
+		return explainExec(err, c.spec, c.o.Bundle)
 	}
 	if n, oomErr := c.cg.OOMKills(); oomErr == nil && n > 0 {
 		return fmt.Errorf("container init was OOM-killed (memory limit too low?): %w", err)
@@ -320,7 +317,7 @@ func (c *creation) explain(err error) error {
 // unmake undoes a failed creation. The record goes last, when there is nothing left that it could
 // be needed for.
 func (c *creation) unmake() error {
-	if err := c.undo.Run(); err != nil {
+	if err := c.undo.run(); err != nil {
 		return fmt.Errorf("container %s: what was made is not all removed (delete --force tries again): %w", c.id, err)
 	}
 	c.poststop()

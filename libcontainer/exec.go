@@ -12,11 +12,9 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/systemd"
-	"github.com/ociruntime/ociruntime/libcontainer/facts"
-	"github.com/ociruntime/ociruntime/libcontainer/internal/diagnose"
-	"github.com/ociruntime/ociruntime/libcontainer/internal/setup"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/libcontainer/probe"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 	"github.com/ociruntime/ociruntime/libcontainer/trace"
 	"github.com/ociruntime/ociruntime/specconv/compile"
@@ -81,15 +79,15 @@ func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec
 		return nil, err
 	}
 	defer c.rt.finishTrace(j.trace)
-	defer j.files.Close()
-	defer func() { j.console.Close() }()
+	defer j.files.close()
+	defer func() { j.console.close() }()
 	if j.init, err = c.rec.OpenInit(); err != nil {
 		return nil, fmt.Errorf("open the container's init: %w", err)
 	}
-	j.files.Keep(compile.FilePidfd, j.init)
+	j.files.keep(compile.FilePidfd, j.init)
 	cg, err := c.execCgroup(o.Cgroup)
 	if err != nil {
-		return nil, diagnose.ExplainFiles(err, nil)
+		return nil, explainFiles(err, nil)
 	}
 	defer cg.Close()
 	err = j.start(ctx, cg)
@@ -103,7 +101,7 @@ func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec
 			program.Args = []string{o.path}
 			its.Process = &program
 		}
-		return nil, diagnose.ExplainExec(diagnose.ExplainFiles(err, nil), &its, c.rec.Config.Rootfs)
+		return nil, explainExec(explainFiles(err, nil), &its, c.rec.Bundle)
 	}
 	return j.proc, nil
 }
@@ -142,7 +140,7 @@ func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
 		ID: j.c.ID(), Bundle: j.c.rec.Bundle, Spec: j.spec, Preserve: len(j.o.Preserve), ListenFDs: j.o.ListenFDs,
 		Trace: j.o.Trace != "", Warn: j.warn,
 	}, Path: j.o.path}
-	if in.Facts, err = facts.Gather(j.o.Stdio); err != nil {
+	if in.Facts, err = probe.Host(j.o.Stdio); err != nil {
 		return err
 	}
 	if in.Facts.Attach, err = j.c.needsAttach(entrance); err != nil {
@@ -150,9 +148,9 @@ func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
 	}
 	in.Facts.JoinTasks, in.Facts.JoinDir = entrance.Names, entrance.Dir != nil
 	for i, f := range entrance.Tasks {
-		j.files.Give(compile.TasksFile(entrance.Names[i]), f)
+		j.files.give(compile.TasksFile(entrance.Names[i]), f)
 	}
-	if in.Namespaces, err = setup.OtherNamespaces(j.c.rec.InitPid); err != nil {
+	if in.Namespaces, err = otherNamespaces(j.c.rec.InitPid); err != nil {
 		return err
 	}
 	// The pid may have come to mean a process of the host meanwhile, whose namespaces are our own:
@@ -169,9 +167,9 @@ func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
 	if err := j.open(pl); err != nil {
 		return err
 	}
-	err = setup.OnCPUs(setup.InitialCPUs(in.Spec.Process.ExecCPUAffinity, entrance), func() error {
+	err = onCPUs(initialCPUs(in.Spec.Process.ExecCPUAffinity, entrance), func() error {
 		j.proc, err = launch.Start(&launch.Config{
-			Plan: pl, Stdio: j.o.Stdio, Preserve: j.o.Preserve, Files: j.files.ByName, Cgroup: entrance.Dir, Dir: j.c.dir.Path(),
+			Plan: pl, Stdio: j.o.Stdio, Preserve: j.o.Preserve, Files: j.files.byName, Cgroup: entrance.Dir, Dir: j.c.dir.Path(),
 		})
 		return err
 	})
@@ -192,27 +190,27 @@ func (j *joining) open(pl *plan.Plan) error {
 	for i := range pl.Files {
 		switch name := pl.Files[i].Name; name {
 		case compile.FileProc:
-			f, err := setup.OpenProc()
+			f, err := openProc()
 			if err != nil {
 				return err
 			}
-			j.files.Keep(name, f)
+			j.files.keep(name, f)
 		case compile.FileRootfs:
 			f, err := j.openRoot()
 			if err != nil {
 				return err
 			}
-			j.files.Keep(name, f)
+			j.files.keep(name, f)
 		case compile.FileConsole:
-			j.console.Close()
+			j.console.close()
 			var err error
-			if j.console, err = setup.NewConsoleEnd(j.o.ConsoleSocket, j.o.Console); err != nil {
+			if j.console, err = newConsoleEnd(j.o.ConsoleSocket, j.o.Console); err != nil {
 				return err
 			}
-			j.files.Give(name, j.console.Init)
+			j.files.give(name, j.console.init)
 		}
 	}
-	return j.files.OpenAll(pl)
+	return j.files.openAll(pl)
 }
 
 // openRoot opens the root directory of the container's init.

@@ -35,7 +35,7 @@ func becomeRoot(f *facts.Facts) {
 func (c *creation) explained() (*plan.Plan, error) {
 	err := c.compile()
 	defer c.scope.close()
-	defer c.files.Close()
+	defer c.files.close()
 	if err != nil {
 		return nil, err
 	}

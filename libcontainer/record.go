@@ -4,9 +4,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
-	"github.com/ociruntime/ociruntime/libcontainer/internal/rootfs"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
+	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
 // record writes down what is about to be made, before anything is: `delete --force` finds it
@@ -19,14 +19,14 @@ func (c *creation) record() error {
 	spec := c.spec
 	rec.Bundle, rec.Annotations, rec.OCIVersion = c.o.Bundle, spec.Annotations, specs.Version
 	rec.Rootless = !c.facts.Privileged
-	rec.Config.Rootfs = rootfsPath(spec, c.o.Bundle)
+	rec.Config.Rootfs = compile.RootfsPath(spec, c.o.Bundle)
 	if spec.Linux != nil {
 		rec.SetNamespaces(spec.Linux.Namespaces)
 		rec.Config.Cgroups = &state.Cgroups{Path: spec.Linux.CgroupsPath}
 	}
 	rec.CgroupPaths = plannedPaths(c.places)
 	c.recordResctrl(rec)
-	if err := rootfs.RecordHostMounts(rec, spec); err != nil {
+	if err := recordHostMounts(rec, spec); err != nil {
 		return err
 	}
 	c.recordOps(rec)
@@ -37,7 +37,7 @@ func (c *creation) record() error {
 		return err
 	}
 	c.rec = rec
-	c.undo.Add(func() error { return rootfs.RemoveHostMounts(rec) })
+	c.undo.add(func() error { return removeHostMounts(rec) })
 	return c.makeNotify()
 }
 
@@ -91,7 +91,7 @@ func (c *creation) recordInit() error {
 	if err := c.rec.SetInit(c.proc.Pid()); err != nil {
 		return err
 	}
-	if err := rootfs.NoteHostMount(c.rec); err != nil {
+	if err := noteHostMount(c.rec); err != nil {
 		return err
 	}
 	return c.dir.Save(c.rec)

@@ -11,9 +11,9 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/hooks"
-	"github.com/ociruntime/ociruntime/libcontainer/internal/diagnose"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/libcontainer/probe"
 	"github.com/ociruntime/ociruntime/libcontainer/trace"
 	"github.com/ociruntime/ociruntime/specconv/compile"
 )
@@ -119,7 +119,7 @@ func (c *Container) release(ctx context.Context, spec *specs.Spec) error {
 		return errors.Join(err, c.destroy(true, deathTimeout))
 	}
 	if errno != 0 {
-		err = diagnose.ExplainExec(c.stepError(spec, op, errno), spec, c.rec.Config.Rootfs)
+		err = explainExec(c.stepError(spec, op, errno), spec, c.rec.Bundle)
 	}
 	return err
 }
@@ -134,7 +134,7 @@ func (c *Container) stepError(spec *specs.Spec, op int, errno unix.Errno) error 
 	if err != nil {
 		return errno
 	}
-	f, err := gatherFacts(spec, c.rec.Bundle, host, places, [3]*os.File{})
+	f, err := probe.Container(spec, c.rec.Bundle, host, places, [3]*os.File{})
 	if err != nil {
 		return errno
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
-	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/libcontainer/probe"
 )
 
 // globals are the flags in front of the command.
@@ -84,6 +84,6 @@ func hostEnvironment() environment {
 		euid:       os.Geteuid(),
 		runtimeDir: os.Getenv("XDG_RUNTIME_DIR"),
 		user:       os.Getenv("USER"),
-		inUserNS:   facts.InUserNS,
+		inUserNS:   probe.InUserNS,
 	}
 }

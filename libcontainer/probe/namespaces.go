@@ -36,7 +36,7 @@ func Namespaces(f *facts.Facts, list []specs.LinuxNamespace) (map[string]*os.Fil
 			f.Joined = make(map[int]facts.Namespace)
 		}
 		f.Joined[i], files[name] = ns, file
-		f.ProcOfOthers = f.ProcOfOthers || list[i].Type == specs.PIDNamespace && facts.KernelIs(6, 17)
+		f.ProcOfOthers = f.ProcOfOthers || list[i].Type == specs.PIDNamespace && KernelIs(6, 17)
 	}
 	for i, ns := range f.Joined {
 		ns.Foreign = foreign(list, files, files[problem.NamespaceFile(i)])

@@ -1,4 +1,4 @@
-package diagnose
+package libcontainer
 
 import (
 	"debug/elf"

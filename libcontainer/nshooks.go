@@ -1,4 +1,4 @@
-package setup
+package libcontainer
 
 import (
 	"context"
@@ -15,10 +15,9 @@ import (
 	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
-// InNamespaces starts createContainer hooks: in the namespaces of the init, whose root still is the
-// host's, with the container's root file system as working directory. A plan of its own does it, so
-// that a process with a single thread joins.
-func InNamespaces(ctx context.Context, spec *specs.Spec, init int, rootfs *os.File) func(*specs.Hook, [3]*os.File) (int, error) {
+// inNamespaces starts createContainer hooks: in the namespaces of the init, whose root still is the host's, with the container's root
+// file system as working directory. A plan of its own does it, so that a process with a single thread joins.
+func inNamespaces(ctx context.Context, spec *specs.Spec, init int, rootfs *os.File) func(*specs.Hook, [3]*os.File) (int, error) {
 	return func(h *specs.Hook, stdio [3]*os.File) (int, error) {
 		pidfd, err := unix.PidfdOpen(init, 0)
 		if err != nil {
@@ -26,7 +25,7 @@ func InNamespaces(ctx context.Context, spec *specs.Spec, init int, rootfs *os.Fi
 		}
 		f := os.NewFile(uintptr(pidfd), "init")
 		defer f.Close()
-		flags, err := OtherNamespaces(init)
+		flags, err := otherNamespaces(init)
 		if err != nil {
 			return 0, err
 		}
@@ -89,9 +88,9 @@ func namespaceFiles() ([8]string, [8]uint64) {
 			unix.CLONE_NEWCGROUP, unix.CLONE_NEWTIME}
 }
 
-// OtherNamespaces are the CLONE_NEW* flags of the namespaces of a process that are not ours.
-// Joining one's own user namespace is an error, and joining the others would be work for nothing.
-func OtherNamespaces(pid int) (uint64, error) {
+// otherNamespaces are the CLONE_NEW* flags of the namespaces of a process that are not ours. Joining one's own user namespace is an
+// error, and joining the others would be work for nothing.
+func otherNamespaces(pid int) (uint64, error) {
 	var flags uint64
 	names, bits := namespaceFiles()
 	for i, name := range names {
@@ -101,8 +100,7 @@ func OtherNamespaces(pid int) (uint64, error) {
 		}
 		err := unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, name), &theirs)
 		if err == unix.ENOENT {
-			// It has just ended. Engines take the kernel's word for a missing file to mean the
-			// program to be executed.
+			// It has just ended. Engines take the kernel's word for a missing file to mean the program to be executed.
 			err = unix.ESRCH
 		}
 		if err != nil {

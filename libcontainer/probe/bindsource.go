@@ -1,4 +1,4 @@
-package libcontainer
+package probe
 
 import (
 	"os"
@@ -7,36 +7,25 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/specconv/compile"
 	"github.com/ociruntime/ociruntime/specconv/mountopt"
 )
 
 // bindSource looks at the source of mounts[i].
 func bindSource(spec *specs.Spec, bundle string, i int, o *mountopt.MountOptions) facts.Source {
-	root, m := rootfsPath(spec, bundle), &spec.Mounts[i]
+	root, m := compile.RootfsPath(spec, bundle), &spec.Mounts[i]
 	if p, ok := mountedInside(root, m.Source, spec.Mounts[:i]); ok {
 		return facts.Source{Inside: p, Dir: sourceInside(root, bundle, p, spec.Mounts[:i])}
 	}
-	source := inBundle(m.Source, bundle)
-	s := facts.OfSource(source, o.AttrClr != 0 && hasUserNamespace(spec), o.SrcNoFollow || o.CopySymlink)
+	source := compile.HostPath(m.Source, bundle)
+	s := ofSource(source, o.AttrClr != 0 && hasUserNamespace(spec), o.SrcNoFollow || o.CopySymlink)
 	if link, err := os.Readlink(source); err == nil && o.CopySymlink {
 		s.Link = link
 		s.LinkThere = linkOfImage(root, m.Destination) == link
 	}
 	return s
-}
-
-// linkOfImage is where a symbolic link of the image leads, or "".
-func linkOfImage(root, dest string) string {
-	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return ""
-	}
-	defer unix.Close(dir)
-	link, _ := readlinkBelow(dir, path.Clean("/"+dest))
-	return link
 }
 
 // mountedInside tells a bind source that an earlier mount brings into the root file system, and
@@ -67,7 +56,7 @@ func covering(p string, mounts []specs.Mount) int {
 func sourceInside(root, bundle, p string, earlier []specs.Mount) (dir bool) {
 	i := covering(p, earlier)
 	if i < 0 {
-		s := facts.OfSource(filepath.Join(root, p), false, false)
+		s := ofSource(filepath.Join(root, p), false, false)
 		return s.Dir || s.Err != nil
 	}
 	m := &earlier[i]
@@ -89,6 +78,6 @@ func sourceInside(root, bundle, p string, earlier []specs.Mount) (dir bool) {
 	if inside, ok := mountedInside(root, from, earlier[:i]); ok {
 		return sourceInside(root, bundle, inside, earlier[:i])
 	}
-	s := facts.OfSource(inBundle(from, bundle), false, false)
+	s := ofSource(compile.HostPath(from, bundle), false, false)
 	return s.Dir || s.Err != nil
 }

@@ -1,4 +1,4 @@
-package libcontainer
+package probe
 
 import (
 	"path"
@@ -8,10 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// danglingTargets finds the destinations of mounts that are links to nothing, as /etc/resolv.conf is in many images: the init makes what
-// they lead to. What an earlier mount covers can't be seen from here.
-func danglingTargets(root string, mounts []specs.Mount) map[int]string {
-	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+// dangling finds the destinations of mounts that are links to nothing, as /etc/resolv.conf is in
+// many images: the init makes what they lead to. What an earlier mount covers can't be seen from
+// here.
+func dangling(root string, mounts []specs.Mount) map[int]string {
+	dir, err := openRoot(root)
 	if err != nil {
 		return nil
 	}
@@ -48,7 +49,8 @@ func coveredBefore(mounts []specs.Mount, dest string) bool {
 	return false
 }
 
-// followLinks resolves every link of a path below root, whether what it leads to exists or not. It gives "" where links lead in circles.
+// followLinks resolves every link of a path below root, whether what it leads to exists or not. It
+// gives "" where links lead in circles.
 func followLinks(root int, dest string) string {
 	const most = 40 // as path_resolution(7)
 	done, rest, links := "/", strings.Split(dest, "/"), 0
@@ -82,8 +84,43 @@ func readlinkBelow(root int, p string) (string, bool) {
 	return string(target[:max(n, 0)]), err == nil
 }
 
+func openRoot(root string) (int, error) {
+	return unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+}
+
+// openBelow looks a path of the image up as the init will: no link leads out of root.
 func openBelow(root int, p string, flags uint64) (int, error) {
 	return unix.Openat2(root, strings.TrimPrefix(p, "/"), &unix.OpenHow{
 		Flags: unix.O_PATH | unix.O_CLOEXEC | flags, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
 	})
+}
+
+// linkOfImage is where a symbolic link of the image leads, or "".
+func linkOfImage(root, dest string) string {
+	dir, err := openRoot(root)
+	if err != nil {
+		return ""
+	}
+	defer unix.Close(dir)
+	link, _ := readlinkBelow(dir, path.Clean("/"+dest))
+	return link
+}
+
+// coveredMode is the mode of the directory that a tmpfs covers, if the image has one there.
+func coveredMode(root, dest string) (uint32, bool) {
+	dir, err := openRoot(root)
+	if err != nil {
+		return 0, false
+	}
+	defer unix.Close(dir)
+	fd, err := openBelow(dir, path.Clean("/"+dest), unix.O_DIRECTORY)
+	if err != nil {
+		return 0, false
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return 0, false
+	}
+	return st.Mode & 0o7777, true
 }

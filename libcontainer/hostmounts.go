@@ -1,4 +1,4 @@
-package rootfs
+package libcontainer
 
 import (
 	"errors"
@@ -7,22 +7,20 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/libcontainer/probe"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
-// A container without a mount namespace has its mounts on the host (spec, "Namespaces": a type that
-// is not listed is inherited). They all lie in one mount on root.path, which goes with the
-// container.
+// A container without a mount namespace has its mounts on the host (spec, "Namespaces": a type that is not listed is inherited). They
+// all lie in one mount on root.path, which goes with the container.
 
-// RecordHostMounts notes what root.path is before the mounts are made, so that delete can tell ours
-// from an engine's.
-func RecordHostMounts(rec *state.Record, spec *specs.Spec) error {
+// recordHostMounts notes what root.path is before the mounts are made, so that delete can tell ours from an engine's.
+func recordHostMounts(rec *state.Record, spec *specs.Spec) error {
 	if !compile.MountsOnHost(spec) {
 		return nil
 	}
-	id, err := facts.MountID(rec.Config.Rootfs)
+	id, err := probe.MountID(rec.Config.Rootfs)
 	if err != nil {
 		return fmt.Errorf("root.path: %w", err)
 	}
@@ -30,12 +28,12 @@ func RecordHostMounts(rec *state.Record, spec *specs.Spec) error {
 	return nil
 }
 
-// NoteHostMount notes which mount on root.path is the container's, once it is there.
-func NoteHostMount(rec *state.Record) error {
+// noteHostMount notes which mount on root.path is the container's, once it is there.
+func noteHostMount(rec *state.Record) error {
 	if rec.RootBelow == 0 || rec.RootMount != 0 {
 		return nil
 	}
-	id, err := facts.UniqueMountID(rec.Config.Rootfs)
+	id, err := probe.UniqueMountID(rec.Config.Rootfs)
 	if err != nil {
 		return fmt.Errorf("root.path: %w", err)
 	}
@@ -43,9 +41,9 @@ func NoteHostMount(rec *state.Record) error {
 	return nil
 }
 
-// RemoveHostMounts takes the container's mount away from the host, if it is there. Anything else
+// removeHostMounts takes the container's mount away from the host, if it is there. Anything else
 // that lies on root.path by now belongs to somebody else.
-func RemoveHostMounts(rec *state.Record) error {
+func removeHostMounts(rec *state.Record) error {
 	if rec == nil || rec.RootBelow == 0 {
 		return nil
 	}
@@ -62,15 +60,15 @@ func RemoveHostMounts(rec *state.Record) error {
 // isHostMount reports whether what is mounted on root.path is the container's.
 func isHostMount(rec *state.Record) (bool, error) {
 	if rec.RootMount != 0 {
-		id, err := facts.UniqueMountID(rec.Config.Rootfs)
+		id, err := probe.UniqueMountID(rec.Config.Rootfs)
 		return err == nil && id == rec.RootMount, nil // root.path may be gone
 	}
 	// A creation that was killed has noted nothing: what lies right on the mount that root.path was
 	// in is what it has made.
-	id, err := facts.MountID(rec.Config.Rootfs)
+	id, err := probe.MountID(rec.Config.Rootfs)
 	if err != nil || id == rec.RootBelow {
 		return false, nil
 	}
-	parent, err := facts.ParentMount(id)
+	parent, err := probe.ParentMount(id)
 	return parent == rec.RootBelow, err
 }

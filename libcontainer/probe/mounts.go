@@ -1,7 +1,8 @@
-package facts
+package probe
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -11,8 +12,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
-// KernelMounts finds the mountpoints of proc and sysfs that do not lie below root, in the reverse of the order in which they
-// were made.
+// KernelMounts finds the mountpoints of proc and sysfs that do not lie below root, in the reverse of
+// the order in which they were made.
 func KernelMounts(root string) ([]string, error) {
 	below := strings.TrimSuffix(root, "/") + "/"
 	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
@@ -31,15 +32,15 @@ func KernelMounts(root string) ([]string, error) {
 
 // MountID is the id of the mount that path lies in (statx(2), Linux 5.8), as mountinfo has it. Once
 // the mount is gone, another one may get it.
-func MountID(path string) (uint64, error) { return mountID(path, unix.STATX_MNT_ID) }
+func MountID(path string) (uint64, error) { return statxMountID(path, unix.STATX_MNT_ID) }
 
 // UniqueMountID is an id that no other mount has had or will have (Linux 6.8). On an older kernel
 // it is that of [MountID].
 func UniqueMountID(path string) (uint64, error) {
-	return mountID(path, unix.STATX_MNT_ID|unix.STATX_MNT_ID_UNIQUE)
+	return statxMountID(path, unix.STATX_MNT_ID|unix.STATX_MNT_ID_UNIQUE)
 }
 
-func mountID(path string, mask int) (uint64, error) {
+func statxMountID(path string, mask int) (uint64, error) {
 	var st unix.Statx_t
 	if err := unix.Statx(unix.AT_FDCWD, path, 0, mask, &st); err != nil {
 		return 0, fmt.Errorf("look at %s: %w", path, refusal.Explain("statx", err))
@@ -103,4 +104,24 @@ func attrOf(option string) uint64 {
 		return unix.MOUNT_ATTR_NOSYMFOLLOW
 	}
 	return 0
+}
+
+// mountpointOf is the mountpoint of the mount that path lies in.
+func mountpointOf(path string) (string, error) {
+	id, err := MountID(path)
+	if err != nil {
+		return "", err
+	}
+	for path != "/" {
+		parent := filepath.Dir(path)
+		other, err := MountID(parent)
+		if err != nil {
+			return "", err
+		}
+		if other != id {
+			break
+		}
+		path = parent
+	}
+	return path, nil
 }

@@ -1,0 +1,84 @@
+package probe
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/specconv/compile"
+	"github.com/ociruntime/ociruntime/specconv/mountopt"
+)
+
+// Container asks what the plan for a configuration depends on: what [Host] asks, and what is at the
+// paths that config.json has, of which relative ones start in bundle. places are where in host the
+// container's cgroups are to be. It changes nothing.
+func Container(spec *specs.Spec, bundle string, host *cgroups.Layout, places []cgroups.Place, stdio [3]*os.File) (*facts.Facts, error) {
+	f, err := Host(stdio)
+	if err != nil {
+		return nil, err
+	}
+	cgroupFacts(f, host, places)
+	root := compile.RootfsPath(spec, bundle)
+	f.Targets = dangling(root, spec.Mounts)
+	for i := range spec.Mounts {
+		m := &spec.Mounts[i]
+		o := mountopt.ParseMountOptions(m.Options)
+		switch {
+		case o.Bind:
+			if f.Sources == nil {
+				f.Sources = make(map[int]facts.Source)
+			}
+			f.Sources[i] = bindSource(spec, bundle, i, &o)
+		case m.Type == "overlay":
+			f.OverlayLayers = KernelIs(6, 11)
+		case m.Type == "tmpfs":
+			if mode, ok := coveredMode(root, m.Destination); ok {
+				if f.Covered == nil {
+					f.Covered = make(map[int]uint32)
+				}
+				f.Covered[i] = mode
+			}
+		}
+	}
+	if spec.Linux == nil {
+		return f, nil
+	}
+	deviceFacts(f, spec.Linux.Devices)
+	if strings.TrimPrefix(spec.Linux.RootfsPropagation, "r") == "shared" {
+		if f.RootParent, err = mountpointOf(root); err != nil {
+			return nil, fmt.Errorf("linux.rootfsPropagation: find the mount of root.path: %w", err)
+		}
+	}
+	return f, nil
+}
+
+func hasUserNamespace(spec *specs.Spec) bool {
+	return spec.Linux != nil && slices.ContainsFunc(spec.Linux.Namespaces, func(ns specs.LinuxNamespace) bool {
+		return ns.Type == specs.UserNamespace
+	})
+}
+
+// cgroupFacts says how the container joins its cgroups and what its /sys/fs/cgroup shows.
+func cgroupFacts(f *facts.Facts, host *cgroups.Layout, places []cgroups.Place) {
+	f.Cgroup2 = host.Unified()
+	for _, p := range places {
+		h := facts.Hierarchy{Name: path.Base(p.Tree.Mount), V2: p.V2, Host: p.Path()}
+		f.JoinDir = f.JoinDir || p.V2
+		if !p.V2 {
+			h.Controllers = p.Tree.Controllers
+			for _, c := range h.Controllers {
+				if c != h.Name && !strings.HasPrefix(c, "name=") {
+					h.Links = append(h.Links, c)
+				}
+			}
+			f.JoinTasks = append(f.JoinTasks, strings.Join(h.Controllers, ","))
+		}
+		f.Hierarchies = append(f.Hierarchies, h)
+	}
+}
