@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 )
@@ -96,7 +97,8 @@ func (c *Container) signalAll(init *os.File, sig unix.Signal) error {
 	return nil
 }
 
-// thaw lets a frozen container go on; the v1 freezer keeps even a killed process.
+// thaw lets a frozen container go on; the v1 freezer keeps even a killed process. A cgroup above that
+// is frozen is not ours: the killed process ends when that one is thawed.
 func (c *Container) thaw() error {
 	cg, err := c.cgroup()
 	if err != nil {
@@ -106,5 +108,8 @@ func (c *Container) thaw() error {
 	if frozen, err := cg.Frozen(); err != nil || !frozen {
 		return err
 	}
-	return cg.Thaw()
+	if err := cg.Thaw(); !errors.Is(err, cgroups.ErrFrozenAbove) {
+		return err
+	}
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 )
 
@@ -212,6 +213,25 @@ func TestPauseAndResume(t *testing.T) {
 	s.becomes(Stopped)
 	isError(t, s.load().Pause(), ErrNotRunning, "container not running")
 	isError(t, s.load().Resume(), ErrNotPaused, "container not paused")
+}
+
+// A container stands still with the cgroup that it lies in, whoever has frozen that one.
+func TestResumeBelowAFrozenCgroup(t *testing.T) {
+	s := newStandIn(t, false, sleeping)
+	paths := s.cg.Paths()
+	for name, dir := range paths {
+		paths[name] = filepath.Dir(dir)
+	}
+	above, err := cgroups.Open(paths)
+	s.must(err)
+	defer above.Close()
+	s.must(above.Freeze())
+	t.Cleanup(func() { s.must(above.Thaw()) })
+	s.is(Paused)
+	isError(t, s.load().Resume(), cgroups.ErrFrozenAbove, "a cgroup above it is frozen, and must be thawed first")
+	s.is(Paused)
+	s.must(above.Thaw())
+	s.is(Running)
 }
 
 func TestPids(t *testing.T) {

@@ -6,19 +6,18 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ociruntime/ociruntime/libcontainer/cgroups/devices"
-	"github.com/ociruntime/ociruntime/libcontainer/kernel"
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
 )
 
 // applier puts settings in force in a cgroup.
 type applier struct {
-	c         *Cgroup
-	fresh     bool  // the cgroup was made just now, so that nothing is in it
-	rootless  bool  // forgive what a user without privileges can't do about devices
-	enableErr error // explains a missing v2 file
-	file      openFile
-	undo      *[]Write // collects writes that bring the old values back, nil when nobody wants them
+	c        *Cgroup
+	fresh    bool // the cgroup was made just now, so that nothing is in it
+	rootless bool // forgive what a user without privileges can't do about devices
+	file     openFile
+	undo     *[]Write // collects writes that bring the old values back, nil when nobody wants them
 }
 
 // apply makes the writes, keeping the late ones for Finish, and installs the device program.
@@ -37,14 +36,16 @@ func (a *applier) apply(s *Settings) error {
 	if err := a.writeAll(first); err != nil {
 		return err
 	}
-	if len(s.Devices) == 0 {
+	n := a.c.v2()
+	if len(s.Devices) == 0 || n == nil {
 		return nil
 	}
-	err := a.c.filterDevices(s.Devices, a.fresh)
-	if a.rootless && refused(err) {
+	err := n.FilterDevices(s.Devices, a.fresh)
+	switch {
+	case err == nil, a.rootless && backend.Refused(err):
 		return nil
 	}
-	return err
+	return fmt.Errorf("%s.devices: %w", linuxResources, err)
 }
 
 // Apply puts settings in force in a cgroup that somebody else has made. Create does it by itself.
@@ -90,7 +91,7 @@ func (a *applier) writeOnce(list []Write) (again []Write, failure, err error) {
 			if failure == nil {
 				failure = err
 			}
-		case a.rootless && w.Controller == "devices" && refused(err):
+		case a.rootless && w.Controller == "devices" && backend.Refused(err):
 		case err != nil:
 			return nil, nil, err
 		}
@@ -100,39 +101,43 @@ func (a *applier) writeOnce(list []Write) (again []Write, failure, err error) {
 
 // openFile is the file written last: rules for devices go to the same one a dozen times.
 type openFile struct {
-	node *node
+	dir  *backend.Dir
 	name string
 	fd   int
 }
 
 func (f *openFile) close() {
-	if f.node != nil {
+	if f.dir != nil {
 		unix.Close(f.fd)
-		f.node = nil
+		f.dir = nil
 	}
 }
 
-func (f *openFile) open(n *node, name string) (int, error) {
-	if f.node == n && f.name == name {
+func (f *openFile) open(d *backend.Dir, name string) (int, error) {
+	if f.dir == d && f.name == name {
 		return f.fd, nil
 	}
 	f.close()
-	dir, err := n.open()
+	dir, err := d.Open()
 	if err != nil {
 		return -1, err
 	}
-	fd, err := openAt(dir, name, unix.O_WRONLY)
+	fd, err := backend.OpenAt(dir, name, unix.O_WRONLY)
 	if err == nil {
-		*f = openFile{n, name, fd}
+		*f = openFile{d, name, fd}
 	}
 	return fd, err
 }
 
-func (c *Cgroup) node(w Write) *node {
-	if w.V2 {
-		return c.v2()
+// node is where the write goes, nil when the container has no such cgroup.
+func (c *Cgroup) node(w Write) backend.Cgroup {
+	if !w.V2 {
+		return c.v1(w.Controller)
 	}
-	return c.v1(w.Controller)
+	if n := c.v2(); n != nil {
+		return n
+	}
+	return nil // and not a nil *v2.Cgroup
 }
 
 func (a *applier) write(w Write) error {
@@ -140,7 +145,8 @@ func (a *applier) write(w Write) error {
 	if n == nil {
 		return fmt.Errorf("%s: cannot be set without a cgroup: %s", w.From, a.c.why(w.Controller))
 	}
-	fd, err := a.file.open(n, w.File)
+	dir := n.Dir()
+	fd, err := a.file.open(dir, w.File)
 	if errors.Is(err, unix.ENOENT) {
 		switch {
 		case w.Else != nil:
@@ -148,25 +154,25 @@ func (a *applier) write(w Write) error {
 		case w.Optional:
 			return nil
 		}
-		return &FileError{From: w.From, Verb: "open", Path: n.file(w.File), Hint: a.missing(w), Err: err}
+		return &backend.FileError{From: w.From, Verb: "open", Path: dir.File(w.File), Hint: missing(n, w), Err: err}
 	}
 	if err != nil {
-		return &FileError{From: w.From, Verb: "open", Path: n.file(w.File), Err: err}
+		return &backend.FileError{From: w.From, Verb: "open", Path: dir.File(w.File), Err: err}
 	}
 	if w.Check {
-		if err := tooLow(n, w, nil); err != nil {
+		if err := tooLow(dir, w, nil); err != nil {
 			return err
 		}
 	}
 	old := ""
 	if a.undo != nil {
-		old = n.oldValue(w)
+		old = oldValue(dir, w)
 	}
-	if err := writeFD(fd, w.Value); err != nil {
+	if err := backend.WriteFD(fd, w.Value); err != nil {
 		if w.Usage != "" && errors.Is(err, unix.EBUSY) {
-			return tooLow(n, w, err)
+			return tooLow(dir, w, err)
 		}
-		return &FileError{From: w.From, Verb: "write " + w.Value + " to", Path: n.file(w.File), Err: err}
+		return &backend.FileError{From: w.From, Verb: "write " + w.Value + " to", Path: dir.File(w.File), Err: err}
 	}
 	if old != "" {
 		w.Value, w.Check, w.Else = old, false, nil
@@ -176,9 +182,9 @@ func (a *applier) write(w Write) error {
 }
 
 // tooLow is the error for a limit that is below what is in use; nil when it is not, and the kernel has not said so in cause.
-func tooLow(n *node, w Write, cause error) error {
-	usage, _ := n.read(w.Usage)
-	peak, _ := n.read(w.Peak)
+func tooLow(dir *backend.Dir, w Write, cause error) error {
+	usage, _ := dir.Read(w.Usage)
+	peak, _ := dir.Read(w.Peak)
 	usage, peak = strings.TrimSpace(usage), strings.TrimSpace(peak)
 	if peak == "" {
 		peak = "unknown" // memory.peak came with Linux 5.19
@@ -191,75 +197,17 @@ func tooLow(n *node, w Write, cause error) error {
 		}
 		cause = unix.EBUSY
 	}
-	return &FileError{
-		From: w.From, Verb: "write " + w.Value + " to", Path: n.file(w.File), Err: cause,
+	return &backend.FileError{
+		From: w.From, Verb: "write " + w.Value + " to", Path: dir.File(w.File), Err: cause,
 		Hint: fmt.Sprintf("unable to set memory limit to %s (current usage: %s, peak usage: %s)", w.Value, usage, peak),
 	}
 }
 
-func (a *applier) missing(w Write) string {
-	switch {
-	case w.V2 && a.enableErr != nil:
-		return fmt.Sprintf("the controller is not enabled here (%v)", a.enableErr)
-	case w.Hint != "":
-		return "not offered by this kernel: " + w.Hint
+// missing says why the write's file is not there.
+func missing(n backend.Cgroup, w Write) string {
+	why := n.MissingFile()
+	if w.Hint != "" && why == backend.NotOffered {
+		why += ": " + w.Hint
 	}
-	return "not offered by this kernel"
-}
-
-// filterDevices loads the device program and attaches it. On a cgroup that was there before, it takes the place of the
-// program that is attached already.
-func (c *Cgroup) filterDevices(rules []devices.Rule, fresh bool) error {
-	n := c.v2()
-	if n == nil {
-		return nil
-	}
-	const place = linuxResources + ".devices"
-	dir, err := n.open()
-	if err != nil {
-		return err
-	}
-	prog, err := kernel.BPFLoadDevice(devices.Encode(devices.Program(rules)))
-	if err != nil {
-		return fmt.Errorf("%s: %w", place, err)
-	}
-	defer unix.Close(prog)
-	var old []uint32
-	if !fresh {
-		old, err = kernel.BPFDevicePrograms(dir)
-	}
-	switch {
-	case err != nil:
-	case len(old) == 0:
-		err = kernel.BPFAttachDevice(dir, prog, -1)
-	default:
-		err = replaceFilter(dir, prog, old)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", place, err)
-	}
-	return nil
-}
-
-// replaceFilter leaves prog as the only device program, at no moment without any.
-func replaceFilter(dir, prog int, ids []uint32) error {
-	for i, id := range ids {
-		old, err := kernel.BPFProgram(id)
-		if errors.Is(err, unix.ENOENT) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if i == 0 {
-			err = kernel.BPFAttachDevice(dir, prog, old)
-		} else {
-			err = kernel.BPFDetachDevice(dir, old)
-		}
-		unix.Close(old)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return why
 }

@@ -22,7 +22,7 @@ func benchmarkCreate(b *testing.B, host *Layout) {
 		res.Pids = &specs.LinuxPids{Limit: &pids}
 	}
 	keep := create(b, host, nil) // the parent is there already, as it is with engines
-	name := "/" + filepath.Base(filepath.Dir(keep.nodes[0].path)) + "/bench"
+	name := "/" + filepath.Base(filepath.Dir(keep.nodes[0].Dir().Path)) + "/bench"
 	spent := make([]time.Duration, 5)
 	lap := func(i int, since *time.Time) {
 		now := time.Now()

@@ -8,26 +8,32 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/v1"
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/v2"
 )
 
 // Cgroup is a container's cgroup: one directory on cgroup v2, one in every hierarchy on v1. It keeps directories open between
 // calls, until Close. A Cgroup may be empty (rootless, or switched off): its methods then do nothing, and None says why.
 // It is not for use by several goroutines at once.
 type Cgroup struct {
-	nodes []node
-	late  []Write  // for Finish
-	none  string   // why hierarchies were left out
-	claim *os.File // locks it against other creations until Finish
+	nodes []backend.Cgroup // one a hierarchy
+	late  []Write          // for Finish
+	none  string           // why hierarchies were left out
+	claim *os.File         // locks it against other creations until Finish
 }
 
-// node is the cgroup's directory in one hierarchy.
-type node struct {
-	controllers []string // as Hierarchy.Controllers; what a state file doesn't tell is not here
-	v2          bool
-	path        string
-	fd          int  // O_PATH, -1 while not open
-	ours        bool // just made, below a mount that was checked
+// newNode is the cgroup at a path, in the hierarchy that a state file calls by these names.
+func newNode(path string, names []string) backend.Cgroup {
+	if names[0] == "" {
+		return v2.New(path)
+	}
+	return v1.New(path, names)
+}
+
+func isV2(n backend.Cgroup) bool {
+	_, ok := n.(*v2.Cgroup)
+	return ok
 }
 
 // Disabled is an empty Cgroup: nothing is created, joined or limited.
@@ -47,13 +53,9 @@ func (c *Cgroup) why(controller string) string {
 // Paths is the map for state.json: the directory for each v1 controller, "" for the cgroup2 tree's.
 func (c *Cgroup) Paths() map[string]string {
 	paths := make(map[string]string, len(c.nodes))
-	for i := range c.nodes {
-		if c.nodes[i].v2 {
-			paths[""] = c.nodes[i].path
-			continue
-		}
-		for _, name := range c.nodes[i].controllers {
-			paths[name] = c.nodes[i].path
+	for _, n := range c.nodes {
+		for _, name := range n.Names() {
+			paths[name] = n.Dir().Path
 		}
 	}
 	return paths
@@ -71,29 +73,31 @@ func Open(paths map[string]string) (*Cgroup, error) {
 	if len(paths) == 0 {
 		c.none = "the container was created without a cgroup"
 	}
-	byPath := make(map[string]int, len(paths))
+	var order []string
+	shared := make(map[string][]string, len(paths)) // v1 controllers of one hierarchy, by their path
 	for _, name := range names {
 		p := paths[name]
 		if !path.IsAbs(p) || p != path.Clean(p) {
 			return nil, fmt.Errorf("cgroup path for %q: %q is not a clean absolute path", name, p)
 		}
 		if name == "" {
-			c.nodes = append(c.nodes, node{v2: true, path: p, fd: -1})
+			c.nodes = append(c.nodes, v2.New(p)) // the first, as the names are sorted
 			continue
 		}
-		if i, ok := byPath[p]; ok {
-			c.nodes[i].controllers = append(c.nodes[i].controllers, name)
-			continue
+		if shared[p] == nil {
+			order = append(order, p)
 		}
-		byPath[p] = len(c.nodes)
-		c.nodes = append(c.nodes, node{controllers: []string{name}, path: p, fd: -1})
+		shared[p] = append(shared[p], name)
+	}
+	for _, p := range order {
+		c.nodes = append(c.nodes, v1.New(p, shared[p]))
 	}
 	return c, nil
 }
 
 // OfProcess is the cgroup in which a process is now: where exec goes when the container's init has moved itself away.
 func OfProcess(host *Layout, pid int) (*Cgroup, error) {
-	text, err := readFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	text, err := backend.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {
 		return nil, fmt.Errorf("find the cgroup of process %d: %w", pid, err)
 	}
@@ -104,14 +108,13 @@ func OfProcess(host *Layout, pid int) (*Cgroup, error) {
 		}
 		if len(m.controllers) == 0 {
 			if host.V2 != nil {
-				c.nodes = append(c.nodes, node{v2: true, path: path.Join(host.V2.Mount, m.path), fd: -1})
+				c.nodes = append(c.nodes, v2.New(path.Join(host.V2.Mount, m.path)))
 			}
 			continue
 		}
 		for i := range host.V1 {
 			if slices.Equal(host.V1[i].Controllers, m.controllers) {
-				p := path.Join(host.V1[i].Mount, m.path)
-				c.nodes = append(c.nodes, node{controllers: m.controllers, path: p, fd: -1})
+				c.nodes = append(c.nodes, v1.New(path.Join(host.V1[i].Mount, m.path), m.controllers))
 			}
 		}
 	}
@@ -124,140 +127,120 @@ func (c *Cgroup) Close() error {
 		c.claim.Close()
 		c.claim = nil
 	}
-	for i := range c.nodes {
-		c.nodes[i].close()
+	for _, n := range c.nodes {
+		n.Dir().Close()
 	}
 	return nil
 }
 
-// has says whether the directory lies in the v1 hierarchy of a controller.
-func (n *node) has(controller string) bool {
-	return !n.v2 && slices.Contains(n.controllers, controller)
-}
-
-func (n *node) close() {
-	if n.fd >= 0 {
-		unix.Close(n.fd)
-		n.fd = -1
-	}
-}
-
-func (n *node) open() (int, error) {
-	if n.fd >= 0 {
-		return n.fd, nil
-	}
-	open := openDir
-	if n.ours {
-		open = openOwnDir
-	}
-	fd, err := open(n.path)
-	if err == nil {
-		n.fd = fd
-	}
-	return fd, err
-}
-
-func (n *node) file(name string) string { return n.path + "/" + name }
-
-func (n *node) read(name string) (string, error) {
-	dir, err := n.open()
-	if err != nil {
-		return "", err
-	}
-	s, err := readAt(dir, name)
-	if err != nil {
-		return "", &FileError{Verb: "read", Path: n.file(name), Err: err}
-	}
-	return s, nil
-}
-
-func (n *node) write(name, value string) error {
-	dir, err := n.open()
-	if err != nil {
-		return err
-	}
-	if err := writeAt(dir, name, value); err != nil {
-		return &FileError{Verb: "write " + value + " to", Path: n.file(name), Err: err}
-	}
-	return nil
-}
-
-// v1 finds the directory of a v1 controller, nil when there is none.
-func (c *Cgroup) v1(controller string) *node {
-	for i := range c.nodes {
-		if c.nodes[i].has(controller) {
-			return &c.nodes[i]
-		}
-	}
-	return nil
-}
-
-// v2 finds the directory in the cgroup2 tree, nil when there is none.
-func (c *Cgroup) v2() *node {
-	for i := range c.nodes {
-		if c.nodes[i].v2 {
-			return &c.nodes[i]
-		}
-	}
-	return nil
-}
-
-// Exists says whether the cgroup is there in any hierarchy.
-func (c *Cgroup) Exists() bool {
-	for i := range c.nodes {
-		if unix.Access(c.nodes[i].path, unix.F_OK) == nil {
-			return true
-		}
-	}
-	return false
-}
-
-// procs is the directory that is asked for the container's processes: of the v1 hierarchies those that a systemd or another
-// manager inside the container is least likely to divide, else the cgroup2 tree.
-func (c *Cgroup) procs() *node {
-	for _, name := range []string{"freezer", "devices", "memory", "pids"} {
-		if n := c.v1(name); n != nil {
+// v1 finds the cgroup in the v1 hierarchy of a controller, nil when there is none.
+func (c *Cgroup) v1(controller string) backend.Cgroup {
+	for _, n := range c.nodes {
+		if controller != "" && slices.Contains(n.Names(), controller) {
 			return n
 		}
 	}
-	if n := c.v2(); n != nil || len(c.nodes) == 0 {
-		return n
-	}
-	return &c.nodes[0]
+	return nil
 }
 
-// Sub is the cgroup for `exec --cgroup`: paths below the container's cgroup, each for one controller, or for all with the
-// key "". They must exist and have no "..", and controllers that are not named stay where they
-// are.
+// v2 finds the cgroup in the cgroup2 tree, nil when there is none.
+func (c *Cgroup) v2() *v2.Cgroup {
+	for _, n := range c.nodes {
+		if n, ok := n.(*v2.Cgroup); ok {
+			return n
+		}
+	}
+	return nil
+}
+
+// v1Or2 finds the cgroup in the v1 hierarchy of a controller, else that in the cgroup2 tree; nil when
+// there is neither.
+func (c *Cgroup) v1Or2(controller string) backend.Cgroup {
+	if n := c.v1(controller); n != nil {
+		return n
+	}
+	if n := c.v2(); n != nil {
+		return n
+	}
+	return nil // and not a nil *v2.Cgroup
+}
+
+// Unified says that the cgroup lies on cgroup v2 alone.
+func (c *Cgroup) Unified() bool { return len(c.nodes) == 1 && c.v2() != nil }
+
+// Exists says whether the cgroup is there in any hierarchy.
+func (c *Cgroup) Exists() bool {
+	return slices.ContainsFunc(c.nodes, func(n backend.Cgroup) bool { return n.Dir().Exists() })
+}
+
+// procs is the directory that is asked for the container's processes: of the v1 hierarchies those that
+// a systemd or another manager inside the container is least likely to divide, else the cgroup2 tree.
+func (c *Cgroup) procs() *backend.Dir {
+	for _, name := range []string{"freezer", "devices", "memory", "pids"} {
+		if n := c.v1(name); n != nil {
+			return n.Dir()
+		}
+	}
+	if n := c.v2(); n != nil {
+		return n.Dir()
+	}
+	if len(c.nodes) == 0 {
+		return nil
+	}
+	return c.nodes[0].Dir()
+}
+
+// Pids are the processes of the cgroup and of all cgroups below it, in ascending order, as this
+// process's pid namespace numbers them. A cgroup that is gone has none.
+func (c *Cgroup) Pids() ([]int, error) {
+	dir := c.procs()
+	if dir == nil {
+		return nil, nil
+	}
+	return dir.Pids()
+}
+
+// Sub is the cgroup for `exec --cgroup`: paths below the container's cgroup, each for one controller,
+// or for all with the key "". They must exist and have no "..", and controllers that are not named
+// stay where they are.
 func (c *Cgroup) Sub(paths map[string]string) (*Cgroup, error) {
-	sub := &Cgroup{nodes: slices.Clone(c.nodes), none: c.none}
-	for i := range sub.nodes {
-		sub.nodes[i].fd, sub.nodes[i].ours = -1, false
+	sub := &Cgroup{nodes: make([]backend.Cgroup, len(c.nodes)), none: c.none}
+	for i, n := range c.nodes {
+		sub.nodes[i] = newNode(n.Dir().Path, n.Names())
 	}
 	for name, p := range paths {
-		if slices.Contains(strings.Split(p, "/"), "..") {
-			return nil, also(fmt.Errorf("--cgroup: %s is not below the container's cgroup", p), sub.Close())
-		}
-		found := false
-		for i := range sub.nodes {
-			n := &sub.nodes[i]
-			if name != "" && (n.v2 || !slices.Contains(n.controllers, name)) {
-				continue
-			}
-			found = true
-			n.path = path.Join(c.nodes[i].path, path.Clean("/"+p))
-			_, err := n.open()
-			if gone(err) && n.v2 && !c.Unified() {
-				n.path = c.nodes[i].path // who divides a container's v1 cgroups rarely knows of the v2 tree beside them
-				continue
-			}
-			if err != nil {
-				return nil, also(fmt.Errorf("--cgroup: %w", err), sub.Close())
-			}
-		}
-		if !found {
-			return nil, also(fmt.Errorf("--cgroup: the container has no cgroup for controller %q", name), sub.Close())
+		if err := c.descend(sub, name, p); err != nil {
+			return nil, backend.Also(err, sub.Close())
 		}
 	}
 	return sub, nil
+}
+
+// descend sets sub to the path below the cgroup in the hierarchy of a controller, or with "" in all.
+func (c *Cgroup) descend(sub *Cgroup, controller, to string) error {
+	if slices.Contains(strings.Split(to, "/"), "..") {
+		return fmt.Errorf("--cgroup: %s is not below the container's cgroup", to)
+	}
+	found := false
+	for i, n := range c.nodes {
+		if controller != "" && !slices.Contains(n.Names(), controller) {
+			continue
+		}
+		found = true
+		below := newNode(path.Join(n.Dir().Path, path.Clean("/"+to)), n.Names())
+		_, err := below.Dir().Open()
+		if backend.Gone(err) && isV2(n) && !c.Unified() {
+			sub.nodes[i] = newNode(n.Dir().Path, n.Names()) // who divides a container's v1 cgroups rarely knows of the v2 tree beside them
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("--cgroup: %w", err)
+		}
+		sub.nodes[i].Dir().Close()
+		sub.nodes[i] = below
+	}
+	if !found {
+		return fmt.Errorf("--cgroup: the container has no cgroup for controller %q", controller)
+	}
+	return nil
 }

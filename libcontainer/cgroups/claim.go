@@ -4,69 +4,59 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
 )
 
 // A cgroup that is made for a container holds no process yet, so that nothing in it tells a second
 // creation with the same linux.cgroupsPath that it is taken. A flock(2) does, from mkdir until the
-// init is inside. One hierarchy stands for all, and is made first. The file is one that only the
-// cgroup's owner may open: anybody could hold a lock on a file that everybody may read.
-
-// claimFile is the file of a cgroup's directory on which the lock lies.
-func (n *node) claimFile() (name string, flags uint64) {
-	switch {
-	case n.v2:
-		return "cgroup.kill", unix.O_WRONLY
-	case n.has("devices"):
-		return "devices.allow", unix.O_WRONLY
-	}
-	return ".", unix.O_RDONLY | unix.O_DIRECTORY
-}
+// init is inside. One hierarchy stands for all, and is made first.
 
 // byClaim are the indices of nodes in the order in which they are tried for the lock: the same for
 // every creation.
-func byClaim(nodes []node) []int {
-	var order []int
-	for _, rank := range []func(n *node) bool{
-		func(n *node) bool { return n.v2 },
-		func(n *node) bool { return n.has("devices") },
-		func(n *node) bool { return !n.v2 && !n.has("devices") },
-	} {
-		for i := range nodes {
-			if rank(&nodes[i]) {
-				order = append(order, i)
-			}
+func byClaim(nodes []backend.Cgroup) []int {
+	var order [3][]int
+	for i, n := range nodes {
+		rank := 2
+		switch {
+		case isV2(n):
+			rank = 0
+		case slices.Contains(n.Names(), "devices"):
+			rank = 1
 		}
+		order[rank] = append(order[rank], i)
 	}
-	return order
+	return slices.Concat(order[:]...)
 }
 
 // claim makes the cgroup in the first hierarchy in which it may, and takes the lock there.
 func (m *maker) claim(places []Place) error {
-	nodes := make([]node, len(places))
+	nodes := make([]backend.Cgroup, len(places))
 	for i, p := range places {
 		nodes[i] = p.node()
 	}
 	for _, i := range byClaim(nodes) {
-		err := m.claimPlace(places[i], &nodes[i])
-		nodes[i].close()
-		if err == nil || !m.excuse(err) {
+		err := m.claimPlace(places[i], nodes[i])
+		nodes[i].Dir().Close()
+		if err == nil || !m.skip(err) {
 			return err
 		}
 	}
 	return nil
 }
 
-func (m *maker) claimPlace(p Place, n *node) error {
+func (m *maker) claimPlace(p Place, n backend.Cgroup) error {
 	for range 3 {
 		existed, err := m.mkdir(p)
 		if err != nil {
 			return err
 		}
-		n.ours = !existed
-		lock, err := n.lock()
+		n.Dir().Made = !existed
+		lock, err := lock(n)
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			m.made = nil // they serve somebody else now
 			return err
@@ -75,40 +65,38 @@ func (m *maker) claimPlace(p Place, n *node) error {
 			m.c.claim, m.claimed, m.claimedExisted = lock, p.Path(), existed
 			return nil
 		}
-		n.close()
-		if !gone(err) {
+		n.Dir().Close()
+		if !backend.Gone(err) {
 			return err
 		}
 		// Its former user has removed it meanwhile.
 	}
-	return fmt.Errorf("linux.cgroupsPath: %s is being removed again and again", n.path)
+	return fmt.Errorf("linux.cgroupsPath: %s is being removed again and again", p.Path())
 }
 
 // lock takes the lock. The error is ENOENT when the cgroup has been removed, EWOULDBLOCK when
 // another process holds it.
-func (n *node) lock() (*os.File, error) {
-	dir, err := n.open()
+func lock(n backend.Cgroup) (*os.File, error) {
+	dir, err := n.Dir().Open()
 	if err != nil {
 		return nil, err
 	}
-	name, flags := n.claimFile()
-	fd, err := openAt(dir, name, flags)
+	name, flags := n.LockFile()
+	fd, err := backend.OpenAt(dir, name, flags)
 	if err != nil {
-		return nil, &FileError{From: "linux.cgroupsPath", Verb: "open", Path: n.file(name), Err: err}
+		return nil, &backend.FileError{From: "linux.cgroupsPath", Verb: "open", Path: n.Dir().File(name), Err: err}
 	}
-	f := os.NewFile(uintptr(fd), n.file(name))
+	f := os.NewFile(uintptr(fd), n.Dir().File(name))
 	var own, now unix.Stat_t
 	if err = unix.Fstat(fd, &own); err == nil {
-		for err = unix.EINTR; err == unix.EINTR; {
-			err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
-		}
+		err = backend.Retry(func() error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
 	}
 	switch {
 	case err == unix.EWOULDBLOCK:
-		err = fmt.Errorf("linux.cgroupsPath: %s is taken: %s is making a container in it (%w)", n.path, holder(&own), err)
+		err = fmt.Errorf("linux.cgroupsPath: %s is taken: %s is making a container in it (%w)", n.Dir().Path, holder(&own), err)
 	case err != nil:
 	case unix.Stat(f.Name(), &now) != nil || now.Ino != own.Ino:
-		err = &FileError{From: "linux.cgroupsPath", Verb: "lock", Path: n.path, Err: unix.ENOENT}
+		err = &backend.FileError{From: "linux.cgroupsPath", Verb: "lock", Path: n.Dir().Path, Err: unix.ENOENT}
 	default:
 		return f, nil
 	}
@@ -118,7 +106,7 @@ func (n *node) lock() (*os.File, error) {
 
 // holder names the process that has a flock on the file (proc_locks(5)).
 func holder(file *unix.Stat_t) string {
-	locks, _ := readFile("/proc/locks")
+	locks, _ := backend.ReadFile("/proc/locks")
 	id := fmt.Sprintf("%02x:%02x:%d", unix.Major(file.Dev), unix.Minor(file.Dev), file.Ino)
 	for line := range strings.Lines(locks) {
 		f := strings.Fields(line) // 1: FLOCK  ADVISORY  WRITE 1234 00:1a:5678 0 EOF
@@ -131,7 +119,7 @@ func holder(file *unix.Stat_t) string {
 
 // commandOf is " (NAME)" of a process.
 func commandOf(pid string) string {
-	name, err := readFile("/proc/" + pid + "/comm")
+	name, err := backend.ReadFile("/proc/" + pid + "/comm")
 	if err != nil {
 		return ""
 	}
@@ -147,7 +135,7 @@ func RemoveUnused(paths map[string]string) error {
 	}
 	defer c.Close()
 	for _, i := range byClaim(c.nodes) {
-		lock, err := c.nodes[i].lock()
+		lock, err := lock(c.nodes[i])
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil
 		}
@@ -157,10 +145,10 @@ func RemoveUnused(paths map[string]string) error {
 		}
 	}
 	var failure error
-	for i := range c.nodes {
-		err := rmdir(c.nodes[i].path)
+	for _, n := range c.nodes {
+		err := backend.Rmdir(n.Dir().Path)
 		if !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.ENOTEMPTY) {
-			failure = also(failure, err)
+			failure = backend.Also(failure, err)
 		}
 	}
 	return failure

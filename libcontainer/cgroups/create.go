@@ -3,12 +3,13 @@ package cgroups
 import (
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
 )
 
 // Config is what Create needs to know of a container.
@@ -32,7 +33,7 @@ func Create(host *Layout, cfg Config) (_ *Cgroup, err error) {
 	m := &maker{host: host, c: &Cgroup{}, cfg: cfg}
 	defer func() {
 		if err != nil {
-			err = also(err, m.undo())
+			err = backend.Also(err, m.undo())
 			m.c.Close() // and with it the claim
 		}
 	}()
@@ -58,12 +59,12 @@ func Create(host *Layout, cfg Config) (_ *Cgroup, err error) {
 	case len(places) == 0:
 		m.c.none = "no cgroup hierarchy is mounted"
 	}
-	a := applier{c: m.c, fresh: !m.existed, rootless: m.cfg.Rootless, enableErr: m.enableErr}
+	a := applier{c: m.c, fresh: !m.existed, rootless: m.cfg.Rootless}
 	if err := a.apply(m.cfg.Settings); err != nil {
 		return nil, err
 	}
-	if cfg.Owner != nil {
-		if err := m.c.giveTo(*cfg.Owner); err != nil {
+	if cfg.Owner != nil && m.c.Unified() {
+		if err := m.c.v2().GiveTo(cfg.Owner.UID, cfg.Owner.GID); err != nil {
 			return nil, err
 		}
 	}
@@ -72,13 +73,12 @@ func Create(host *Layout, cfg Config) (_ *Cgroup, err error) {
 
 // maker creates directories and remembers them.
 type maker struct {
-	host      *Layout
-	c         *Cgroup
-	cfg       Config
-	made      []string
-	existed   bool  // some directory was there before
-	refusal   error // the first one, when rootless
-	enableErr error // why some v2 controllers could not be enabled
+	host    *Layout
+	c       *Cgroup
+	cfg     Config
+	made    []string
+	existed bool  // some directory was there before
+	refusal error // the first one, when rootless
 
 	claimed        string // the directory that claim has made, or found
 	claimedExisted bool
@@ -88,35 +88,31 @@ type maker struct {
 func (m *maker) place(p Place) error {
 	existed, err := m.mkdir(p)
 	if err != nil {
-		if m.excuse(err) {
+		if m.skip(err) {
 			return nil
 		}
 		return err
 	}
-	m.c.nodes = append(m.c.nodes, p.node())
-	last := &m.c.nodes[len(m.c.nodes)-1]
-	last.ours = !existed
+	n := p.node()
+	n.Dir().Made = !existed
+	m.c.nodes = append(m.c.nodes, n)
 	m.existed = m.existed || existed
 	if existed && !m.cfg.Adopt {
-		if err := last.unoccupied(); err != nil {
+		if err := unoccupied(n.Dir()); err != nil {
 			return err
 		}
 	}
-	if err := last.runs(existed); err != nil {
+	if err := notFrozen(n, existed); err != nil {
 		return err
 	}
-	switch {
-	case p.V2:
-		m.enableErr = enable(p.Tree.Mount, path.Dir(p.Rel), m.wanted())
-		return last.checkType(m.cfg.Settings)
-	case slices.Contains(p.Tree.Controllers, "cpuset"):
-		return last.fillCpuset(p, !existed)
-	}
-	return nil
+	return n.Prepare(backend.Setup{
+		Mount: p.Tree.Mount, Rel: p.Rel, Fresh: !existed, Controllers: m.wanted(), Limits: m.cfg.Settings.Writes,
+	})
 }
 
-func (m *maker) excuse(err error) bool {
-	if !m.cfg.Rootless || !refused(err) {
+// skip leaves out a hierarchy in which a user without privileges may make nothing.
+func (m *maker) skip(err error) bool {
+	if !m.cfg.Rootless || !backend.Refused(err) {
 		return false
 	}
 	if m.refusal == nil {
@@ -163,17 +159,11 @@ func (m *maker) parents(p Place) error {
 const dirMode = 0o755
 
 func (m *maker) mkdirOne(dir string) error {
-	for {
-		err := unix.Mkdir(dir, dirMode)
-		switch err {
-		case nil:
-			m.made = append(m.made, dir)
-			return nil
-		case unix.EINTR:
-		default:
-			return &FileError{From: "linux.cgroupsPath", Verb: "create cgroup", Path: dir, Err: err}
-		}
+	if err := backend.Retry(func() error { return unix.Mkdir(dir, dirMode) }); err != nil {
+		return &backend.FileError{From: "linux.cgroupsPath", Verb: "create cgroup", Path: dir, Err: err}
 	}
+	m.made = append(m.made, dir)
+	return nil
 }
 
 // fixModes undoes what the caller's umask has taken from the new directories: everybody may look at cgroups.
@@ -186,7 +176,7 @@ func (m *maker) fixModes() error {
 			}
 		}
 		if err := unix.Chmod(dir, dirMode); err != nil {
-			return &FileError{Verb: "change the mode of", Path: dir, Err: err}
+			return &backend.FileError{Verb: "change the mode of", Path: dir, Err: err}
 		}
 	}
 	return nil
@@ -196,48 +186,39 @@ func (m *maker) fixModes() error {
 func (m *maker) undo() error {
 	var failure error
 	for _, dir := range slices.Backward(m.made) {
-		failure = also(failure, rmdir(dir))
+		failure = backend.Also(failure, backend.Rmdir(dir))
 	}
 	return failure
 }
 
 // unoccupied refuses a cgroup that was there before and has somebody else's processes in it.
-func (n *node) unoccupied() error {
-	pids, err := n.pids()
+func unoccupied(d *backend.Dir) error {
+	pids, err := d.Pids()
 	if err != nil {
 		return err
 	}
 	if len(pids) > 0 {
 		return fmt.Errorf("linux.cgroupsPath: container's cgroup is not empty: %d process(es) found in %s: %d%s",
-			len(pids), n.path, pids[0], commandOf(strconv.Itoa(pids[0])))
+			len(pids), d.Path, pids[0], commandOf(strconv.Itoa(pids[0])))
 	}
-	hidden, err := n.populated()
+	hidden, err := d.Populated()
 	if err == nil && hidden {
-		err = fmt.Errorf("linux.cgroupsPath: container's cgroup is not empty: %s has processes of another pid namespace", n.path)
+		err = fmt.Errorf("linux.cgroupsPath: container's cgroup is not empty: %s has processes of another pid namespace", d.Path)
 	}
 	return err
 }
 
-// runs refuses a cgroup in which the init would freeze at birth.
-func (n *node) runs(existed bool) error {
-	if !existed && !n.v2 && !n.has("freezer") {
-		return nil
-	}
-	frozen, err := n.frozen()
-	if err == nil && !frozen && n.v2 {
-		// cgroup.freeze is the cgroup's own; that of one above it shows here, as long as nothing is in it.
-		var events string
-		events, err = n.read("cgroup.events")
-		frozen = strings.Contains(events, "frozen 1")
-	}
+// notFrozen refuses a cgroup in which the init would freeze at birth.
+func notFrozen(n backend.Cgroup, existed bool) error {
+	frozen, err := n.Frozen()
 	if err != nil {
 		return err
 	}
 	if frozen && !existed {
-		return fmt.Errorf("linux.cgroupsPath: container's cgroup unexpectedly frozen: %s: a cgroup above it is frozen, and must be thawed first", n.path)
+		return fmt.Errorf("linux.cgroupsPath: container's cgroup unexpectedly frozen: %s: %w", n.Dir().Path, ErrFrozenAbove)
 	}
 	if frozen {
-		return fmt.Errorf("linux.cgroupsPath: container's cgroup unexpectedly frozen: %s", n.path)
+		return fmt.Errorf("linux.cgroupsPath: container's cgroup unexpectedly frozen: %s", n.Dir().Path)
 	}
 	return nil
 }
@@ -249,129 +230,4 @@ func (m *maker) wanted() []string {
 		return m.host.V2.Controllers
 	}
 	return m.cfg.Settings.v2Controllers()
-}
-
-// enable gives controllers to the children of dir and of everything above it, from the top. What can't be enabled is
-// not fatal: the limit that needs it fails later, and the error returned here is its explanation.
-func enable(mount, dir string, controllers []string) error {
-	if len(controllers) == 0 || enabledIn(path.Join(mount, dir), controllers) {
-		return nil
-	}
-	var failure error
-	at := mount
-	for _, part := range strings.Split("."+dir, "/") {
-		at = path.Join(at, part)
-		if enabledIn(at, controllers) {
-			continue
-		}
-		if err := enableAt(at, controllers); err != nil && failure == nil {
-			failure = err
-		}
-	}
-	return failure
-}
-
-func enabledIn(dir string, controllers []string) bool {
-	n := node{path: dir, fd: -1}
-	defer n.close()
-	text, err := n.read("cgroup.subtree_control")
-	if err != nil {
-		return false
-	}
-	enabled := strings.Fields(text)
-	for _, name := range controllers {
-		if !slices.Contains(enabled, name) {
-			return false
-		}
-	}
-	return true
-}
-
-func enableAt(dir string, controllers []string) error {
-	n := node{path: dir, fd: -1}
-	defer n.close()
-	if n.write("cgroup.subtree_control", "+"+strings.Join(controllers, " +")) == nil {
-		return nil
-	}
-	// One controller that is refused (a domain with processes, real-time tasks) takes the others with it: one by one.
-	var failure error
-	for _, name := range controllers {
-		if err := n.write("cgroup.subtree_control", "+"+name); err != nil && failure == nil {
-			failure = err
-		}
-	}
-	return failure
-}
-
-// checkType deals with a child of a threaded cgroup, which is born invalid: it can become threaded too, but then has no
-// limits of memory, io and the other controllers that count for a whole process.
-func (n *node) checkType(s *Settings) error {
-	kind, err := n.read("cgroup.type")
-	if err != nil {
-		if gone(err) { // the root of the tree has no type
-			return nil
-		}
-		return err
-	}
-	kind = strings.TrimSpace(kind)
-	if kind != "domain invalid" && kind != "threaded" {
-		return nil
-	}
-	for _, w := range s.Writes {
-		switch w.Controller {
-		case "", "cpu", "cpuset", "perf_event", "pids":
-		default:
-			if w.V2 {
-				return fmt.Errorf("%s: cannot limit %s in a threaded cgroup: %s", w.From, w.Controller, n.path)
-			}
-		}
-	}
-	if kind == "threaded" {
-		return nil
-	}
-	return n.write("cgroup.type", "threaded")
-}
-
-// fillCpuset gives a v1 cpuset cgroup the CPUs and memory nodes of its parent, and first of all the parent its own: new ones
-// are empty, and no process can enter an empty one.
-func (n *node) fillCpuset(p Place, fresh bool) error {
-	if p.Rel == "/" {
-		return nil
-	}
-	up := Place{Tree: p.Tree, Rel: path.Dir(p.Rel)}
-	parent := node{path: up.Path(), fd: -1}
-	defer parent.close()
-	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
-		if !fresh {
-			if own, err := n.read(n.spell(file)); err != nil || own != "\n" {
-				if err != nil {
-					return err
-				}
-				continue
-			}
-		}
-		file = parent.spell(file)
-		value, err := parent.read(file)
-		if err == nil && value == "\n" {
-			if err = parent.fillCpuset(up, false); err == nil {
-				value, err = parent.read(file)
-			}
-		}
-		if err != nil {
-			return err
-		}
-		if err := n.write(file, strings.TrimSuffix(value, "\n")); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// spell drops the controller's name where the hierarchy is mounted with "noprefix".
-func (n *node) spell(file string) string {
-	dir, err := n.open()
-	if err == nil && errors.Is(unix.Faccessat(dir, file, unix.F_OK, 0), unix.ENOENT) {
-		return strings.TrimPrefix(file, "cpuset.")
-	}
-	return file
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
 )
 
 // A new v1 cpuset is empty, and no process can enter it, until it and its parents get values.
@@ -67,7 +69,7 @@ func TestCreateErrors(t *testing.T) {
 func TestCreateRefusesUsedCgroup(t *testing.T) {
 	onEach(t, func(t *testing.T, host *Layout) {
 		cg := create(t, host, nil)
-		rel := strings.TrimPrefix(cg.nodes[0].path, host.nodeMount(cg))
+		rel := strings.TrimPrefix(cg.nodes[0].Dir().Path, host.nodeMount(cg))
 		cfg := Config{Path: rel, ID: "x"}
 		// Before its init is in it, only the lock tells that it is taken.
 		_, err := Create(host, cfg)
@@ -151,7 +153,7 @@ func TestCreateBelowAFrozenCgroup(t *testing.T) {
 		if err := parent.Freeze(); err != nil {
 			t.Skip(err)
 		}
-		rel := strings.TrimPrefix(parent.nodes[0].path, host.nodeMount(parent)) + "/child"
+		rel := strings.TrimPrefix(parent.nodes[0].Dir().Path, host.nodeMount(parent)) + "/child"
 		cg, err := Create(host, Config{Path: rel, ID: "x"})
 		if err == nil || !strings.Contains(err.Error(), "a cgroup above it is frozen") {
 			t.Errorf("%v, %v", cg, err)
@@ -275,7 +277,7 @@ func TestThreadedParent(t *testing.T) {
 	}
 	parent := filepath.Dir(first.Paths()[""])
 	defer func() {
-		if err := errors.Join(first.Remove(time.Second), rmdir(parent)); err != nil {
+		if err := errors.Join(first.Remove(time.Second), backend.Rmdir(parent)); err != nil {
 			t.Error(err)
 		}
 	}()

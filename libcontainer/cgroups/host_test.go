@@ -14,6 +14,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
 )
 
 // These tests make cgroups on this machine, under a name of their own, and remove them whatever happens.
@@ -55,7 +57,7 @@ func create(t testing.TB, host *Layout, res *specs.LinuxResources) *Cgroup {
 			t.Error(err)
 		}
 		for _, p := range cg.Paths() {
-			if err := rmdir(filepath.Dir(p)); err != nil {
+			if err := backend.Rmdir(filepath.Dir(p)); err != nil {
 				t.Error(err)
 			}
 		}
@@ -199,7 +201,7 @@ func blockDevice(t *testing.T) string {
 
 // nodeMount is the mount of the hierarchy of cg's first directory.
 func (l *Layout) nodeMount(cg *Cgroup) string {
-	if cg.nodes[0].v2 {
+	if isV2(cg.nodes[0]) {
 		return l.V2.Mount
 	}
 	return l.V1[0].Mount

@@ -3,11 +3,11 @@ package cgroups
 import (
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
@@ -22,9 +22,9 @@ func (c *Cgroup) KillAll() error {
 		return c.killFrozen()
 	}
 	// The kernel kills the whole tree, and what forks meanwhile. It refuses a threaded cgroup.
-	err := n.write("cgroup.kill", "1")
+	err := n.Kill()
 	switch {
-	case gone(err), errors.Is(err, unix.EOPNOTSUPP):
+	case backend.Gone(err), errors.Is(err, unix.EOPNOTSUPP):
 		return c.killFrozen()
 	case err != nil:
 		return err
@@ -32,18 +32,15 @@ func (c *Cgroup) KillAll() error {
 		return nil
 	}
 	// Processes may have left the v2 cgroup, but not the v1 ones.
-	return also(c.signal(unix.SIGKILL), c.thawDead())
+	return backend.Also(c.signal(unix.SIGKILL), c.releaseKilled())
 }
-
-// Unified says that the cgroup lies on cgroup v2 alone.
-func (c *Cgroup) Unified() bool { return len(c.nodes) == 1 && c.nodes[0].v2 }
 
 // killFrozen kills one by one. While the processes are frozen none can fork. Without a freezer, a few rounds catch up with all
 // but a fork bomb.
 func (c *Cgroup) killFrozen() error {
 	pids, err := c.victims()
 	if err != nil || len(pids) == 0 {
-		return also(err, c.thawDead())
+		return backend.Also(err, c.releaseKilled())
 	}
 	rounds := 1
 	if err := c.Freeze(); err != nil {
@@ -51,59 +48,18 @@ func (c *Cgroup) killFrozen() error {
 	}
 	for range rounds {
 		if err := c.signal(unix.SIGKILL); err != nil {
-			return also(err, c.thawDead())
+			return backend.Also(err, c.releaseKilled())
 		}
 	}
-	return c.thawDead()
+	return c.releaseKilled()
 }
 
-// thawDead lets killed processes run to their end. The v1 freezer keeps them from dying, also that of
-// a cgroup above the container's, which is not ours to thaw: they are moved out of it.
-func (c *Cgroup) thawDead() error {
-	err := c.Thaw()
-	if errors.Is(err, ErrNoFreezer) || gone(err) {
-		return nil
+// releaseKilled lets killed processes run to their end, frozen or not.
+func (c *Cgroup) releaseKilled() error {
+	if n := c.freezer(); n != nil {
+		return n.ReleaseKilled()
 	}
-	n := c.v1("freezer")
-	if err != nil || n == nil {
-		return err
-	}
-	frozen, err := n.frozen()
-	if err != nil || !frozen {
-		return err
-	}
-	above, err := n.thawedAbove()
-	if err != nil {
-		return err
-	}
-	defer above.close()
-	pids, err := n.pids()
-	for _, pid := range pids {
-		if werr := above.write("cgroup.procs", itoa(int64(pid))); werr != nil && !errors.Is(werr, unix.ESRCH) {
-			err = also(err, werr)
-		}
-	}
-	return err
-}
-
-// thawedAbove is the nearest cgroup above that is not frozen. The root of the hierarchy never is.
-func (n *node) thawedAbove() (*node, error) {
-	above := &node{path: path.Dir(n.path), fd: -1}
-	for {
-		_, err := above.open()
-		if err != nil {
-			return nil, fmt.Errorf("%s is frozen by a cgroup above it that can't be seen here: %w", n.path, err)
-		}
-		frozen, err := above.frozen()
-		if err == nil && !frozen {
-			return above, nil
-		}
-		above.close()
-		if err != nil {
-			return nil, err
-		}
-		above.path = path.Dir(above.path)
-	}
+	return nil
 }
 
 // Signal sends a signal to every process of the cgroup and of those below it. Processes that end meanwhile are skipped.
@@ -119,7 +75,7 @@ func (c *Cgroup) Signal(sig unix.Signal) error {
 func (c *Cgroup) victims() ([]int, error) {
 	pids, err := c.Pids()
 	if err == nil && slices.Contains(pids, 1) {
-		return nil, fmt.Errorf("cgroup %s holds process 1: it cannot be a container's", c.procs().path)
+		return nil, fmt.Errorf("cgroup %s holds process 1: it cannot be a container's", c.procs().Path)
 	}
 	return pids, err
 }
@@ -156,7 +112,7 @@ func (c *Cgroup) signalSome(pids []int, sig unix.Signal) error {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("open process %d of cgroup %s: %w", pid, c.procs().path, refusal.Explain("pidfd_open", err))
+			return fmt.Errorf("open process %d of cgroup %s: %w", pid, c.procs().Path, refusal.Explain("pidfd_open", err))
 		}
 		held[pid] = fd
 	}

@@ -6,7 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
 )
 
 // Layout says which cgroup hierarchies a host has and where. It is plain data: Probe fills it in, tests write it by hand.
@@ -46,21 +49,23 @@ const root = "/sys/fs/cgroup"
 // Probe looks at the usual mount points, which costs a few statfs calls, and reads /proc/self/mountinfo only when something
 // that /proc/self/cgroup names is not where it should be. A host without any mounted cgroup gives an empty Layout.
 func Probe() (*Layout, error) {
-	own, err := readFile("/proc/self/cgroup")
+	own, err := backend.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return nil, fmt.Errorf("find this process's cgroups: %w", err)
 	}
 	members := parseMembership(own)
 	l, complete := usualLayout(members)
 	if !complete {
-		mounts, err := readFile("/proc/self/mountinfo")
+		mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
+			return m.FSType != "cgroup" && m.FSType != "cgroup2", false
+		})
 		if err != nil {
 			return nil, fmt.Errorf("find the cgroup mounts: %w", err)
 		}
 		l = layoutFromMounts(members, mounts)
 	}
 	if l.V2 != nil {
-		list, err := readFile(l.V2.Mount + "/cgroup.controllers")
+		list, err := backend.ReadFile(l.V2.Mount + "/cgroup.controllers")
 		if err != nil {
 			return nil, fmt.Errorf("find the cgroup2 controllers: %w", err)
 		}
@@ -148,49 +153,38 @@ func below(dir, mountRoot string) string {
 	return path.Clean(dir)
 }
 
-// layoutFromMounts finds the trees in the text of /proc/self/mountinfo.
-func layoutFromMounts(members []membership, mountinfo string) *Layout {
+// layoutFromMounts finds the trees among the mounts.
+func layoutFromMounts(members []membership, mounts []*mountinfo.Info) *Layout {
 	l := &Layout{}
 	for _, m := range members {
-		if mount, mountRoot, ok := findMount(m, mountinfo); ok {
-			l.add(m, mount, mountRoot)
+		if found := findMount(m, mounts); found != nil {
+			l.add(m, found.Mountpoint, found.Root)
 		}
 	}
 	return l
 }
 
-// findMount takes the first mount of the tree that shows the process's own cgroup, else the first mount of the tree.
-func findMount(m membership, mountinfo string) (mount, mountRoot string, found bool) {
-	for line := range strings.Lines(mountinfo) {
-		// 36 35 98:0 ROOT MOUNT OPTIONS [TAG…] - TYPE SOURCE SUPEROPTIONS (proc_pid_mountinfo(5))
-		before, after, _ := strings.Cut(line, " - ")
-		fields, super := strings.Fields(before), strings.Fields(after)
-		if len(fields) < 6 || len(super) < 3 || !isTree(m, super[0], super[2]) {
+// findMount takes the first mount of the tree that shows the process's own cgroup, else the first
+// mount of the tree, else nil.
+func findMount(own membership, mounts []*mountinfo.Info) *mountinfo.Info {
+	var first *mountinfo.Info
+	for _, m := range mounts {
+		if !isTree(own, m) {
 			continue
 		}
-		at, top := unescape(fields[4]), unescape(fields[3])
-		holdsOwn := top == "/" || m.path == top || strings.HasPrefix(m.path, top+"/")
-		if holdsOwn {
-			return at, top, true
+		if m.Root == "/" || own.path == m.Root || strings.HasPrefix(own.path, m.Root+"/") {
+			return m
 		}
-		if !found {
-			mount, mountRoot, found = at, top, true
+		if first == nil {
+			first = m
 		}
 	}
-	return mount, mountRoot, found
+	return first
 }
 
-func isTree(m membership, fstype, options string) bool {
-	if len(m.controllers) == 0 {
-		return fstype == "cgroup2"
+func isTree(own membership, m *mountinfo.Info) bool {
+	if len(own.controllers) == 0 {
+		return m.FSType == "cgroup2"
 	}
-	return fstype == "cgroup" && slices.Contains(strings.Split(options, ","), m.controllers[0])
-}
-
-// unescape undoes the octal escapes of mountinfo: space, tab, newline and backslash.
-func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+	return m.FSType == "cgroup" && slices.Contains(strings.Split(m.VFSOptions, ","), own.controllers[0])
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moby/sys/mountinfo"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -20,7 +21,6 @@ const containerMounts = `31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs r
 35 31 0:32 /other /mnt/other rw - cgroup cgroup rw,pids
 36 31 0:32 /docker /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids
 37 31 0:33 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw,nsdelegate
-nonsense
 `
 
 const containerMembership = `12:cpu,cpuacct:/docker/abc
@@ -31,8 +31,17 @@ const containerMembership = `12:cpu,cpuacct:/docker/abc
 0::/docker/abc
 `
 
+func parseMounts(t *testing.T, text string) []*mountinfo.Info {
+	t.Helper()
+	mounts, err := mountinfo.GetMountsFromReader(strings.NewReader(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mounts
+}
+
 func TestLayoutFromMounts(t *testing.T) {
-	got := layoutFromMounts(parseMembership(containerMembership), containerMounts)
+	got := layoutFromMounts(parseMembership(containerMembership), parseMounts(t, containerMounts))
 	want := &Layout{
 		V1: []Hierarchy{
 			{Mount: "/sys/fs/cgroup/cpu,cpuacct", Own: "/", Controllers: []string{"cpu", "cpuacct"}},
@@ -54,7 +63,7 @@ func TestProbeAgreesWithMountinfo(t *testing.T) {
 		t.Fatal(err)
 	}
 	own, mounts := readText(t, "/proc/self/cgroup"), readText(t, "/proc/self/mountinfo")
-	slow := layoutFromMounts(parseMembership(own), mounts)
+	slow := layoutFromMounts(parseMembership(own), parseMounts(t, mounts))
 	if slow.V2 != nil && quick.V2 != nil {
 		slow.V2.Controllers = quick.V2.Controllers
 	}

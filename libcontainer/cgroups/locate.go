@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/v1"
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/v2"
 )
 
 // Place is a cgroup's directory in one hierarchy.
@@ -16,11 +20,11 @@ type Place struct {
 // Path is the directory's absolute path.
 func (p Place) Path() string { return path.Join(p.Tree.Mount, p.Rel) }
 
-func (p Place) node() node {
+func (p Place) node() backend.Cgroup {
 	if p.V2 {
-		return node{v2: true, path: p.Path(), fd: -1}
+		return v2.New(p.Path())
 	}
-	return node{controllers: p.Tree.Controllers, path: p.Path(), fd: -1}
+	return v1.New(p.Path(), p.Tree.Controllers)
 }
 
 // Locate says where linux.cgroupsPath puts the container id in each hierarchy (config-linux.md, "Cgroups Path"). An absolute

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -135,7 +135,7 @@ func TestSub(t *testing.T) {
 		t.Error("a controller that was not named has moved")
 	}
 	cmd := spawn(t, sub, "exec sleep 60")
-	if pids, err := sub.v1("memory").pids(); err != nil || !slices.Contains(pids, cmd.Process.Pid) {
+	if pids, err := sub.v1("memory").Dir().Pids(); err != nil || !slices.Contains(pids, cmd.Process.Pid) {
 		t.Errorf("the process is not in the sub-cgroup: %v, %v", pids, err)
 	}
 	if pids, err := cg.Pids(); err != nil || !slices.Contains(pids, cmd.Process.Pid) {
@@ -192,6 +192,56 @@ func TestFreezeAndThaw(t *testing.T) {
 		cmd.Wait()
 		if code := cmd.ProcessState.ExitCode(); code != 7 {
 			t.Errorf("exit code %d, want 7: the process did not go on after the thaw", code)
+		}
+	})
+}
+
+// A cgroup stands still with the one above it, and thawing it alone changes nothing.
+func TestFrozenAbove(t *testing.T) {
+	onEach(t, func(t *testing.T, host *Layout) {
+		parent := create(t, host, nil)
+		paths := parent.Paths()
+		for name, dir := range paths {
+			paths[name] = dir + "/child"
+			if err := os.Mkdir(paths[name], 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+				t.Fatal(err)
+			}
+		}
+		cg, err := Open(paths)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := errors.Join(cg.KillAll(), cg.Remove(5*time.Second)); err != nil {
+				t.Error(err)
+			}
+		})
+		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+			if dir, ok := paths["cpuset"]; ok {
+				if err := os.WriteFile(dir+"/"+file, []byte(fileOf(t, parent, "cpuset", file)), 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		spawn(t, cg, "sleep 60")
+		if err := parent.Freeze(); err != nil {
+			t.Skip(err)
+		}
+		t.Cleanup(func() { parent.Thaw() })
+		if frozen, err := cg.Frozen(); !frozen || err != nil {
+			t.Errorf("Frozen below a frozen cgroup = %v, %v", frozen, err)
+		}
+		if err := cg.Thaw(); !errors.Is(err, ErrFrozenAbove) {
+			t.Errorf("Thaw below a frozen cgroup: %v, want %v", err, ErrFrozenAbove)
+		}
+		if err := parent.Thaw(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cg.Thaw(); err != nil {
+			t.Errorf("Thaw once the one above is thawed: %v", err)
+		}
+		if frozen, err := cg.Frozen(); frozen || err != nil {
+			t.Errorf("Frozen = %v, %v", frozen, err)
 		}
 	})
 }
@@ -280,25 +330,5 @@ func TestRootIsNoContainer(t *testing.T) {
 	defer cg.Close()
 	if pids, err := cg.victims(); err == nil || !strings.Contains(err.Error(), "holds process 1") {
 		t.Errorf("victims in the root: %d processes, %v", len(pids), err)
-	}
-}
-
-// A threaded cgroup lists threads, which stand for their processes.
-func TestProcessOf(t *testing.T) {
-	threads, err := filepath.Glob("/proc/self/task/*")
-	if err != nil || len(threads) < 2 {
-		t.Fatalf("threads of a Go program: %q, %v", threads, err)
-	}
-	for _, dir := range threads {
-		tid, err := strconv.Atoi(filepath.Base(dir))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := processOf(tid); got != os.Getpid() && got != 0 {
-			t.Errorf("thread %d is of process %d, want %d", tid, got, os.Getpid())
-		}
-	}
-	if got := processOf(1 << 30); got != 0 {
-		t.Errorf("a thread that does not exist is of process %d", got)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
 )
 
 // Wait waits until the last process has left the cgroup; false means that the time was over first.
@@ -14,12 +16,8 @@ func (c *Cgroup) Wait(timeout time.Duration) (empty bool, err error) {
 	deadline := time.Now().Add(timeout)
 	// A process leaves all hierarchies at once, so the v2 tree, which gives notice, speaks for the others too.
 	if n := c.v2(); n != nil {
-		empty, err := n.waitEvent("populated 0", deadline)
-		if err != nil && !gone(err) {
+		if empty, err := n.WaitEmpty(deadline); err != nil || !empty {
 			return false, err
-		}
-		if !empty && err == nil {
-			return false, nil
 		}
 	}
 	for pause := 500 * time.Microsecond; ; pause = min(2*pause, 50*time.Millisecond) {
@@ -41,7 +39,7 @@ func (c *Cgroup) Remove(timeout time.Duration) error {
 	deadline := time.Now().Add(timeout)
 	err := c.removeOnce()
 	if n := c.v2(); n != nil && errors.Is(err, unix.EBUSY) {
-		if _, err := n.waitEvent("populated 0", deadline); err != nil && !gone(err) {
+		if _, err := n.WaitEmpty(deadline); err != nil {
 			return err
 		}
 		err = c.removeOnce()
@@ -61,45 +59,10 @@ func (c *Cgroup) Remove(timeout time.Duration) error {
 // removeOnce tries each hierarchy and returns the first error.
 func (c *Cgroup) removeOnce() error {
 	var failure error
-	for i := range c.nodes {
-		n := &c.nodes[i]
-		err := rmdir(n.path)
-		if errors.Is(err, unix.EBUSY) {
-			err = n.removeBelow()
-			if err == nil {
-				err = rmdir(n.path)
-			}
-		}
-		if err != nil && failure == nil {
+	for _, n := range c.nodes {
+		if err := n.Dir().Remove(); err != nil && failure == nil {
 			failure = err
 		}
-	}
-	return failure
-}
-
-func rmdir(dir string) error {
-	err := unix.Rmdir(dir)
-	for err == unix.EINTR {
-		err = unix.Rmdir(dir)
-	}
-	if err == nil || gone(err) {
-		return nil
-	}
-	return &FileError{Verb: "remove cgroup", Path: dir, Err: err}
-}
-
-// removeBelow removes the cgroups inside, leaves first. One that can't be removed keeps nothing but
-// its parents.
-func (n *node) removeBelow() error {
-	var failure error
-	err := walker{leave: func(parent int, name string) error {
-		if err := removeAt(parent, name); err != nil && failure == nil {
-			failure = &FileError{Verb: "remove cgroup", Path: n.path + "/…/" + name, Err: err}
-		}
-		return nil
-	}}.walk(n)
-	if err != nil {
-		return err
 	}
 	return failure
 }
@@ -123,7 +86,7 @@ func (c *Cgroup) describeBusy(err error) error {
 
 // processState is the letter of proc_pid_stat(5), behind the command's name, which may hold anything.
 func processState(pid int) string {
-	text, err := readFile(fmt.Sprintf("/proc/%d/stat", pid))
+	text, err := backend.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if i := strings.LastIndexByte(text, ')'); err == nil && i >= 0 && len(text) > i+2 {
 		return string(text[i+2])
 	}

@@ -14,14 +14,14 @@ func (c *Cgroup) Stats() (*stats.Stats, error) {
 	from := stats.Sources{
 		V1: func(controller string) stats.Source {
 			if n := c.v1(controller); n != nil {
-				return n.read
+				return n.Dir().Read
 			}
 			return nil
 		},
 		PageSizes: pageSizes(),
 	}
 	if n := c.v2(); n != nil {
-		from.V2 = n.read
+		from.V2 = n.Dir().Read
 	}
 	return stats.Collect(from)
 }

@@ -2,16 +2,21 @@ package cgroups
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
 )
 
 // Update puts changed limits in force in a cgroup that is in use. When one of them fails, those that were made before it get
 // their old values back. Device rules are left alone.
 func (c *Cgroup) Update(s *Settings) error {
+	// Beside v1 hierarchies, Create enables only the v2 controllers that its limits need.
+	if n := c.v2(); n != nil && s.mount != "" {
+		n.Enable(s.mount, s.v2Controllers())
+	}
 	var undo []Write
-	a := applier{c: c, undo: &undo, enableErr: c.enable(s)}
+	a := applier{c: c, undo: &undo}
 	err := a.writeAll(s.Writes)
 	if err == nil {
 		return nil
@@ -24,23 +29,9 @@ func (c *Cgroup) Update(s *Settings) error {
 	return err
 }
 
-// enable gives the container's cgroup the v2 controllers that the settings need: beside v1 hierarchies, create enables only those that its
-// limits need.
-func (c *Cgroup) enable(s *Settings) error {
-	n := c.v2()
-	if n == nil || s.mount == "" {
-		return nil
-	}
-	rel, ok := strings.CutPrefix(n.path, strings.TrimSuffix(s.mount, "/"))
-	if !ok {
-		return nil
-	}
-	return enable(s.mount, path.Dir(rel), s.v2Controllers())
-}
-
 // oldValue is what to write to bring the present state of w's file back, "" when there is no such thing.
-func (n *node) oldValue(w Write) string {
-	text, err := n.read(w.File)
+func oldValue(dir *backend.Dir, w Write) string {
+	text, err := dir.Read(w.File)
 	if err != nil {
 		return "" // only for writing, as memory.reclaim
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
 )
 
 // nest makes cgroups inside of each other and returns a descriptor of the last one.
@@ -50,14 +52,14 @@ func TestDeepCgroups(t *testing.T) {
 				}
 				t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 				for i := range cg.nodes {
-					deep := nest(t, cg.nodes[i].path, tc.name, tc.levels)
-					err := writeAt(deep, "cgroup.procs", itoa(int64(cmd.Process.Pid)))
+					deep := nest(t, cg.nodes[i].Dir().Path, tc.name, tc.levels)
+					err := backend.WriteAt(deep, "cgroup.procs", itoa(int64(cmd.Process.Pid)))
 					unix.Close(deep)
 					if err != nil && !errors.Is(err, unix.ENOSPC) { // a new v1 cpuset has no CPUs
 						t.Fatal(err)
 					}
 				}
-				unix.Close(nest(t, cg.nodes[0].path, "beside", 1))
+				unix.Close(nest(t, cg.nodes[0].Dir().Path, "beside", 1))
 				lowerDescriptors(t)
 				if pids, err := cg.Pids(); err != nil || !slices.Equal(pids, []int{cmd.Process.Pid}) {
 					t.Errorf("Pids = %v, %v; want %d", pids, err, cmd.Process.Pid)

@@ -1,7 +1,6 @@
-package cgroups
+package backend
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
@@ -20,20 +19,20 @@ type walker struct {
 	leave func(parent int, name string) error
 }
 
-// walk begins at n. What disappears meanwhile is skipped.
-func (w walker) walk(n *node) error {
-	top, err := n.open()
+// walk begins at d. What disappears meanwhile is skipped.
+func (w walker) walk(d *Dir) error {
+	top, err := d.Open()
 	if err != nil {
 		return ignoreGone(err)
 	}
 	way := &way{dir: top, top: top}
 	defer way.close()
 	if err := w.visit(way, ""); err != nil {
-		return fmt.Errorf("list %s: %w", n.path, err)
+		return fmt.Errorf("list %s: %w", d.Path, err)
 	}
 	for len(way.levels) > 0 {
 		if err := w.step(way); err != nil {
-			return fmt.Errorf("go through the cgroups below %s: %w", n.path, err)
+			return fmt.Errorf("go through the cgroups below %s: %w", d.Path, err)
 		}
 	}
 	return nil
@@ -41,7 +40,7 @@ func (w walker) walk(n *node) error {
 
 // way is where a walk has got to.
 type way struct {
-	top    int // belongs to the node
+	top    int // belongs to the Dir
 	dir    int
 	levels []level
 }
@@ -70,7 +69,7 @@ func (w walker) step(y *way) error {
 	if len(here.todo) > 0 {
 		name := here.todo[0]
 		here.todo = here.todo[1:]
-		child, err := openAt(y.dir, name, unix.O_PATH|unix.O_DIRECTORY)
+		child, err := OpenAt(y.dir, name, unix.O_PATH|unix.O_DIRECTORY)
 		if err != nil {
 			return ignoreGone(err)
 		}
@@ -114,14 +113,14 @@ func (w walker) look(dir int) ([]string, error) {
 	if st.Nlink == 2 { // kernfs counts a directory's subdirectories here, and most cgroups have none
 		return nil, nil
 	}
-	fd, err := openAt(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY)
+	fd, err := OpenAt(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return nil, ignoreGone(err)
 	}
 	f := os.NewFile(uintptr(fd), "cgroup")
 	defer f.Close()
 	entries, err := f.ReadDir(-1)
-	if err != nil && !gone(err) {
+	if err != nil && !Gone(err) {
 		return nil, err
 	}
 	var names []string
@@ -133,25 +132,9 @@ func (w walker) look(dir int) ([]string, error) {
 	return names, nil
 }
 
-// openParent is the way back up, which openAt does not go.
+// openParent is the way back up, which OpenAt does not go.
 func openParent(dir int) (int, error) {
 	return retryOpen(func() (int, error) {
 		return unix.Openat(dir, "..", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	})
-}
-
-func ignoreGone(err error) error {
-	if gone(err) {
-		return nil
-	}
-	return err
-}
-
-// removeAt removes an empty cgroup.
-func removeAt(dir int, name string) error {
-	for {
-		if err := unix.Unlinkat(dir, name, unix.AT_REMOVEDIR); !errors.Is(err, unix.EINTR) {
-			return ignoreGone(err)
-		}
-	}
 }

@@ -1,4 +1,4 @@
-package cgroups
+package backend
 
 import (
 	"errors"
@@ -10,23 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pids are the processes of the cgroup and of all cgroups below it, in ascending order, as this process's pid namespace numbers
-// them. A cgroup that is gone has none.
-func (c *Cgroup) Pids() ([]int, error) {
-	n := c.procs()
-	if n == nil {
-		return nil, nil
-	}
-	return n.pids()
-}
-
-func (n *node) pids() ([]int, error) {
+// Pids are the processes of the cgroup and of all cgroups below it, in ascending order, as this
+// process's pid namespace numbers them. A cgroup that is gone has none.
+func (d *Dir) Pids() ([]int, error) {
 	var pids []int
 	err := walker{enter: func(dir int) error {
 		list, err := dirPids(dir)
 		pids = append(pids, list...)
 		return err
-	}}.walk(n)
+	}}.walk(d)
 	if err != nil {
 		return nil, err
 	}
@@ -34,15 +26,15 @@ func (n *node) pids() ([]int, error) {
 	return slices.Compact(pids), nil
 }
 
-// populated says whether a process is in the cgroup or below it, also one that this pid namespace
+// Populated says whether a process is in the cgroup or below it, also one that this pid namespace
 // can't see: it has the number 0.
-func (n *node) populated() (bool, error) {
+func (d *Dir) Populated() (bool, error) {
 	found := false
 	err := walker{enter: func(dir int) error {
 		text, _, err := members(dir)
 		found = found || text != ""
 		return err
-	}}.walk(n)
+	}}.walk(d)
 	return found, err
 }
 
@@ -79,7 +71,7 @@ func dirPids(dir int) ([]int, error) {
 
 // processOf is the process of a thread, 0 when it has ended.
 func processOf(tid int) int {
-	text, _ := readFile(fmt.Sprintf("/proc/%d/status", tid))
+	text, _ := ReadFile(fmt.Sprintf("/proc/%d/status", tid))
 	for line := range strings.Lines(text) {
 		if pid, ok := strings.CutPrefix(line, "Tgid:"); ok {
 			n, _ := strconv.Atoi(strings.TrimSpace(pid))
