@@ -54,8 +54,8 @@ func (c *Cgroup) Apply(s *Settings) error {
 	return a.apply(s)
 }
 
-// Finish is for when the init is in the cgroup: it makes the writes that had to wait for that (nearly
-// always there are none) and closes what Create has opened, which other creations wait for.
+// Finish is for when the init is in the cgroup: it makes the writes that had to wait for that
+// (nearly always there are none) and closes what Create has opened, which other creations wait for.
 func (c *Cgroup) Finish() error {
 	defer c.Close()
 	a := applier{c: c}
@@ -64,8 +64,9 @@ func (c *Cgroup) Finish() error {
 	return a.writeAll(late)
 }
 
-// writeAll makes the writes in order. Some limits hold each other in check (memory and memory+swap, quota and period): what the
-// kernel calls invalid or busy is tried again after the others, for as long as that gets anywhere.
+// writeAll makes the writes in order. Some limits hold each other in check (memory and memory+swap,
+// quota and period): what the kernel calls invalid or busy is tried again after the others, for as
+// long as that gets anywhere.
 func (a *applier) writeAll(list []Write) error {
 	defer a.file.close()
 	for len(list) > 0 {
@@ -81,7 +82,8 @@ func (a *applier) writeAll(list []Write) error {
 	return nil
 }
 
-// writeOnce goes through the list once and returns the writes that may work later, with the first of their errors.
+// writeOnce goes through the list once and returns the writes that may work later, with the first
+// of their errors.
 func (a *applier) writeOnce(list []Write) (again []Write, failure, err error) {
 	for _, w := range list {
 		err := a.write(w)
@@ -181,7 +183,8 @@ func (a *applier) write(w Write) error {
 	return nil
 }
 
-// tooLow is the error for a limit that is below what is in use; nil when it is not, and the kernel has not said so in cause.
+// tooLow is the error for a limit that is below what is in use; nil when it is not, and the kernel
+// has not said so in cause.
 func tooLow(dir *backend.Dir, w Write, cause error) error {
 	usage, _ := dir.Read(w.Usage)
 	peak, _ := dir.Read(w.Peak)

@@ -13,9 +13,10 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/v2"
 )
 
-// Cgroup is a container's cgroup: one directory on cgroup v2, one in every hierarchy on v1. It keeps directories open between
-// calls, until Close. A Cgroup may be empty (rootless, or switched off): its methods then do nothing, and None says why.
-// It is not for use by several goroutines at once.
+// Cgroup is a container's cgroup: one directory on cgroup v2, one in every hierarchy on v1. It
+// keeps directories open between calls, until Close. A Cgroup may be empty (rootless, or switched
+// off): its methods then do nothing, and None says why. It is not for use by several goroutines at
+// once.
 type Cgroup struct {
 	nodes []backend.Cgroup // one a hierarchy
 	late  []Write          // for Finish
@@ -39,7 +40,8 @@ func isV2(n backend.Cgroup) bool {
 // Disabled is an empty Cgroup: nothing is created, joined or limited.
 func Disabled(why string) *Cgroup { return &Cgroup{none: why} }
 
-// None says why there is no cgroup, or none in some hierarchies, in words for the user; "" when all are there.
+// None says why there is no cgroup, or none in some hierarchies, in words for the user; "" when all
+// are there.
 func (c *Cgroup) None() string { return c.none }
 
 // why says why there is no cgroup for a controller.
@@ -61,8 +63,9 @@ func (c *Cgroup) Paths() map[string]string {
 	return paths
 }
 
-// Open takes up a cgroup again from the map that Paths gave, in another process. It touches nothing: whether the cgroup is
-// still there, see Exists. A container without cgroups (an empty map) gives an empty Cgroup.
+// Open takes up a cgroup again from the map that Paths gave, in another process. It touches
+// nothing: whether the cgroup is still there, see Exists. A container without cgroups (an empty
+// map) gives an empty Cgroup.
 func Open(paths map[string]string) (*Cgroup, error) {
 	names := make([]string, 0, len(paths))
 	for name := range paths {
@@ -74,7 +77,7 @@ func Open(paths map[string]string) (*Cgroup, error) {
 		c.none = "the container was created without a cgroup"
 	}
 	var order []string
-	shared := make(map[string][]string, len(paths)) // v1 controllers of one hierarchy, by their path
+	shared := make(map[string][]string, len(paths)) // controllers of one v1 hierarchy, by path
 	for _, name := range names {
 		p := paths[name]
 		if !path.IsAbs(p) || p != path.Clean(p) {
@@ -95,7 +98,8 @@ func Open(paths map[string]string) (*Cgroup, error) {
 	return c, nil
 }
 
-// OfProcess is the cgroup in which a process is now: where exec goes when the container's init has moved itself away.
+// OfProcess is the cgroup in which a process is now: where exec goes when the container's init has
+// moved itself away.
 func OfProcess(host *Layout, pid int) (*Cgroup, error) {
 	text, err := backend.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {
@@ -153,8 +157,8 @@ func (c *Cgroup) v2() *v2.Cgroup {
 	return nil
 }
 
-// v1Or2 finds the cgroup in the v1 hierarchy of a controller, else that in the cgroup2 tree; nil when
-// there is neither.
+// v1Or2 finds the cgroup in the v1 hierarchy of a controller, else that in the cgroup2 tree; nil
+// when there is neither.
 func (c *Cgroup) v1Or2(controller string) backend.Cgroup {
 	if n := c.v1(controller); n != nil {
 		return n
@@ -173,8 +177,9 @@ func (c *Cgroup) Exists() bool {
 	return slices.ContainsFunc(c.nodes, func(n backend.Cgroup) bool { return n.Dir().Exists() })
 }
 
-// procs is the directory that is asked for the container's processes: of the v1 hierarchies those that
-// a systemd or another manager inside the container is least likely to divide, else the cgroup2 tree.
+// procs is the directory that is asked for the container's processes: of the v1 hierarchies those
+// that a systemd or another manager inside the container is least likely to divide, else the
+// cgroup2 tree.
 func (c *Cgroup) procs() *backend.Dir {
 	for _, name := range []string{"freezer", "devices", "memory", "pids"} {
 		if n := c.v1(name); n != nil {
@@ -200,9 +205,9 @@ func (c *Cgroup) Pids() ([]int, error) {
 	return dir.Pids()
 }
 
-// Sub is the cgroup for `exec --cgroup`: paths below the container's cgroup, each for one controller,
-// or for all with the key "". They must exist and have no "..", and controllers that are not named
-// stay where they are.
+// Sub is the cgroup for `exec --cgroup`: paths below the container's cgroup, each for one
+// controller, or for all with the key "". They must exist and have no "..", and controllers that
+// are not named stay where they are.
 func (c *Cgroup) Sub(paths map[string]string) (*Cgroup, error) {
 	sub := &Cgroup{nodes: make([]backend.Cgroup, len(c.nodes)), none: c.none}
 	for i, n := range c.nodes {
@@ -216,7 +221,8 @@ func (c *Cgroup) Sub(paths map[string]string) (*Cgroup, error) {
 	return sub, nil
 }
 
-// descend sets sub to the path below the cgroup in the hierarchy of a controller, or with "" in all.
+// descend sets sub to the path below the cgroup in the hierarchy of a controller, or with "" in
+// all.
 func (c *Cgroup) descend(sub *Cgroup, controller, to string) error {
 	if slices.Contains(strings.Split(to, "/"), "..") {
 		return fmt.Errorf("--cgroup: %s is not below the container's cgroup", to)
@@ -230,7 +236,8 @@ func (c *Cgroup) descend(sub *Cgroup, controller, to string) error {
 		below := newNode(path.Join(n.Dir().Path, path.Clean("/"+to)), n.Names())
 		_, err := below.Dir().Open()
 		if backend.Gone(err) && isV2(n) && !c.Unified() {
-			sub.nodes[i] = newNode(n.Dir().Path, n.Names()) // who divides a container's v1 cgroups rarely knows of the v2 tree beside them
+			// Who divides a container's v1 cgroups rarely knows of the v2 tree beside them.
+			sub.nodes[i] = newNode(n.Dir().Path, n.Names())
 			continue
 		}
 		if err != nil {

@@ -15,11 +15,13 @@ import (
 // linuxResources is the place of what is compiled in config.json.
 const linuxResources = "linux.resources"
 
-// Compile checks linux.resources (see package resources) and turns it into writes for the given host, including the device rules (the container's
-// own and the default ones), which apply even when res is nil. Errors begin with the place in config.json.
+// Compile checks linux.resources (see package resources) and turns it into writes for the given
+// host, including the device rules (the container's own and the default ones), which apply even
+// when res is nil. Errors begin with the place in config.json.
 //
-// A zero limit means "not set" where the kernel has no use for zero, since engines send zeroes for what their user left out;
-// pids.limit, memory.swappiness, cpu.idle and cpu.burst have meaningful zeroes and are written as they are.
+// A zero limit means "not set" where the kernel has no use for zero, since engines send zeroes for
+// what their user left out; pids.limit, memory.swappiness, cpu.idle and cpu.burst have meaningful
+// zeroes and are written as they are.
 func Compile(res *specs.LinuxResources, host *Layout) (*Settings, error) {
 	c := newCompiler(host)
 	if err := c.limits(res); err != nil {
@@ -34,7 +36,8 @@ func Compile(res *specs.LinuxResources, host *Layout) (*Settings, error) {
 	return &c.Settings, nil
 }
 
-// CompileUpdate is Compile without device rules: engines send a deny-all with every update, and mean nothing by it.
+// CompileUpdate is Compile without device rules: engines send a deny-all with every update, and
+// mean nothing by it.
 func CompileUpdate(res *specs.LinuxResources, host *Layout) (*Settings, error) {
 	c := newCompiler(host)
 	if err := c.limits(res); err != nil {
@@ -131,7 +134,8 @@ func (c *compiler) pids(res *specs.LinuxResources) error {
 		return err
 	}
 	limit := *res.Pids.Limit
-	// The pids controller refuses a fork, not a move: on v1 the init moves in by itself, on v2 it is born inside.
+	// The pids controller refuses a fork, not a move: on v1 the init moves in by itself, on v2 it
+	// is born inside.
 	c.put(Write{Controller: "pids", V2: v2, File: "pids.max", Value: orMax(limit), From: place, Late: v2 && limit == 0})
 	return nil
 }
@@ -181,7 +185,8 @@ func (c *compiler) unified(res *specs.LinuxResources) error {
 		case !slices.Contains(c.host.V2.Controllers, controller):
 			return fmt.Errorf("%s: can't be set: controller %q not available on cgroup v2", from, controller)
 		}
-		// The kernel takes one line a write; an empty value still needs a byte to be a write at all.
+		// The kernel takes one line a write; an empty value still needs a byte to be a write at
+		// all.
 		for line := range strings.Lines(strings.TrimSuffix(res.Unified[key], "\n") + "\n") {
 			w := Write{Controller: controller, V2: true, File: key, Value: strings.TrimSuffix(line, "\n"), From: from}
 			switch controller {

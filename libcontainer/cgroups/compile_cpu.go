@@ -107,8 +107,9 @@ func (c *compiler) cpuV2(r *specs.LinuxCPU, place string) error {
 	return nil
 }
 
-// Weight converts v1's cpu.shares (2 to 262144) to v2's cpu.weight (1 to 10000) so that the minimum, the default (1024 to 100)
-// and the maximum meet; a quadratic in the logarithm goes through the three points.
+// Weight converts v1's cpu.shares (2 to 262144) to v2's cpu.weight (1 to 10000) so that the
+// minimum, the default (1024 to 100) and the maximum meet; a quadratic in the logarithm goes
+// through the three points.
 func Weight(shares uint64) uint64 {
 	switch {
 	case shares <= 2:
@@ -136,7 +137,8 @@ func (c *compiler) cpuset(res *specs.LinuxResources) error {
 		}
 		w := Write{Controller: "cpuset", V2: v2, File: "cpuset." + f.name, Value: f.value, From: place}
 		if !v2 {
-			// A hierarchy mounted with "noprefix", as Android does, spells it without the controller.
+			// A hierarchy mounted with "noprefix", as Android does, spells it without the
+			// controller.
 			w.Else = &Write{Controller: "cpuset", File: f.name, Value: f.value, From: place}
 		}
 		c.put(w)

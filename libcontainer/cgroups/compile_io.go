@@ -52,8 +52,9 @@ func (c ioCompiler) file(name, value, from string) Write {
 	return Write{Controller: "blkio", File: name, Value: value, From: from}
 }
 
-// weight writes the weight of the cgroup or, with a device "8:0", of the cgroup at that device. The BFQ scheduler has its own
-// file, the cost model of cgroup v2 another one; a kernel has either, both or none.
+// weight writes the weight of the cgroup or, with a device "8:0", of the cgroup at that device. The
+// BFQ scheduler has its own file, the cost model of cgroup v2 another one; a kernel has either,
+// both or none.
 func (c ioCompiler) weight(weight *uint16, device, suffix, from string) {
 	if weight == nil || *weight == 0 && device == "" {
 		return

@@ -83,7 +83,8 @@ func (c *compiler) memoryV2(m *specs.LinuxMemory, place string) {
 	if given(m.Reservation) {
 		put("memory.low", orMax(*m.Reservation), "reservation")
 	}
-	// v2 counts swap alone. Without swap accounting there is no file, and nothing to limit when the value is max or 0.
+	// v2 counts swap alone. Without swap accounting there is no file, and nothing to limit when the
+	// value is max or 0.
 	const swapFile, hint = "memory.swap.max", "this kernel has no swap accounting"
 	switch {
 	case given(m.Swap) && *m.Swap == -1:

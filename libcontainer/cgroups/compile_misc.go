@@ -26,7 +26,8 @@ func (c *compiler) hugetlb(res *specs.LinuxResources) error {
 			Hint: "it has no huge pages of " + size,
 		}
 		c.put(w)
-		// A limit on reservations stops mmap instead of killing at the page fault; both are set, as runc does.
+		// A limit on reservations stops mmap instead of killing at the page fault; both are set, as
+		// runc does.
 		w.File, w.Optional, w.Hint = "hugetlb."+size+".rsvd."+limit, true, ""
 		c.put(w)
 	}

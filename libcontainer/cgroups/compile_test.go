@@ -277,7 +277,7 @@ func TestCompileErrors(t *testing.T) {
 		{`{"blockIO":{"weight":9}}`, "linux.resources.blockIO.weight: must be between 10 and 1000, not 9", "="},
 		{`{"blockIO":{"weight":1001}}`, "linux.resources.blockIO.weight: must be between 10 and 1000, not 1001", "="},
 		{`{"blockIO":{"leafWeight":10}}`, "", "linux.resources.blockIO.leafWeight: cgroup v2 has no leaf weight"},
-		{`{"blockIO":{"weightDevice":[{"major":8,"minor":0}]}}`, "linux.resources.blockIO.weightDevice[0]: must have a weight or leafWeight", "="}, // D14
+		{`{"blockIO":{"weightDevice":[{"major":8,"minor":0}]}}`, "linux.resources.blockIO.weightDevice[0]: must have a weight or leafWeight", "="},
 		{`{"blockIO":{"weightDevice":[{"major":8,"minor":-1,"weight":10}]}}`, "linux.resources.blockIO.weightDevice[0].minor: must be between 0 and 1048575, not -1", "="},
 		{`{"blockIO":{"throttleReadBpsDevice":[{"major":-8,"minor":0,"rate":1}]}}`, "linux.resources.blockIO.throttleReadBpsDevice[0].major: must be between 0 and 4095, not -8", "="},
 		{`{"hugepageLimits":[{"pageSize":"2","limit":1}]}`, `linux.resources.hugepageLimits[0].pageSize: must be a size as in 64KB, 2MB or 1GB, not "2"`, "="},

@@ -19,12 +19,15 @@ type Config struct {
 	Settings *Settings // from Compile
 	Rootless bool      // leave out hierarchies in which this process may create nothing
 	Owner    *Owner    // gives the cgroup away, nil to keep it; ignored on v1
-	Adopt    bool      // take directories that somebody (systemd) has made for this container, with a process of theirs in them
+	// Adopt takes directories that somebody (systemd) has made for this container, with a process
+	// of theirs in them.
+	Adopt bool
 }
 
-// Create makes the container's cgroup in every hierarchy, with its limits in force, before any process is in it. A cgroup
-// that is there already is taken when it is neither in use nor frozen. Until Finish or Close no other Create can take it. When
-// anything fails, what was made is removed again.
+// Create makes the container's cgroup in every hierarchy, with its limits in force, before any
+// process is in it. A cgroup that is there already is taken when it is neither in use nor frozen.
+// Until Finish or Close no other Create can take it. When anything fails, what was made is removed
+// again.
 func Create(host *Layout, cfg Config) (_ *Cgroup, err error) {
 	places, err := host.Locate(cfg.Path, cfg.ID)
 	if err != nil {
@@ -128,7 +131,8 @@ func (m *maker) mkdir(p Place) (existed bool, err error) {
 	}
 	err = m.mkdirOne(p.Path())
 	if errors.Is(err, unix.ENOENT) {
-		// Another container's removal may take a parent away between the two; once more is enough for that.
+		// Another container's removal may take a parent away between the two; once more is enough
+		// for that.
 		for range 2 {
 			if err = m.parents(p); err != nil {
 				return false, err
@@ -166,7 +170,8 @@ func (m *maker) mkdirOne(dir string) error {
 	return nil
 }
 
-// fixModes undoes what the caller's umask has taken from the new directories: everybody may look at cgroups.
+// fixModes undoes what the caller's umask has taken from the new directories: everybody may look at
+// cgroups.
 func (m *maker) fixModes() error {
 	for i, dir := range m.made {
 		if i == 0 {
@@ -223,8 +228,8 @@ func notFrozen(n backend.Cgroup, existed bool) error {
 	return nil
 }
 
-// wanted are the v2 controllers to enable: all that there are on a pure v2 host; beside v1 hierarchies only those that a
-// limit needs, since enabling changes the tree's root for everybody.
+// wanted are the v2 controllers to enable: all that there are on a pure v2 host; beside v1
+// hierarchies only those that a limit needs, since enabling changes the tree's root for everybody.
 func (m *maker) wanted() []string {
 	if m.host.Unified() {
 		return m.host.V2.Controllers

@@ -14,16 +14,16 @@ var ErrNoFreezer = errors.New("no cgroup freezer for this container")
 // ErrFrozenAbove says that a cgroup above the container's is frozen, and the container with it.
 var ErrFrozenAbove = errors.New("a cgroup above it is frozen, and must be thawed first")
 
-// freezeTimeout bounds Freeze: a process in an uninterruptible wait can hold the kernel up for as long
-// as it likes.
+// freezeTimeout bounds Freeze: a process in an uninterruptible wait can hold the kernel up for as
+// long as it likes.
 const freezeTimeout = 10 * time.Second
 
 // freezer is the v1 freezer where there is one, since that is where other tools look for the state,
 // else the v2 directory.
 func (c *Cgroup) freezer() backend.Cgroup { return c.v1Or2("freezer") }
 
-// Frozen says whether the processes stand still or are being stopped, by the container's cgroup or by
-// one above it. A cgroup that is gone is not frozen.
+// Frozen says whether the processes stand still or are being stopped, by the container's cgroup or
+// by one above it. A cgroup that is gone is not frozen.
 func (c *Cgroup) Frozen() (bool, error) {
 	n := c.freezer()
 	if n == nil {
@@ -32,8 +32,8 @@ func (c *Cgroup) Frozen() (bool, error) {
 	return n.Frozen()
 }
 
-// Freeze stops every process of the cgroup and returns when they stand still. If they don't in time,
-// it thaws them again.
+// Freeze stops every process of the cgroup and returns when they stand still. If they don't in
+// time, it thaws them again.
 func (c *Cgroup) Freeze() error {
 	n := c.freezer()
 	if n == nil {
@@ -45,8 +45,8 @@ func (c *Cgroup) Freeze() error {
 	return nil
 }
 
-// Thaw lets the processes run again. The error is ErrFrozenAbove when a cgroup above still keeps them
-// frozen.
+// Thaw lets the processes run again. The error is ErrFrozenAbove when a cgroup above still keeps
+// them frozen.
 func (c *Cgroup) Thaw() error {
 	n := c.freezer()
 	if n == nil {

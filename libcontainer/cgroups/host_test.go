@@ -18,7 +18,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
 )
 
-// These tests make cgroups on this machine, under a name of their own, and remove them whatever happens.
+// These tests make cgroups on this machine, under a name of their own, and remove them whatever
+// happens.
 
 func needRoot(t testing.TB) *Layout {
 	t.Helper()
@@ -65,8 +66,8 @@ func create(t testing.TB, host *Layout, res *specs.LinuxResources) *Cgroup {
 	return cg
 }
 
-// spawn starts a process in the cgroup, the way that the runtime does: born into the v2 tree, writing "0" to the v1 tasks files.
-// before is shell code that it runs before spawn returns.
+// spawn starts a process in the cgroup, the way that the runtime does: born into the v2 tree,
+// writing "0" to the v1 tasks files. before is shell code that it runs before spawn returns.
 func spawn(t testing.TB, cg *Cgroup, script string, before ...string) *exec.Cmd {
 	t.Helper()
 	in, err := cg.Enter()
@@ -114,7 +115,8 @@ func fileOf(t testing.TB, cg *Cgroup, controller, name string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// v2Only treats the machine's cgroup2 tree as if it were a pure v2 host's, and leaves the root's controllers as they were.
+// v2Only treats the machine's cgroup2 tree as if it were a pure v2 host's, and leaves the root's
+// controllers as they were.
 func v2Only(t testing.TB) *Layout {
 	t.Helper()
 	host := needRoot(t)
@@ -218,7 +220,8 @@ func asNobody(t *testing.T, f func()) {
 	t.Helper()
 	done := make(chan error)
 	go func() {
-		// The thread ends with this goroutine, since it is never unlocked: nobody else gets its credentials.
+		// The thread ends with this goroutine, since it is never unlocked: nobody else gets its
+		// credentials.
 		runtime.LockOSThread()
 		const keep = ^uintptr(0)
 		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, keep, 65534, keep); errno != 0 {

@@ -7,8 +7,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
 )
 
-// Entrance is what a process needs to get into the cgroup by itself, without the wait for an RCU grace period that
-// writing somebody else's pid to cgroup.procs costs.
+// Entrance is what a process needs to get into the cgroup by itself, without the wait for an RCU
+// grace period that writing somebody else's pid to cgroup.procs costs.
 type Entrance struct {
 	Tasks []*os.File // v1: a process with one thread writes "0" into each
 	Names []string   // the controllers of each, joined by commas
@@ -46,7 +46,8 @@ func (e *Entrance) Close() error {
 	return failure
 }
 
-// Join moves a process into the cgroup by its pid, in the kernel's slow way. It is for a process that is there already.
+// Join moves a process into the cgroup by its pid, in the kernel's slow way. It is for a process
+// that is there already.
 func (c *Cgroup) Join(pid int) error {
 	for _, n := range c.nodes {
 		if err := n.Dir().Write("cgroup.procs", itoa(int64(pid))); err != nil {

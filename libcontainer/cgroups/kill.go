@@ -11,8 +11,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
-// KillAll sends SIGKILL to every process of the cgroup and of those below it, frozen or not, and lets frozen ones run to their
-// end. It does not wait for them: Remove does, and Wait.
+// KillAll sends SIGKILL to every process of the cgroup and of those below it, frozen or not, and
+// lets frozen ones run to their end. It does not wait for them: Remove does, and Wait.
 func (c *Cgroup) KillAll() error {
 	if len(c.nodes) == 0 {
 		return nil
@@ -35,8 +35,8 @@ func (c *Cgroup) KillAll() error {
 	return backend.Also(c.signal(unix.SIGKILL), c.releaseKilled())
 }
 
-// killFrozen kills one by one. While the processes are frozen none can fork. Without a freezer, a few rounds catch up with all
-// but a fork bomb.
+// killFrozen kills one by one. While the processes are frozen none can fork. Without a freezer, a
+// few rounds catch up with all but a fork bomb.
 func (c *Cgroup) killFrozen() error {
 	pids, err := c.victims()
 	if err != nil || len(pids) == 0 {
@@ -62,7 +62,8 @@ func (c *Cgroup) releaseKilled() error {
 	return nil
 }
 
-// Signal sends a signal to every process of the cgroup and of those below it. Processes that end meanwhile are skipped.
+// Signal sends a signal to every process of the cgroup and of those below it. Processes that end
+// meanwhile are skipped.
 func (c *Cgroup) Signal(sig unix.Signal) error {
 	if sig == unix.SIGKILL {
 		return c.KillAll()
@@ -70,8 +71,8 @@ func (c *Cgroup) Signal(sig unix.Signal) error {
 	return c.signal(sig)
 }
 
-// victims are the processes to signal. Were a damaged state file to name the root of a hierarchy, that would be all of the
-// machine's.
+// victims are the processes to signal. Were a damaged state file to name the root of a hierarchy,
+// that would be all of the machine's.
 func (c *Cgroup) victims() ([]int, error) {
 	pids, err := c.Pids()
 	if err == nil && slices.Contains(pids, 1) {

@@ -12,18 +12,20 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
 )
 
-// Layout says which cgroup hierarchies a host has and where. It is plain data: Probe fills it in, tests write it by hand.
+// Layout says which cgroup hierarchies a host has and where. It is plain data: Probe fills it in,
+// tests write it by hand.
 type Layout struct {
-	V1 []Hierarchy // mounted v1 hierarchies, controllers that share one together; empty on a pure v2 host
+	V1 []Hierarchy // mounted v1 hierarchies, controllers that share one together
 	V2 *Hierarchy  // the cgroup2 tree, nil when there is none; with V1 the host is called hybrid
 }
 
 // Hierarchy is one mounted cgroup tree.
 type Hierarchy struct {
-	Mount string // directory of the tree's root as this process sees it, e.g. /sys/fs/cgroup/cpu,cpuacct
+	Mount string // the tree's root as this process sees it, e.g. /sys/fs/cgroup/cpu,cpuacct
 	Own   string // this process's own cgroup below Mount, "/" for Mount itself
 
-	// Controllers of a v1 tree, "name=systemd" for a named one without controllers; for v2 those that its root offers.
+	// Controllers of a v1 tree, "name=systemd" for a named one without controllers; for v2 those
+	// that its root offers.
 	Controllers []string
 }
 
@@ -43,11 +45,13 @@ func (l *Layout) version(controller string) int {
 	return 0
 }
 
-// root is where every distribution mounts cgroups: the v2 tree itself, or a tmpfs with one directory per v1 hierarchy.
+// root is where every distribution mounts cgroups: the v2 tree itself, or a tmpfs with one
+// directory per v1 hierarchy.
 const root = "/sys/fs/cgroup"
 
-// Probe looks at the usual mount points, which costs a few statfs calls, and reads /proc/self/mountinfo only when something
-// that /proc/self/cgroup names is not where it should be. A host without any mounted cgroup gives an empty Layout.
+// Probe looks at the usual mount points, which costs a few statfs calls, and reads
+// /proc/self/mountinfo only when something that /proc/self/cgroup names is not where it should be.
+// A host without any mounted cgroup gives an empty Layout.
 func Probe() (*Layout, error) {
 	own, err := backend.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -74,7 +78,8 @@ func Probe() (*Layout, error) {
 	return l, nil
 }
 
-// membership is one line of /proc/PID/cgroup: "4:cpu,cpuacct:/docker/x", "1:name=systemd:/", "0::/docker/x".
+// membership is one line of /proc/PID/cgroup: "4:cpu,cpuacct:/docker/x", "1:name=systemd:/",
+// "0::/docker/x".
 type membership struct {
 	controllers []string // empty for v2
 	path        string
@@ -97,8 +102,9 @@ func parseMembership(text string) []membership {
 	return list
 }
 
-// usualLayout finds every tree at its usual place; complete is false when one of them is not there, or when this process's own
-// cgroup cannot be seen below the mount (a container without a cgroup namespace mounts a part of the tree).
+// usualLayout finds every tree at its usual place; complete is false when one of them is not there,
+// or when this process's own cgroup cannot be seen below the mount (a container without a cgroup
+// namespace mounts a part of the tree).
 func usualLayout(members []membership) (l *Layout, complete bool) {
 	l = &Layout{}
 	complete = true
@@ -109,7 +115,8 @@ func usualLayout(members []membership) (l *Layout, complete bool) {
 		} else if !isFilesystem(mount, magic) {
 			mount = root + "/unified"
 		}
-		// The kernel lists the v2 tree here even when nobody has mounted it, so its absence is no reason to search.
+		// The kernel lists the v2 tree here even when nobody has mounted it, so its absence is no
+		// reason to search.
 		if !isFilesystem(mount, magic) {
 			complete = complete && len(m.controllers) == 0
 			continue
@@ -137,8 +144,8 @@ func (l *Layout) add(m membership, mount, mountRoot string) {
 	l.V1 = append(l.V1, h)
 }
 
-// below is dir seen from mountRoot. A dir outside of it, or outside of the cgroup namespace ("/../x"), has no place there:
-// its root is as near as one can get.
+// below is dir seen from mountRoot. A dir outside of it, or outside of the cgroup namespace
+// ("/../x"), has no place there: its root is as near as one can get.
 func below(dir, mountRoot string) string {
 	if mountRoot != "/" {
 		rest, ok := strings.CutPrefix(dir, mountRoot)

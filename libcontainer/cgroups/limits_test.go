@@ -144,7 +144,8 @@ func TestDeviceFilter(t *testing.T) {
 	check(": </dev/zero", true)
 	check(": 2>&1 >/dev/kmsg", true)
 
-	// The verifier must not take the rules for branches: it gives up on programs with too many ways through them.
+	// The verifier must not take the rules for branches: it gives up on programs with too many ways
+	// through them.
 	var many strings.Builder
 	for i := range 500 {
 		fmt.Fprintf(&many, `,{"allow":%t,"type":"c","major":%d,"minor":7,"access":"w"}`, i%2 == 0, i)
@@ -179,7 +180,8 @@ func TestLateWritesWait(t *testing.T) {
 	if err := a.apply(set); err != nil {
 		t.Fatal(err)
 	}
-	// Only now, with an init inside, is pids.max written: which fails here, where there is no cgroup to write to.
+	// Only now, with an init inside, is pids.max written: which fails here, where there is no
+	// cgroup to write to.
 	if err := c.Finish(); err == nil || !strings.HasPrefix(err.Error(), "linux.resources.pids.limit: ") {
 		t.Errorf("Finish: %v", err)
 	}

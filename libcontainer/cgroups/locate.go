@@ -27,9 +27,10 @@ func (p Place) node() backend.Cgroup {
 	return v1.New(p.Path(), p.Tree.Controllers)
 }
 
-// Locate says where linux.cgroupsPath puts the container id in each hierarchy (config-linux.md, "Cgroups Path"). An absolute
-// path counts from the mount. A relative one counts from this process's own cgroup, on a pure v2 host from that one's parent,
-// because a v2 cgroup that holds processes can't give controllers to its children. Without a path the id is the relative path.
+// Locate says where linux.cgroupsPath puts the container id in each hierarchy (config-linux.md,
+// "Cgroups Path"). An absolute path counts from the mount. A relative one counts from this
+// process's own cgroup, on a pure v2 host from that one's parent, because a v2 cgroup that holds
+// processes can't give controllers to its children. Without a path the id is the relative path.
 // ".." never leads above the place that the path counts from.
 func (l *Layout) Locate(cgroupsPath, id string) ([]Place, error) {
 	if cgroupsPath == "" {

@@ -7,8 +7,9 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Merge returns the limits of a container after an update: what change sets, else what base has. Zeroes in change that mean
-// "not set" (see Compile) leave base as it is, lists are taken whole, device rules always stay.
+// Merge returns the limits of a container after an update: what change sets, else what base has.
+// Zeroes in change that mean "not set" (see Compile) leave base as it is, lists are taken whole,
+// device rules always stay.
 func Merge(base, change *specs.LinuxResources) *specs.LinuxResources {
 	if base == nil {
 		base = &specs.LinuxResources{}

@@ -7,11 +7,13 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Owner is who shall own the container's cgroup, in the ids of this process's user namespace; -1 leaves an id alone.
+// Owner is who shall own the container's cgroup, in the ids of this process's user namespace; -1
+// leaves an id alone.
 type Owner struct{ UID, GID int }
 
-// OwnerWanted says whether the container's user should own its cgroup (config-linux.md, "Cgroup ownership"): it has a cgroup
-// namespace of its own and a writable cgroup mount. On cgroup v1 nobody should, which Create sees to.
+// OwnerWanted says whether the container's user should own its cgroup (config-linux.md, "Cgroup
+// ownership"): it has a cgroup namespace of its own and a writable cgroup mount. On cgroup v1
+// nobody should, which Create sees to.
 func OwnerWanted(spec *specs.Spec) bool {
 	if spec.Linux == nil {
 		return false

@@ -14,7 +14,8 @@ import (
 // Wait waits until the last process has left the cgroup; false means that the time was over first.
 func (c *Cgroup) Wait(timeout time.Duration) (empty bool, err error) {
 	deadline := time.Now().Add(timeout)
-	// A process leaves all hierarchies at once, so the v2 tree, which gives notice, speaks for the others too.
+	// A process leaves all hierarchies at once, so the v2 tree, which gives notice, speaks for the
+	// others too.
 	if n := c.v2(); n != nil {
 		if empty, err := n.WaitEmpty(deadline); err != nil || !empty {
 			return false, err
@@ -32,8 +33,9 @@ func (c *Cgroup) Wait(timeout time.Duration) (empty bool, err error) {
 	}
 }
 
-// Remove removes the cgroup and all cgroups below it, in every hierarchy, waiting up to timeout for processes that are on their
-// way out. What is gone already is fine, so that it can be called again after a crash. Parents stay: others may use them.
+// Remove removes the cgroup and all cgroups below it, in every hierarchy, waiting up to timeout for
+// processes that are on their way out. What is gone already is fine, so that it can be called again
+// after a crash. Parents stay: others may use them.
 func (c *Cgroup) Remove(timeout time.Duration) error {
 	defer c.Close()
 	deadline := time.Now().Add(timeout)
@@ -67,7 +69,8 @@ func (c *Cgroup) removeOnce() error {
 	return failure
 }
 
-// describeBusy says which processes keep a cgroup from being removed: one in state D waits for a device or file system.
+// describeBusy says which processes keep a cgroup from being removed: one in state D waits for a
+// device or file system.
 func (c *Cgroup) describeBusy(err error) error {
 	pids, perr := c.Pids()
 	if perr != nil || len(pids) == 0 {
@@ -84,7 +87,8 @@ func (c *Cgroup) describeBusy(err error) error {
 	return fmt.Errorf("%w; processes remain: %s", err, strings.Join(list, ", "))
 }
 
-// processState is the letter of proc_pid_stat(5), behind the command's name, which may hold anything.
+// processState is the letter of proc_pid_stat(5), behind the command's name, which may hold
+// anything.
 func processState(pid int) string {
 	text, err := backend.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if i := strings.LastIndexByte(text, ')'); err == nil && i >= 0 && len(text) > i+2 {

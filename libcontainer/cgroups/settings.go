@@ -15,9 +15,11 @@ type FileError = backend.FileError
 
 // Settings is linux.resources compiled for one host.
 type Settings struct {
-	Writes   []Write        // in the order that works for a new cgroup
-	Devices  []devices.Rule // for a device program on the cgroup2 tree; empty where the v1 controller does it, or for updates
-	Warnings []string       // what the kernel can't do and the specification lets us ignore
+	Writes []Write // in the order that works for a new cgroup
+	// Devices are for a device program on the cgroup2 tree; empty where the v1 controller does it,
+	// or for updates.
+	Devices  []devices.Rule
+	Warnings []string // what the kernel can't do and the specification lets us ignore
 
 	mount string // of the cgroup2 tree, "" without one
 }

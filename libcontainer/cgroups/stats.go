@@ -9,7 +9,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/stats"
 )
 
-// Stats reads what the cgroup has used so far. On a hybrid host, what v1 doesn't know (pressure) comes from the cgroup2 tree.
+// Stats reads what the cgroup has used so far. On a hybrid host, what v1 doesn't know (pressure)
+// comes from the cgroup2 tree.
 func (c *Cgroup) Stats() (*stats.Stats, error) {
 	from := stats.Sources{
 		V1: func(controller string) stats.Source {

@@ -8,8 +8,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
 )
 
-// Update puts changed limits in force in a cgroup that is in use. When one of them fails, those that were made before it get
-// their old values back. Device rules are left alone.
+// Update puts changed limits in force in a cgroup that is in use. When one of them fails, those
+// that were made before it get their old values back. Device rules are left alone.
 func (c *Cgroup) Update(s *Settings) error {
 	// Beside v1 hierarchies, Create enables only the v2 controllers that its limits need.
 	if n := c.v2(); n != nil && s.mount != "" {
@@ -29,7 +29,8 @@ func (c *Cgroup) Update(s *Settings) error {
 	return err
 }
 
-// oldValue is what to write to bring the present state of w's file back, "" when there is no such thing.
+// oldValue is what to write to bring the present state of w's file back, "" when there is no such
+// thing.
 func oldValue(dir *backend.Dir, w Write) string {
 	text, err := dir.Read(w.File)
 	if err != nil {

@@ -21,8 +21,10 @@ func TestUpdateMemoryV1(t *testing.T) {
 	const base = `{"memory":{"limit":67108864,"swap":67108864}}`
 	cg := create(t, host, parseResources(t, base))
 	for _, tc := range []struct{ change, limit, swap string }{
-		{`{"memory":{"limit":134217728,"swap":134217728}}`, "134217728", "134217728"}, // memory+swap must grow first
-		{`{"memory":{"limit":33554432,"swap":50331648}}`, "33554432", "50331648"},     // memory must shrink first
+		// memory+swap must grow first
+		{`{"memory":{"limit":134217728,"swap":134217728}}`, "134217728", "134217728"},
+		// memory must shrink first
+		{`{"memory":{"limit":33554432,"swap":50331648}}`, "33554432", "50331648"},
 		{`{"memory":{"limit":-1}}`, "9223372036854771712", "9223372036854771712"},
 		{`{"memory":{"limit":67108864,"swap":-1}}`, "67108864", "9223372036854771712"},
 		// What dockerd sends for `docker update --restart`.
@@ -46,7 +48,8 @@ func TestUpdateCPUV1(t *testing.T) {
 	cg := create(t, host, parseResources(t, base))
 	for _, tc := range []struct{ change, quota, period, burst string }{
 		{`{"cpu":{"period":200000}}`, "50000", "200000", "40000"},
-		{`{"cpu":{"quota":10000,"period":20000,"burst":0}}`, "10000", "20000", "0"}, // quota below the old burst
+		// quota below the old burst
+		{`{"cpu":{"quota":10000,"period":20000,"burst":0}}`, "10000", "20000", "0"},
 		{`{"cpu":{"quota":-1,"burst":0}}`, "-1", "100000", "0"},
 	} {
 		if err := update(t, cg, host, base, tc.change); err != nil {

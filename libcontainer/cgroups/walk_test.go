@@ -36,8 +36,8 @@ func nest(t *testing.T, dir, name string, levels int) int {
 	return at
 }
 
-// A container that manages its own cgroup can make paths longer than PATH_MAX and more levels than a
-// process has descriptors; its processes there are found and killed, and all of it is removed.
+// A container that manages its own cgroup can make paths longer than PATH_MAX and more levels than
+// a process has descriptors; its processes there are found and killed, and all of it is removed.
 func TestDeepCgroups(t *testing.T) {
 	for _, tc := range []struct {
 		what, name string

@@ -30,12 +30,13 @@ const (
 	opExit  = 0x95 // return r0
 )
 
-// Register use: r1 is the context, struct bpf_cgroup_dev_ctx {u32 access<<16|type; u32 major; u32 minor}.
+// Register use: r1 is the context, struct bpf_cgroup_dev_ctx {u32 access<<16|type; u32 major; u32
+// minor}.
 const (
 	regResult  = 0
 	regCtx     = 1
 	regAccess  = 2 // what is asked for
-	regFamily  = 3 // type<<12 | major: device numbers have 12 bits for the major and 20 for the minor
+	regFamily  = 3 // type<<12 | major, which has 12 bits; the minor has 20
 	regDevice  = 4 // type<<32 | major<<20 | minor
 	regMinor   = 5
 	regAllowed = 6 // what the rules so far allow
@@ -47,12 +48,14 @@ const (
 	maxMajor, maxMinor   = 1<<majorBits - 1, 1<<minorBits - 1
 )
 
-// Program is the cgroup device program for the rules: it returns 1 to allow a request and 0 to refuse it (EPERM).
+// Program is the cgroup device program for the rules: it returns 1 to allow a request and 0 to
+// refuse it (EPERM).
 //
-// It goes through the rules in their order and keeps the set of allowed bits for the device of the request. There is no jump
-// in it, each rule computes the bits that it is about: the kernel's verifier follows every branch of a program, which takes
-// it longer than all else that makes a container's cgroup. It is also why no mask comes from an arithmetic shift: a verifier
-// that knows a number to be 0 or -1 (Linux 6.18) follows both ways too, and 2^n ways through n rules.
+// It goes through the rules in their order and keeps the set of allowed bits for the device of the
+// request. There is no jump in it, each rule computes the bits that it is about: the kernel's
+// verifier follows every branch of a program, which takes it longer than all else that makes a
+// container's cgroup. It is also why no mask comes from an arithmetic shift: a verifier that knows
+// a number to be 0 or -1 (Linux 6.18) follows both ways too, and 2^n ways through n rules.
 func Program(rules []Rule) []Insn {
 	p := []Insn{
 		{Code: opLoadW, Dst: regFamily, Src: regCtx},
@@ -80,7 +83,8 @@ func Program(rules []Rule) []Insn {
 	return append(p,
 		Insn{Code: opXorK, Dst: regAllowed, Imm: int32(Full)},
 		Insn{Code: opAndX, Dst: regAccess, Src: regAllowed},
-		// 1 if nothing that was asked for is left, else 0; the verifier sees that a single bit can be nothing else.
+		// 1 if nothing that was asked for is left, else 0; the verifier sees that a single bit can
+		// be nothing else.
 		Insn{Code: opAddK, Dst: regAccess, Imm: -1},
 		Insn{Code: opRshK, Dst: regAccess, Imm: 63},
 		Insn{Code: opMovX, Dst: regResult, Src: regAccess},
@@ -152,7 +156,8 @@ func encode(program []Insn, order interface {
 }) []byte {
 	out := make([]byte, 0, 8*len(program))
 	for _, in := range program {
-		// struct bpf_insn keeps the registers in two bit fields, whose place in the byte follows the byte order.
+		// struct bpf_insn keeps the registers in two bit fields, whose place in the byte follows
+		// the byte order.
 		regs := in.Src<<4 | in.Dst
 		if order.Uint16([]byte{0, 1}) == 1 {
 			regs = in.Dst<<4 | in.Src

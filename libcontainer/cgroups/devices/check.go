@@ -14,7 +14,8 @@ const (
 )
 
 // Check tells bad what is wrong with the rules of linux.resources.devices, which stand at place. An
-// absent number, or -1, is any number; an absent type is any type, and an absent access is all of it.
+// absent number, or -1, is any number; an absent type is any type, and an absent access is all of
+// it.
 func Check(place string, rules []specs.LinuxDeviceCgroup, bad func(place, format string, args ...any)) {
 	for i := range rules {
 		rule, at := &rules[i], place+"["+strconv.Itoa(i)+"]"

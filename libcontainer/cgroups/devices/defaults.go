@@ -1,7 +1,8 @@
 package devices
 
-// Defaults are the rules that every container gets after its own: making any node, the devices of the default /dev, pseudo
-// terminals, and tun, which VPN clients in containers have come to rely on.
+// Defaults are the rules that every container gets after its own: making any node, the devices of
+// the default /dev, pseudo terminals, and tun, which VPN clients in containers have come to rely
+// on.
 func Defaults() []Rule {
 	const from = "default"
 	allow := func(t Type, major, minor int64, a Access) Rule {
@@ -22,8 +23,9 @@ func Defaults() []Rule {
 	}
 }
 
-// WithDefaults appends the default rules to the user's. A default keeps out of the way of a user who denies its very device
-// (same type and numbers) in the last rule that matches it; a general "deny all" leaves the defaults alone.
+// WithDefaults appends the default rules to the user's. A default keeps out of the way of a user
+// who denies its very device (same type and numbers) in the last rule that matches it; a general
+// "deny all" leaves the defaults alone.
 func WithDefaults(user []Rule) []Rule {
 	defaults := Defaults()
 	all := make([]Rule, 0, len(user)+len(defaults))

@@ -205,8 +205,9 @@ func TestV1MeansTheRules(t *testing.T) {
 		}
 		expressible++
 		for q := range allRequests {
-			// Two exceptions that share a device's bits among them are one more thing that v1 has no way to say: it wants one
-			// that names all bits. Requests for a single bit have no such trouble.
+			// Two exceptions that share a device's bits among them are one more thing that v1 has
+			// no way to say: it wants one that names all bits. Requests for a single bit have no
+			// such trouble.
 			if q.access&(q.access-1) != 0 {
 				continue
 			}
@@ -264,7 +265,8 @@ func TestFromSpec(t *testing.T) {
 		{Allow: true, Type: "a", Major: n(-1), Minor: n(-1)}, // as Docker spells "all"
 		{Allow: true, Type: "c", Major: n(1), Minor: n(3), Access: "mr"},
 		{Allow: true, Type: "b", Major: n(8)},
-		{Allow: true, Type: "a", Major: n(10), Minor: n(200), Access: "rwm"}, // must not become "all devices"
+		// This must not become "all devices".
+		{Allow: true, Type: "a", Major: n(10), Minor: n(200), Access: "rwm"},
 	}, "linux.resources.devices")
 	var got []string
 	for _, r := range rules {
@@ -276,7 +278,8 @@ func TestFromSpec(t *testing.T) {
 	}
 }
 
-// A user may deny a default device by name (D38), and engines' deny-all leaves the defaults in place.
+// A user may deny a default device by name (D38), and engines' deny-all leaves the defaults in
+// place.
 func TestWithDefaults(t *testing.T) {
 	denyAll := Rule{Type: All, Major: Any, Minor: Any, Access: Full}
 	tun := Rule{Type: Char, Major: 10, Minor: 200, Access: Full}

@@ -90,9 +90,9 @@ func (r Rule) sameDevice(s Rule) bool {
 	return r.Type == s.Type && r.Major == s.Major && r.Minor == s.Minor
 }
 
-// FromSpec takes over rules of linux.resources.devices that Check has accepted; they stand at place in config.json. An absent
-// type, number or access means all of them. A rule for both types with a number becomes two, since the kernel's "a" ignores
-// numbers.
+// FromSpec takes over rules of linux.resources.devices that Check has accepted; they stand at place
+// in config.json. An absent type, number or access means all of them. A rule for both types with a
+// number becomes two, since the kernel's "a" ignores numbers.
 func FromSpec(list []specs.LinuxDeviceCgroup, place string) []Rule {
 	rules := make([]Rule, 0, len(list))
 	for i, d := range list {

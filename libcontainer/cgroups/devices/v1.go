@@ -12,14 +12,15 @@ type Line struct {
 	From  string
 }
 
-// ErrNotV1 is wrapped by the errors of V1: the rules have a meaning, but cgroup v1 has no way to express it.
+// ErrNotV1 is wrapped by the errors of V1: the rules have a meaning, but cgroup v1 has no way to
+// express it.
 var ErrNotV1 = errors.New("cgroup v1 cannot make an exception inside a wider device rule")
 
 // V1 returns the writes that make a childless v1 devices cgroup enforce the rules.
 //
-// The v1 controller does not keep rules in order. It has a behaviour (allow or deny everything) and exceptions from it, and a
-// rule of the same kind as the behaviour only removes exceptions for the identical device. So the list is played through
-// here, and only its outcome is written.
+// The v1 controller does not keep rules in order. It has a behaviour (allow or deny everything) and
+// exceptions from it, and a rule of the same kind as the behaviour only removes exceptions for the
+// identical device. So the list is played through here, and only its outcome is written.
 func V1(rules []Rule) ([]Line, error) {
 	e := exceptions{from: "default"}
 	for _, r := range rules {

@@ -16,7 +16,8 @@ type Sources struct {
 	PageSizes []string                       // of huge pages, "2MB"
 }
 
-// Collect reads all that there is. Files that a kernel does not have count as zero; a cgroup that is removed meanwhile as well.
+// Collect reads all that there is. Files that a kernel does not have count as zero; a cgroup that
+// is removed meanwhile as well.
 func Collect(from Sources) (*Stats, error) {
 	s := &Stats{Hugetlb: map[string]Hugetlb{}, IntelRDT: struct{}{}}
 	c := &collector{from: from, s: s}
@@ -193,7 +194,8 @@ func (c *collector) memoryV2() {
 	}
 	out.Usage = entry("memory")
 	out.Usage.Failcnt = c.table(src, "memory.events")["max"]
-	// Readers expect what v1 reports: memory and swap together. The two peaks need not have come at the same time.
+	// Readers expect what v1 reports: memory and swap together. The two peaks need not have come at
+	// the same time.
 	if swap := entry("memory.swap"); swap != (MemoryEntry{}) {
 		out.Swap = MemoryEntry{
 			Limit: addCapped(swap.Limit, out.Usage.Limit),
@@ -239,7 +241,8 @@ func (c *collector) blkio() {
 		}
 		return list
 	}
-	// The scheduler's own numbers where it keeps any, else those of the throttling layer, which sees every request.
+	// The scheduler's own numbers where it keeps any, else those of the throttling layer, which
+	// sees every request.
 	if out.Serviced = entries("blkio.bfq.io_serviced_recursive"); len(out.Serviced) == 0 {
 		out.Serviced = entries("blkio.throttle.io_serviced_recursive")
 		out.ServiceBytes = entries("blkio.throttle.io_service_bytes_recursive")

@@ -79,7 +79,8 @@ func parseRanges(text string) ([]uint16, error) {
 	return list, nil
 }
 
-// parsePSI reads "some avg10=0.00 avg60=0.00 avg300=0.00 total=0" and a line "full" like it; nil for an empty text.
+// parsePSI reads "some avg10=0.00 avg60=0.00 avg300=0.00 total=0" and a line "full" like it; nil
+// for an empty text.
 func parsePSI(text string) (*PSI, error) {
 	if text == "" {
 		return nil, nil
@@ -124,7 +125,8 @@ func parseDevice(text string) (e BlkIOEntry, err error) {
 	return e, err
 }
 
-// parseBlkIO reads v1's lines "8:0 Read 4096", and "8:0 4096" without an operation. The sum over all devices is left out.
+// parseBlkIO reads v1's lines "8:0 Read 4096", and "8:0 4096" without an operation. The sum over
+// all devices is left out.
 func parseBlkIO(text string) ([]BlkIOEntry, error) {
 	var list []BlkIOEntry
 	for line := range strings.Lines(text) {
@@ -147,7 +149,8 @@ func parseBlkIO(text string) ([]BlkIOEntry, error) {
 	return list, nil
 }
 
-// parseIOStat reads v2's lines "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6 …" in v1's terms.
+// parseIOStat reads v2's lines "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6 …" in v1's
+// terms.
 func parseIOStat(text string) (bytes, requests []BlkIOEntry, err error) {
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)

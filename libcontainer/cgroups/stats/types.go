@@ -1,5 +1,5 @@
-// Package stats holds what `events` tells about a container's cgroup: the types of its JSON, which monitoring tools of runc read
-// too, and their filling from the texts of cgroup files (pure).
+// Package stats holds what `events` tells about a container's cgroup: the types of its JSON, which
+// monitoring tools of runc read too, and their filling from the texts of cgroup files (pure).
 //
 // What may come in: fields of that JSON and parsers for cgroup files. No files are opened here.
 package stats

@@ -9,12 +9,13 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 )
 
-// AnnotationPrefix begins annotations that set any property of the unit. The rest of the key is the property's name, the value is
-// in GVariant text format: org.systemd.property.TimeoutStopUSec=uint64 5000000.
+// AnnotationPrefix begins annotations that set any property of the unit. The rest of the key is the
+// property's name, the value is in GVariant text format:
+// org.systemd.property.TimeoutStopUSec=uint64 5000000.
 const AnnotationPrefix = "org.systemd.property."
 
-// FromAnnotations returns the properties that the annotations ask for, by name. For times, "…Sec" in seconds is understood beside
-// systemd's own "…USec".
+// FromAnnotations returns the properties that the annotations ask for, by name. For times, "…Sec"
+// in seconds is understood beside systemd's own "…USec".
 func FromAnnotations(annotations map[string]string) ([]Property, error) {
 	var props []Property
 	for _, key := range slices.Sorted(maps.Keys(annotations)) {
@@ -38,8 +39,8 @@ func FromAnnotations(annotations map[string]string) ([]Property, error) {
 	return props, nil
 }
 
-// toMicroseconds renames a property in seconds, "TimeoutStopSec", to what it is called on D-Bus. The letter in front tells it from
-// the "USec" of a name that is right already.
+// toMicroseconds renames a property in seconds, "TimeoutStopSec", to what it is called on D-Bus.
+// The letter in front tells it from the "USec" of a name that is right already.
 func toMicroseconds(name string, value godbus.Variant) (string, godbus.Variant, error) {
 	stem, ok := strings.CutSuffix(name, "Sec")
 	if !ok || stem == "" || stem[len(stem)-1] < 'a' || stem[len(stem)-1] > 'z' {

@@ -41,12 +41,12 @@ func (p Property) Setting() string {
 	return p.Name + " = " + value
 }
 
-// Limits turns compiled limits into the properties that systemd has for them. What it has none for is left out: it stands in the
-// settings already. late are those that must wait until the placeholder is gone: with a limit of one process the init
-// could not be born beside it.
+// Limits turns compiled limits into the properties that systemd has for them. What it has none for
+// is left out: it stands in the settings already. late are those that must wait until the
+// placeholder is gone: with a limit of one process the init could not be born beside it.
 //
-// CPU quotas in set are rounded up to a hundredth of a CPU, as systemd does when it saves a unit: the limit would change by itself
-// at the next reload otherwise.
+// CPU quotas in set are rounded up to a hundredth of a CPU, as systemd does when it saves a unit:
+// the limit would change by itself at the next reload otherwise.
 func Limits(set *cgroups.Settings) (props, late []Property, err error) {
 	l := limits{}
 	for i := range set.Writes {
@@ -157,7 +157,8 @@ func (l *limits) v1(w *cgroups.Write) error {
 	return nil
 }
 
-// amount is a number; systemd's "infinity" is the largest one. systemd can't express that no process is allowed at all.
+// amount is a number; systemd's "infinity" is the largest one. systemd can't express that no
+// process is allowed at all.
 func (l *limits) amount(name string, w *cgroups.Write) error {
 	if w.Value == "max" || w.Value == "-1" {
 		l.put(name, uint64(math.MaxUint64), w.From)
@@ -174,7 +175,8 @@ func (l *limits) amount(name string, w *cgroups.Write) error {
 	return nil
 }
 
-// bytesOf reads a number as the kernel does in memory files, with the suffixes that "unified" may carry.
+// bytesOf reads a number as the kernel does in memory files, with the suffixes that "unified" may
+// carry.
 func bytesOf(s string) (uint64, error) {
 	shift := 0
 	if s != "" {
@@ -197,7 +199,8 @@ const (
 	defaultPeriod = 100_000
 )
 
-// roundQuota returns the quota in µs for each second, rounded up, and what that makes in each period.
+// roundQuota returns the quota in µs for each second, rounded up, and what that makes in each
+// period.
 func roundQuota(quota, period uint64) (perSecond, rounded uint64) {
 	perSecond = (quota*second/period + percent - 1) / percent * percent
 	return perSecond, perSecond * period / second
@@ -311,10 +314,12 @@ func cpuList(mask []byte) string {
 	return strings.Join(parts, ",")
 }
 
-// device takes a line for the v1 controller. The first, "a", says what holds for all devices that no other line names; systemd has words
-// for exceptions from "deny" only, so that with "allow" it is told of no rules, and a reload lifts the exceptions: for every unit it writes "a" to
-// one of the two files, and then what DeviceAllow lists to devices.allow. To list all but the exceptions won't do, with a million
-// minors to a major; nor to leave devices out of DelegateControllers, since one sibling with rules brings the controller in.
+// device takes a line for the v1 controller. The first, "a", says what holds for all devices that
+// no other line names; systemd has words for exceptions from "deny" only, so that with "allow" it
+// is told of no rules, and a reload lifts the exceptions: for every unit it writes "a" to one of
+// the two files, and then what DeviceAllow lists to devices.allow. To list all but the exceptions
+// won't do, with a million minors to a major; nor to leave devices out of DelegateControllers,
+// since one sibling with rules brings the controller in.
 func (l *limits) device(w *cgroups.Write) {
 	if w.Value == "a" {
 		if l.allow = nil; w.File == "devices.deny" {

@@ -26,8 +26,8 @@ type Manager struct {
 	gone <-chan struct{} // closed when the connection is
 }
 
-// User says whether a user's own systemd is to be asked, not the system's: for everybody but root, and for the root of a user
-// namespace to which the system's does not belong.
+// User says whether a user's own systemd is to be asked, not the system's: for everybody but root,
+// and for the root of a user namespace to which the system's does not belong.
 func User() bool {
 	if os.Geteuid() != 0 {
 		return true
@@ -52,7 +52,8 @@ func hostUID() int {
 	return own
 }
 
-// Connect connects to systemd: through its private socket, which needs no message bus in between, else through the bus.
+// Connect connects to systemd: through its private socket, which needs no message bus in between,
+// else through the bus.
 func Connect(user bool) (*Manager, error) {
 	if st, err := os.Lstat("/run/systemd/system"); err != nil || !st.IsDir() {
 		return nil, ErrNotRunning
@@ -64,7 +65,8 @@ func Connect(user bool) (*Manager, error) {
 	return m, nil
 }
 
-// Root asks for the manager's own cgroup, below which its units are: "" or a path that begins with "/".
+// Root asks for the manager's own cgroup, below which its units are: "" or a path that begins with
+// "/".
 func (m *Manager) Root() (root string, err error) {
 	err = m.do(func(context.Context, bool) error {
 		text, err := m.conn.GetManagerProperty("ControlGroup")
@@ -87,11 +89,13 @@ func (m *Manager) Close() {
 	}
 }
 
-// Start makes the unit, with pid in it unless it is a slice. A failed unit of the same name, left over by somebody, is cleared away; a slice
-// that is there already is taken. The connection is closed then; the next call makes a new one.
+// Start makes the unit, with pid in it unless it is a slice. A failed unit of the same name, left
+// over by somebody, is cleared away; a slice that is there already is taken. The connection is
+// closed then; the next call makes a new one.
 func (m *Manager) Start(u Unit, pid int, props []Property) error {
-	// What else the command says to systemd, if anything, comes after the container's creation and its hooks. Until then nobody would read
-	// the signals about all units that come over a direct connection, and systemd would keep them for us.
+	// What else the command says to systemd, if anything, comes after the container's creation and
+	// its hooks. Until then nobody would read the signals about all units that come over a direct
+	// connection, and systemd would keep them for us.
 	defer m.Close()
 	err := m.start(u, pid, props)
 	switch {
@@ -130,8 +134,9 @@ func (m *Manager) holds(ctx context.Context, u Unit, pid int) bool {
 	return err == nil && pid != 0 && name == u.Name
 }
 
-// tooNew finds the property of a limit that this systemd is too old for, if that is what err is about. The control file has the limit
-// in any case; asking for the version first would cost every container a call.
+// tooNew finds the property of a limit that this systemd is too old for, if that is what err is
+// about. The control file has the limit in any case; asking for the version first would cost every
+// container a call.
 func tooNew(err error, props []Property) string {
 	for _, p := range props {
 		weight, _ := p.Value.Value().(uint64)
@@ -143,7 +148,8 @@ func tooNew(err error, props []Property) string {
 	return ""
 }
 
-// describe names the properties in an error: systemd's answer does not always say which one it refuses.
+// describe names the properties in an error: systemd's answer does not always say which one it
+// refuses.
 func describe(props []Property) string {
 	names := make([]string, 0, len(props)+1)
 	names = append(names, "properties from config.json:")
@@ -205,7 +211,8 @@ func (m *Manager) Set(unit string, props []Property) error {
 	return nil
 }
 
-// OutOfMemory says that a scope has ended because the kernel has killed a process of its for want of memory (since systemd 253).
+// OutOfMemory says that a scope has ended because the kernel has killed a process of its for want
+// of memory (since systemd 253).
 func (m *Manager) OutOfMemory(unit string) (oom bool, err error) {
 	err = m.do(func(ctx context.Context, _ bool) error {
 		result, err := m.conn.GetUnitTypePropertyContext(ctx, unit, "Scope", "Result")
@@ -220,7 +227,8 @@ func (m *Manager) OutOfMemory(unit string) (oom bool, err error) {
 	return oom, nil
 }
 
-// Attach moves a process of the caller's into the unit's cgroup, also where the caller has no right to.
+// Attach moves a process of the caller's into the unit's cgroup, also where the caller has no right
+// to.
 func (m *Manager) Attach(unit string, pid int) error {
 	const subgroup = ""
 	err := m.do(func(ctx context.Context, _ bool) error {

@@ -6,7 +6,8 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 )
 
-// Nobody reads from systemd while a container is being made, also where its slice was there already.
+// Nobody reads from systemd while a container is being made, also where its slice was there
+// already.
 func TestStartClosesTheConnection(t *testing.T) {
 	for name, answers := range map[string][]any{
 		"slice that is there": {refusal("UnitExists"), []any{}},

@@ -19,9 +19,9 @@ const (
 	maxName = 255
 )
 
-// Parse reads linux.cgroupsPath as it is written for systemd: "slice:prefix:name", meaning the unit prefix-name.scope in the
-// slice. A name that ends in ".slice" is a slice itself. An empty path or slice stands for the default: system.slice,
-// or user.slice for a user's own systemd.
+// Parse reads linux.cgroupsPath as it is written for systemd: "slice:prefix:name", meaning the unit
+// prefix-name.scope in the slice. A name that ends in ".slice" is a slice itself. An empty path or
+// slice stands for the default: system.slice, or user.slice for a user's own systemd.
 func Parse(cgroupsPath, id string, user bool) (Unit, error) {
 	const place = "linux.cgroupsPath"
 	slice, prefix, name := "", "ociruntime", id
@@ -68,8 +68,8 @@ func validName(name string) bool {
 	return true
 }
 
-// slicePath is the directory of a slice: the dashes in its name are its ancestors, "a-b.slice" lies in "a.slice", and "-.slice" is
-// the root (systemd.slice(5)).
+// slicePath is the directory of a slice: the dashes in its name are its ancestors, "a-b.slice" lies
+// in "a.slice", and "-.slice" is the root (systemd.slice(5)).
 func slicePath(slice string) (string, error) {
 	name, ok := strings.CutSuffix(slice, sliceSuffix)
 	if !ok || !validName(slice) {
@@ -90,10 +90,12 @@ func slicePath(slice string) (string, error) {
 	return path.Clean(dir), nil
 }
 
-// IsSlice says that the unit is a slice, which holds no processes of its own as far as systemd is concerned.
+// IsSlice says that the unit is a slice, which holds no processes of its own as far as systemd is
+// concerned.
 func (u Unit) IsSlice() bool { return strings.HasSuffix(u.Name, sliceSuffix) }
 
-// Path is the unit's cgroup below the mount of a hierarchy; root is the manager's own ([Manager.Root]).
+// Path is the unit's cgroup below the mount of a hierarchy; root is the manager's own
+// ([Manager.Root]).
 func (u Unit) Path(root string) string {
 	own := ""
 	holder := u.Slice

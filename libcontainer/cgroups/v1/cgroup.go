@@ -32,8 +32,8 @@ func (c *Cgroup) Names() []string { return c.controllers }
 
 func (c *Cgroup) has(controller string) bool { return slices.Contains(c.controllers, controller) }
 
-// LockFile is devices.allow, which only root may open. The files of other hierarchies can be read by
-// everybody, so that there the directory itself has to do.
+// LockFile is devices.allow, which only root may open. The files of other hierarchies can be read
+// by everybody, so that there the directory itself has to do.
 func (c *Cgroup) LockFile() (name string, flags uint64) {
 	if c.has("devices") {
 		return "devices.allow", unix.O_WRONLY

@@ -30,9 +30,9 @@ func (c *Cgroup) Frozen() (bool, error) {
 	return strings.TrimSpace(s) != "THAWED", nil
 }
 
-// Freeze has to look again and again: the freezer gives no notice, and finds out how far it has come
-// only when the state is read. A process that forks at the wrong moment stays unfrozen until FROZEN
-// is written once more.
+// Freeze has to look again and again: the freezer gives no notice, and finds out how far it has
+// come only when the state is read. A process that forks at the wrong moment stays unfrozen until
+// FROZEN is written once more.
 func (c *Cgroup) Freeze(timeout time.Duration) error {
 	deadline := time.Now().Add(timeout)
 	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
@@ -56,8 +56,8 @@ func (c *Cgroup) Freeze(timeout time.Duration) error {
 // Thaw lets the processes run again, unless a cgroup above is frozen.
 func (c *Cgroup) Thaw() error { return c.dir.Write(stateFile, "THAWED") }
 
-// ReleaseKilled thaws the cgroup, so that killed processes can die. What a cgroup above keeps frozen
-// is not ours to thaw: the processes are moved out of it.
+// ReleaseKilled thaws the cgroup, so that killed processes can die. What a cgroup above keeps
+// frozen is not ours to thaw: the processes are moved out of it.
 func (c *Cgroup) ReleaseKilled() error {
 	err := c.Thaw()
 	if backend.Gone(err) {

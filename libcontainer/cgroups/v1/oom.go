@@ -56,8 +56,8 @@ func (w *oomWatch) Poll() []unix.PollFd {
 	return []unix.PollFd{{Fd: int32(w.event), Events: unix.POLLIN}}
 }
 
-// Look takes the notice. The kernel gives it before it kills, so its count of kills says nothing yet;
-// and it gives one when the cgroup is removed, which the file tells apart.
+// Look takes the notice. The kernel gives it before it kills, so its count of kills says nothing
+// yet; and it gives one when the cgroup is removed, which the file tells apart.
 func (w *oomWatch) Look() (oom, alive bool) {
 	n, _ := unix.Read(w.event, make([]byte, 8))
 	_, err := w.dir.Read(oomFile)

@@ -50,7 +50,8 @@ func (c *Cgroup) Entrance() (*os.File, error) {
 	return os.NewFile(uintptr(fd), c.dir.Path), nil
 }
 
-// Prepare enables controllers for the cgroup, and makes it threaded where it can't be anything else.
+// Prepare enables controllers for the cgroup, and makes it threaded where it can't be anything
+// else.
 func (c *Cgroup) Prepare(s backend.Setup) error {
 	c.enable(s.Mount, s.Rel, s.Controllers)
 	return c.checkType(s.Limits)
@@ -63,8 +64,8 @@ func (c *Cgroup) Enable(mount string, controllers []string) {
 	}
 }
 
-// enable gives controllers to the children of all cgroups above this one, from the top. What can't be
-// enabled is not fatal: the limit that needs it fails later, and says why (see MissingFile).
+// enable gives controllers to the children of all cgroups above this one, from the top. What can't
+// be enabled is not fatal: the limit that needs it fails later, and says why (see MissingFile).
 func (c *Cgroup) enable(mount, rel string, controllers []string) {
 	c.notEnabled = nil
 	dir := path.Dir(rel)
@@ -105,8 +106,8 @@ func enableAt(dir string, controllers []string) error {
 	if d.Write("cgroup.subtree_control", "+"+strings.Join(controllers, " +")) == nil {
 		return nil
 	}
-	// One controller that is refused (a domain with processes, real-time tasks) takes the others with
-	// it: one by one.
+	// One controller that is refused (a domain with processes, real-time tasks) takes the others
+	// with it: one by one.
 	var failure error
 	for _, name := range controllers {
 		if err := d.Write("cgroup.subtree_control", "+"+name); err != nil && failure == nil {
@@ -117,7 +118,8 @@ func enableAt(dir string, controllers []string) error {
 }
 
 // checkType deals with a child of a threaded cgroup, which is born invalid: it can become threaded
-// too, but then has no limits of memory, io and the other controllers that count for a whole process.
+// too, but then has no limits of memory, io and the other controllers that count for a whole
+// process.
 func (c *Cgroup) checkType(limits []backend.Write) error {
 	kind, err := c.dir.Read("cgroup.type")
 	if err != nil {
@@ -145,8 +147,8 @@ func (c *Cgroup) checkType(limits []backend.Write) error {
 	return c.dir.Write("cgroup.type", "threaded")
 }
 
-// GiveTo makes a user able to manage the cgroup's inside: the directory and the files that the kernel
-// names for it, which hold no limits. -1 leaves an id alone.
+// GiveTo makes a user able to manage the cgroup's inside: the directory and the files that the
+// kernel names for it, which hold no limits. -1 leaves an id alone.
 func (c *Cgroup) GiveTo(uid, gid int) error {
 	dir, err := c.dir.Open()
 	if err != nil {

@@ -52,8 +52,8 @@ func (c *Cgroup) ReleaseKilled() error {
 	return nil
 }
 
-// WaitEmpty waits until the last process has left the cgroup and those below it; false means that the
-// deadline came first. A cgroup that is gone is empty.
+// WaitEmpty waits until the last process has left the cgroup and those below it; false means that
+// the deadline came first. A cgroup that is gone is empty.
 func (c *Cgroup) WaitEmpty(deadline time.Time) (bool, error) {
 	empty, err := c.waitEvent("populated 0", deadline)
 	if backend.Gone(err) {
@@ -62,8 +62,8 @@ func (c *Cgroup) WaitEmpty(deadline time.Time) (bool, error) {
 	return empty, err
 }
 
-// waitEvent waits until cgroup.events has the line, or until the deadline; then ok is false. A cgroup
-// that goes away meanwhile has no more events: the error is then ENODEV or ENOENT.
+// waitEvent waits until cgroup.events has the line, or until the deadline; then ok is false. A
+// cgroup that goes away meanwhile has no more events: the error is then ENODEV or ENOENT.
 func (c *Cgroup) waitEvent(line string, deadline time.Time) (ok bool, err error) {
 	fd, err := c.dir.OpenFile(eventsFile, unix.O_RDONLY)
 	if err != nil {

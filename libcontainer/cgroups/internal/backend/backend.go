@@ -19,7 +19,8 @@ type Cgroup interface {
 	// Names are its keys in a state file: the controllers of a v1 hierarchy, "" for the v2 tree.
 	Names() []string
 	// LockFile is the file of the directory on which creations lock each other out. It is one that
-	// only the cgroup's owner may open: anybody could hold a lock on a file that everybody may read.
+	// only the cgroup's owner may open: anybody could hold a lock on a file that everybody may
+	// read.
 	LockFile() (name string, flags uint64)
 	// Prepare gets a cgroup without processes ready for limits and for its first process.
 	Prepare(s Setup) error
@@ -61,7 +62,8 @@ type Setup struct {
 type OOMWatch interface {
 	// Poll is what to wait for before the next Look.
 	Poll() []unix.PollFd
-	// Look says what has happened, and arms the next notice. When alive is false, no more will come.
+	// Look says what has happened, and arms the next notice. When alive is false, no more will
+	// come.
 	Look() (oom, alive bool)
 	Close()
 }

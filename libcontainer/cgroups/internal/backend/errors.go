@@ -24,8 +24,8 @@ func (e *FileError) Error() string {
 	if e.Hint != "" {
 		return s + e.Hint
 	}
-	// Engines take the kernel's own words for a missing file to mean that the container's command is
-	// missing.
+	// Engines take the kernel's own words for a missing file to mean that the container's command
+	// is missing.
 	if errors.Is(e.Err, syscall.ENOENT) {
 		return s + "does not exist in this cgroup"
 	}

@@ -8,14 +8,14 @@ import (
 )
 
 // walker visits a cgroup and all cgroups below it. A container that manages its own cgroup decides
-// how deep they lie and how long their names are: a full path may be longer than PATH_MAX, and there
-// may be more levels than this process may have descriptors. So every step is relative to the
+// how deep they lie and how long their names are: a full path may be longer than PATH_MAX, and
+// there may be more levels than this process may have descriptors. So every step is relative to the
 // descriptor of one directory, and ".." leads back: the kernel moves no cgroup to another parent.
 type walker struct {
 	// enter is called with each directory before those below it.
 	enter func(dir int) error
-	// leave is called after all below a directory have been visited, with that of its parent; not for
-	// the first one.
+	// leave is called after all below a directory have been visited, with that of its parent; not
+	// for the first one.
 	leave func(parent int, name string) error
 }
 
@@ -110,7 +110,8 @@ func (w walker) look(dir int) ([]string, error) {
 	if err := unix.Fstat(dir, &st); err != nil {
 		return nil, err
 	}
-	if st.Nlink == 2 { // kernfs counts a directory's subdirectories here, and most cgroups have none
+	// kernfs counts a directory's subdirectories here, and most cgroups have none.
+	if st.Nlink == 2 {
 		return nil, nil
 	}
 	fd, err := OpenAt(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY)

@@ -10,17 +10,19 @@ type Write struct {
 	Value      string
 	From       string // place in config.json
 
-	// What happens when the kernel has no such file: Else is written instead; without Else, Optional
-	// skips the write, and otherwise it is an error, explained by Hint.
+	// What happens when the kernel has no such file: Else is written instead; without Else,
+	// Optional skips the write, and otherwise it is an error, explained by Hint.
 	Else     *Write
 	Optional bool
 	Hint     string
 
 	// Key begins the line that the write sets, in a file that has one line for each device; Unset
-	// removes that line. Without Key the write sets the whole file. Only Update's rollback needs them.
+	// removes that line. Without Key the write sets the whole file. Only Update's rollback needs
+	// them.
 	Key, Unset string
 
-	// Late: only after the init has been born in the cgroup, since the kernel would refuse its birth.
+	// Late: only after the init has been born in the cgroup, since the kernel would refuse its
+	// birth.
 	Late bool
 	// Usage and Peak name files that tell how much is used, for the error about a limit that is too
 	// low. With Check such a limit is refused before it is tried, which on v2 would kill instead.
