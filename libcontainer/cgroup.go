@@ -30,7 +30,7 @@ func (c *creation) makeCgroup() error {
 	if err := c.makeResctrl(); err != nil {
 		return err
 	}
-	c.undo.add(c.scope.stop) // which knows how far its start has come
+	c.undo.Add(c.scope.stop) // which knows how far its start has come
 	if err := c.scope.start(c.given.Stdio[0], c.dir.Path()); err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func (c *creation) makeCgroup() error {
 		return err
 	}
 	c.cg = cg
-	c.undo.add(c.removeCgroup)
+	c.undo.Add(c.removeCgroup)
 	if c.scope != nil {
 		c.rec.SystemdScope = c.scope.unit.Name
 	}
@@ -74,7 +74,7 @@ func (c *creation) enter() (*cgroups.Entrance, error) {
 		c.recordOps(c.rec)
 	}
 	for i, f := range e.Tasks {
-		c.files.give(compile.TasksFile(e.Names[i]), f)
+		c.files.Give(compile.TasksFile(e.Names[i]), f)
 	}
 	return e, nil
 }

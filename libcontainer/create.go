@@ -11,6 +11,9 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/diagnose"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/rootfs"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/setup"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/netdev"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
@@ -31,7 +34,7 @@ type creation struct {
 	plan   *plan.Plan
 	asRoot bool // compile what root would get, whoever asks
 
-	undo       undo // of what has been made so far
+	undo       setup.Undo // of what has been made so far
 	dir        *state.Dir
 	rec        *state.Record // once it is saved
 	cg         *cgroups.Cgroup
@@ -80,7 +83,7 @@ func (r *Runtime) Create(ctx context.Context, id string, o *CreateOptions) (*Con
 
 // release lets go of what was for the time of the creation alone, whatever came of it.
 func (c *creation) release() {
-	c.files.close()
+	c.files.Close()
 	c.scope.close()
 	c.netDevices.Close()
 	if c.cg != nil {
@@ -176,7 +179,7 @@ func (c *creation) openNamespaces() error {
 	}
 	files, err := probe.Namespaces(c.facts, c.spec.Linux.Namespaces)
 	for name, f := range files {
-		c.files.keep(name, f)
+		c.files.Keep(name, f)
 	}
 	return err
 }
@@ -192,7 +195,7 @@ func (c *creation) compilePlan(warn func(string)) (err error) {
 
 // make carries the plan out.
 func (c *creation) make(ctx context.Context) error {
-	defer c.files.close()
+	defer c.files.Close()
 	var entrance *cgroups.Entrance
 	err := c.trace.Do(
 		trace.Part{From: "default", Name: "write down what is about to be made", Do: c.record},
@@ -209,7 +212,7 @@ func (c *creation) make(ctx context.Context) error {
 	}
 	// Closed at once, not when Create returns: the init holds them, and a descriptor of ours on the
 	// container's file system would keep it busy.
-	c.files.close()
+	c.files.Close()
 	end := c.trace.Span("default", "meet the init until the program runs, or waits for start")
 	err = c.serve(ctx, c.plan, c.hostSteps())
 	end()
@@ -232,13 +235,13 @@ func (c *creation) launch(entrance *cgroups.Entrance) error {
 		defer page.Close()
 	}
 	c.proc, err = launch.Start(&launch.Config{
-		Plan: c.plan, Stdio: c.given.Stdio, Preserve: c.o.Preserve, Files: c.files.byName,
-		Cgroup: c.files.cgroup(c.plan, entrance.Dir), Page: page, Dir: c.dir.Path(),
+		Plan: c.plan, Stdio: c.given.Stdio, Preserve: c.o.Preserve, Files: c.files.ByName,
+		Cgroup: c.files.Cgroup(c.plan, entrance.Dir), Page: page, Dir: c.dir.Path(),
 	})
 	if err != nil {
 		return err
 	}
-	c.undo.add(c.endInit)
+	c.undo.Add(c.endInit)
 	return nil
 }
 
@@ -255,13 +258,13 @@ func (c *creation) endInit() error {
 func (c *creation) hostSteps() hostSteps {
 	steps := c.launching.hostSteps(c)
 	steps[compile.DoIDMaps] = func(context.Context, *plan.Step, []*os.File) error {
-		return writeIDMaps(c.proc.Pid(), c.spec.Linux, c.facts)
+		return setup.WriteIDMaps(c.proc.Pid(), c.spec.Linux, c.facts)
 	}
 	steps[compile.DoNetDevices] = func(_ context.Context, _ *plan.Step, files []*os.File) error {
 		return c.moveNetDevices(files[0])
 	}
 	steps[compile.DoTmpCopyUp] = func(ctx context.Context, s *plan.Step, files []*os.File) error {
-		return copyUp(files[0], files[1], c.dataCopier(ctx, s.From))
+		return rootfs.CopyUp(files[0], files[1], c.dataCopier(ctx, s.From))
 	}
 	for _, do := range []plan.HostStep{compile.DoPrestart, compile.DoCreateRuntime, compile.DoCreateContainer} {
 		steps[do] = c.runHooks
@@ -270,10 +273,10 @@ func (c *creation) hostSteps() hostSteps {
 }
 
 // dataCopier copies files in the container's cgroup, if we may put a process there.
-func (c *creation) dataCopier(ctx context.Context, from string) *dataCopier {
-	d := &dataCopier{ctx: ctx, from: from, cg: c.cg, stdio: c.given.Stdio, dir: c.dir.Path()}
+func (c *creation) dataCopier(ctx context.Context, from string) *rootfs.DataCopier {
+	d := &rootfs.DataCopier{Ctx: ctx, From: from, Cg: c.cg, Stdio: c.given.Stdio, Dir: c.dir.Path()}
 	if c.facts.Attach {
-		d.cg = nil
+		d.Cg = nil
 	}
 	return d
 }
@@ -303,10 +306,10 @@ func (c *creation) agentState() (*specs.State, error) { return c.hookState(), ni
 // explain adds what only the host can see: the kernel killed the init because the container's
 // memory limit is too low for it.
 func (c *creation) explain(err error) error {
-	err = explainFiles(err, c.plan)
+	err = diagnose.ExplainFiles(err, c.plan)
 	var killed *launch.KilledError
 	if c.cg == nil || !errors.As(err, &killed) || !killed.Killed(unix.SIGKILL) {
-		return explainExec(err, c.spec, c.o.Bundle)
+		return diagnose.ExplainExec(err, c.spec, compile.RootfsPath(c.spec, c.o.Bundle))
 	}
 	if n, oomErr := c.cg.OOMKills(); oomErr == nil && n > 0 {
 		return fmt.Errorf("container init was OOM-killed (memory limit too low?): %w", err)
@@ -317,7 +320,7 @@ func (c *creation) explain(err error) error {
 // unmake undoes a failed creation. The record goes last, when there is nothing left that it could
 // be needed for.
 func (c *creation) unmake() error {
-	if err := c.undo.run(); err != nil {
+	if err := c.undo.Run(); err != nil {
 		return fmt.Errorf("container %s: what was made is not all removed (delete --force tries again): %w", c.id, err)
 	}
 	c.poststop()

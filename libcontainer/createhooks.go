@@ -7,6 +7,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/libcontainer/hooks"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/setup"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/specconv/compile"
 )
@@ -28,7 +29,7 @@ func (c *creation) runHooks(ctx context.Context, s *plan.Step, files []*os.File)
 		return hooks.Run(ctx, hooks.CreateRuntime, h.CreateRuntime, st, inBundle)
 	}
 	st.Pid = c.containerPid()
-	start := inNamespaces(ctx, c.o.Spec, c.proc.Pid(), files[0])
+	start := setup.InNamespaces(ctx, c.o.Spec, c.proc.Pid(), files[0])
 	return hooks.Run(ctx, hooks.CreateContainer, h.CreateContainer, st, hooks.Options{Start: start})
 }
 

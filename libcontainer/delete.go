@@ -14,6 +14,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/hooks"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/rootfs"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 	"github.com/ociruntime/ociruntime/specconv/load"
@@ -148,7 +149,7 @@ func (c *Container) destroy(kill bool, patience time.Duration) error {
 			}
 		}
 	}
-	if err := errors.Join(c.removeCgroup(cg, deadline), c.removeResctrl(), removeHostMounts(c.rec)); err != nil {
+	if err := errors.Join(c.removeCgroup(cg, deadline), c.removeResctrl(), rootfs.RemoveHostMounts(c.rec)); err != nil {
 		return errors.Join(err, killErr)
 	}
 	if killErr != nil && !c.endsWithin(dyingTimeout) {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/systemd"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/diagnose"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/setup"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/probe"
@@ -79,15 +81,15 @@ func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec
 		return nil, err
 	}
 	defer c.rt.finishTrace(j.trace)
-	defer j.files.close()
-	defer func() { j.console.close() }()
+	defer j.files.Close()
+	defer func() { j.console.Close() }()
 	if j.init, err = c.rec.OpenInit(); err != nil {
 		return nil, fmt.Errorf("open the container's init: %w", err)
 	}
-	j.files.keep(compile.FilePidfd, j.init)
+	j.files.Keep(compile.FilePidfd, j.init)
 	cg, err := c.execCgroup(o.Cgroup)
 	if err != nil {
-		return nil, explainFiles(err, nil)
+		return nil, diagnose.ExplainFiles(err, nil)
 	}
 	defer cg.Close()
 	err = j.start(ctx, cg)
@@ -101,7 +103,7 @@ func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec
 			program.Args = []string{o.path}
 			its.Process = &program
 		}
-		return nil, explainExec(explainFiles(err, nil), &its, c.rec.Bundle)
+		return nil, diagnose.ExplainExec(diagnose.ExplainFiles(err, nil), &its, c.rec.Config.Rootfs)
 	}
 	return j.proc, nil
 }
@@ -148,9 +150,9 @@ func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
 	}
 	in.Facts.JoinTasks, in.Facts.JoinDir = entrance.Names, entrance.Dir != nil
 	for i, f := range entrance.Tasks {
-		j.files.give(compile.TasksFile(entrance.Names[i]), f)
+		j.files.Give(compile.TasksFile(entrance.Names[i]), f)
 	}
-	if in.Namespaces, err = otherNamespaces(j.c.rec.InitPid); err != nil {
+	if in.Namespaces, err = setup.OtherNamespaces(j.c.rec.InitPid); err != nil {
 		return err
 	}
 	// The pid may have come to mean a process of the host meanwhile, whose namespaces are our own:
@@ -167,9 +169,9 @@ func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
 	if err := j.open(pl); err != nil {
 		return err
 	}
-	err = onCPUs(initialCPUs(in.Spec.Process.ExecCPUAffinity, entrance), func() error {
+	err = setup.OnCPUs(setup.InitialCPUs(in.Spec.Process.ExecCPUAffinity, entrance), func() error {
 		j.proc, err = launch.Start(&launch.Config{
-			Plan: pl, Stdio: j.o.Stdio, Preserve: j.o.Preserve, Files: j.files.byName, Cgroup: entrance.Dir, Dir: j.c.dir.Path(),
+			Plan: pl, Stdio: j.o.Stdio, Preserve: j.o.Preserve, Files: j.files.ByName, Cgroup: entrance.Dir, Dir: j.c.dir.Path(),
 		})
 		return err
 	})
@@ -190,27 +192,27 @@ func (j *joining) open(pl *plan.Plan) error {
 	for i := range pl.Files {
 		switch name := pl.Files[i].Name; name {
 		case compile.FileProc:
-			f, err := openProc()
+			f, err := setup.OpenProc()
 			if err != nil {
 				return err
 			}
-			j.files.keep(name, f)
+			j.files.Keep(name, f)
 		case compile.FileRootfs:
 			f, err := j.openRoot()
 			if err != nil {
 				return err
 			}
-			j.files.keep(name, f)
+			j.files.Keep(name, f)
 		case compile.FileConsole:
-			j.console.close()
+			j.console.Close()
 			var err error
-			if j.console, err = newConsoleEnd(j.o.ConsoleSocket, j.o.Console); err != nil {
+			if j.console, err = setup.NewConsoleEnd(j.o.ConsoleSocket, j.o.Console); err != nil {
 				return err
 			}
-			j.files.give(name, j.console.init)
+			j.files.Give(name, j.console.Init)
 		}
 	}
-	return j.files.openAll(pl)
+	return j.files.OpenAll(pl)
 }
 
 // openRoot opens the root directory of the container's init.

@@ -35,7 +35,7 @@ func becomeRoot(f *facts.Facts) {
 func (c *creation) explained() (*plan.Plan, error) {
 	err := c.compile()
 	defer c.scope.close()
-	defer c.files.close()
+	defer c.files.Close()
 	if err != nil {
 		return nil, err
 	}

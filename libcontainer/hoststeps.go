@@ -8,6 +8,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/libcontainer/intelrdt"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/setup"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/trace"
@@ -21,8 +22,8 @@ type launching struct {
 	given   *ProcessOptions
 	spec    *specs.Spec // with the process that is launched
 	trace   *trace.Recorder
-	files   fileSet
-	console *consoleEnd
+	files   setup.FileSet
+	console *setup.ConsoleEnd
 	resctrl *intelrdt.Group // nil without one
 	proc    *launch.Process
 }
@@ -49,18 +50,18 @@ func (l *launching) hostSteps(of launcher) hostSteps {
 	return hostSteps{
 		compile.DoAttach:    simple(func() error { return of.attach(l.proc.Pid()) }),
 		compile.DoIntelRdt:  simple(func() error { return l.resctrl.Join(l.proc.Pid()) }),
-		compile.DoRlimits:   simple(func() error { return setRlimits(l.proc.Pid(), l.spec.Process.Rlimits) }),
-		compile.DoScheduler: simple(func() error { return setScheduler(l.proc.Pid(), l.spec.Process.Scheduler) }),
-		compile.DoOwnPipes:  simple(func() error { return ownPipes(l.given.Stdio, l.spec.Linux, l.spec.Process) }),
+		compile.DoRlimits:   simple(func() error { return setup.SetRlimits(l.proc.Pid(), l.spec.Process.Rlimits) }),
+		compile.DoScheduler: simple(func() error { return setup.SetScheduler(l.proc.Pid(), l.spec.Process.Scheduler) }),
+		compile.DoOwnPipes:  simple(func() error { return setup.OwnPipes(l.given.Stdio, l.spec.Linux, l.spec.Process) }),
 		compile.DoHome: func(_ context.Context, _ *plan.Step, files []*os.File) error {
-			return setHome(l.proc, l.spec.Process.User.UID, files)
+			return setup.SetHome(l.proc, l.spec.Process.User.UID, files)
 		},
 		compile.DoSeccomp: func(_ context.Context, _ *plan.Step, files []*os.File) error {
 			st, err := of.agentState()
 			if err != nil {
 				return err
 			}
-			return sendListener(l.spec.Linux.Seccomp, st, l.proc.Pid(), files)
+			return setup.SendListener(l.spec.Linux.Seccomp, st, l.proc.Pid(), files)
 		},
 		compile.DoCreated: func(ctx context.Context, _ *plan.Step, _ []*os.File) error { return of.created(ctx) },
 	}
@@ -87,11 +88,11 @@ func (l *launching) serve(ctx context.Context, pl *plan.Plan, steps hostSteps) e
 // announce gives the process to those who want to know of it: the master of its terminal, a
 // descriptor of it, its pid. kind says what it is to the receiver of the descriptor.
 func (l *launching) announce(kind string) error {
-	if err := l.console.deliver(); err != nil {
+	if err := l.console.Deliver(); err != nil {
 		return err
 	}
-	if err := sendPidfd(l.given.PidfdSocket, l.proc.Pid(), kind); err != nil {
+	if err := setup.SendPidfd(l.given.PidfdSocket, l.proc.Pid(), kind); err != nil {
 		return err
 	}
-	return writePidFile(l.given.PidFile, l.proc.Pid())
+	return setup.WritePidFile(l.given.PidFile, l.proc.Pid())
 }

@@ -16,7 +16,7 @@ func (c *creation) moveNetDevices(socket *os.File) (err error) {
 	if c.netDevices, err = netdev.NewMover(socket); err != nil {
 		return fmt.Errorf("linux.netDevices: %w", err)
 	}
-	c.undo.add(c.netDevices.Undo)
+	c.undo.Add(c.netDevices.Undo)
 	devices := c.spec.Linux.NetDevices
 	for _, name := range slices.Sorted(maps.Keys(devices)) {
 		if err := c.netDevices.Move(name, devices[name].Name); err != nil {

@@ -44,7 +44,7 @@ func (c *creation) makeNotify() error {
 	if c.notify, err = c.dir.ListenNotify(); err != nil {
 		return err
 	}
-	c.undo.add(c.notify.Close)
+	c.undo.Add(c.notify.Close)
 	return nil
 }
 

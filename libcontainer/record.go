@@ -4,6 +4,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/rootfs"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 	"github.com/ociruntime/ociruntime/specconv/compile"
@@ -26,7 +27,7 @@ func (c *creation) record() error {
 	}
 	rec.CgroupPaths = plannedPaths(c.places)
 	c.recordResctrl(rec)
-	if err := recordHostMounts(rec, spec); err != nil {
+	if err := rootfs.RecordHostMounts(rec, spec); err != nil {
 		return err
 	}
 	c.recordOps(rec)
@@ -37,7 +38,7 @@ func (c *creation) record() error {
 		return err
 	}
 	c.rec = rec
-	c.undo.add(func() error { return removeHostMounts(rec) })
+	c.undo.Add(func() error { return rootfs.RemoveHostMounts(rec) })
 	return c.makeNotify()
 }
 
@@ -91,7 +92,7 @@ func (c *creation) recordInit() error {
 	if err := c.rec.SetInit(c.proc.Pid()); err != nil {
 		return err
 	}
-	if err := noteHostMount(c.rec); err != nil {
+	if err := rootfs.NoteHostMount(c.rec); err != nil {
 		return err
 	}
 	return c.dir.Save(c.rec)

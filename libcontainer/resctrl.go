@@ -35,7 +35,7 @@ func (c *creation) makeResctrl() error {
 	if c.resctrl == nil {
 		return nil
 	}
-	c.undo.add(c.resctrl.Unmake)
+	c.undo.Add(c.resctrl.Unmake)
 	defer c.recordResctrl(c.rec)
 	return c.resctrl.Make(c.spec.Linux.IntelRdt)
 }

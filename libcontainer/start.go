@@ -11,6 +11,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/hooks"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/diagnose"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/probe"
@@ -119,7 +120,7 @@ func (c *Container) release(ctx context.Context, spec *specs.Spec) error {
 		return errors.Join(err, c.destroy(true, deathTimeout))
 	}
 	if errno != 0 {
-		err = explainExec(c.stepError(spec, op, errno), spec, c.rec.Bundle)
+		err = diagnose.ExplainExec(c.stepError(spec, op, errno), spec, c.rec.Config.Rootfs)
 	}
 	return err
 }

@@ -19,20 +19,23 @@ func IsTerminal(fd int) bool {
 	return err == nil
 }
 
-// Raw puts a terminal into raw mode (cfmakeraw in termios(3)): every byte goes to the reader as it was typed, and every byte
-// written to the terminal as it is. restore puts it back as it was.
-func Raw(fd int) (restore func() error, err error) {
+// raw puts a terminal into raw mode (cfmakeraw in termios(3)): every byte goes to the reader as it
+// was typed and, with output, every byte written to the terminal as it is. restore puts it back as
+// it was.
+func raw(fd int, output bool) (restore func() error, err error) {
 	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	if err != nil {
 		return nil, fmt.Errorf("read the terminal's modes: %w", err)
 	}
-	raw := *before
-	raw.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
-	raw.Oflag &^= unix.OPOST
-	raw.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
-	raw.Cflag = raw.Cflag&^(unix.CSIZE|unix.PARENB) | unix.CS8
-	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
-	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &raw); err != nil {
+	modes := *before
+	modes.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
+	if output {
+		modes.Oflag &^= unix.OPOST
+	}
+	modes.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+	modes.Cflag = modes.Cflag&^(unix.CSIZE|unix.PARENB) | unix.CS8
+	modes.Cc[unix.VMIN], modes.Cc[unix.VTIME] = 1, 0
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &modes); err != nil {
 		return nil, fmt.Errorf("put the terminal into raw mode: %w", err)
 	}
 	return func() error {
@@ -41,6 +44,19 @@ func Raw(fd int) (restore func() error, err error) {
 		}
 		return nil
 	}, nil
+}
+
+// clearONLCR stops the terminal of a master from writing "\r\n" for "\n", as a new one does.
+func clearONLCR(master int) error {
+	modes, err := unix.IoctlGetTermios(master, unix.TCGETS)
+	if err != nil {
+		return fmt.Errorf("read the modes of the container's terminal: %w", err)
+	}
+	modes.Oflag &^= unix.ONLCR
+	if err := unix.IoctlSetTermios(master, unix.TCSETS, modes); err != nil {
+		return fmt.Errorf("set the modes of the container's terminal: %w", err)
+	}
+	return nil
 }
 
 // CopySize gives one terminal the size of another, if that knows its size.

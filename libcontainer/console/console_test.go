@@ -98,7 +98,7 @@ func write(t *testing.T, f *os.File, text string) {
 func TestRawAndBack(t *testing.T) {
 	master, slave := openTerminal(t)
 	before := modes(t, slave)
-	restore, err := Raw(int(slave.Fd()))
+	restore, err := raw(int(slave.Fd()), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,125 +120,9 @@ func TestRawOfNoTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := Raw(int(f.Fd())); !errors.Is(err, unix.ENOTTY) {
+	if _, err := raw(int(f.Fd()), true); !errors.Is(err, unix.ENOTTY) {
 		t.Errorf("error %v", err)
 	}
-}
-
-func TestSession(t *testing.T) {
-	user, ours := openTerminal(t) // a person's keyboard and screen, and the terminal that we were started on
-	master, theirs := openTerminal(t)
-	setSize(t, ours, 40, 100)
-	before := modes(t, ours)
-
-	s, err := Attach(handOver(t, master), ours, ours)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := size(t, theirs); got.Row != 40 || got.Col != 100 {
-		t.Errorf("size of the container's terminal: %+v", got)
-	}
-	write(t, user, "typed\r")
-	wantRead(t, theirs, "typed\n")
-	wantRead(t, user, "typed\r\n") // the container's terminal echoes, ours doesn't
-	write(t, theirs, "said\n")
-	wantRead(t, user, "said\r\n")
-
-	setSize(t, ours, 50, 120)
-	if err := s.Resize(); err != nil {
-		t.Fatal(err)
-	}
-	if got := size(t, theirs); got.Row != 50 || got.Col != 120 {
-		t.Errorf("size after a change: %+v", got)
-	}
-	write(t, theirs, "last words\n")
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	wantRead(t, user, "last words\r\n")
-	if now := modes(t, ours); now != before {
-		t.Errorf("modes after the session: %+v, before: %+v", now, before)
-	}
-}
-
-// A process that has ended may leave others at the terminal: its output is complete all the same, and theirs isn't waited for.
-func TestSessionDrains(t *testing.T) {
-	master, theirs := openTerminal(t)
-	in, _, out, screen := pipes(t)
-	s, err := Attach(handOver(t, master), in, out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := strings.Repeat("x", 3000)
-	write(t, theirs, want)
-	start := time.Now()
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if d := time.Since(start); d > drainTime/2 {
-		t.Errorf("closing took %v", d)
-	}
-	wantRead(t, screen, want)
-}
-
-func TestSessionOverPipes(t *testing.T) {
-	master, theirs := openTerminal(t)
-	setSize(t, theirs, 24, 80)
-	in, keyboard, out, screen := pipes(t)
-	s, err := Attach(handOver(t, master), in, out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	if got := size(t, theirs); got.Row != 24 || got.Col != 80 {
-		t.Errorf("a session without a terminal of ours changed the size to %+v", got)
-	}
-	write(t, keyboard, "typed\n")
-	wantRead(t, theirs, "typed\n")
-	wantRead(t, screen, "typed\r\n")
-}
-
-// When our output is gone the container's terminal goes, too.
-func TestSessionHangsUp(t *testing.T) {
-	master, theirs := openTerminal(t)
-	in, _, out, screen := pipes(t)
-	_ = screen.Close()
-	s, err := Attach(handOver(t, master), in, out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, theirs, "nobody reads this\n")
-	if n, err := theirs.Read(make([]byte, 10)); n != 0 || errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("read %d bytes from a terminal that should have gone: %v", n, err)
-	}
-	if err := s.Resize(); err != nil && !errors.Is(err, os.ErrClosed) {
-		t.Errorf("resize after the hang-up: %v", err)
-	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
-// pipes are what a session reads and writes, with their other ends.
-func pipes(t *testing.T) (in, keyboard, out, screen *os.File) {
-	t.Helper()
-	var err [2]error
-	in, keyboard, err[0] = os.Pipe()
-	screen, out, err[1] = os.Pipe()
-	for _, e := range err {
-		if e != nil {
-			t.Fatal(e)
-		}
-	}
-	t.Cleanup(func() {
-		for _, f := range []*os.File{in, keyboard, out, screen} {
-			_ = f.Close()
-		}
-	})
-	if err := screen.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	return in, keyboard, out, screen
 }
 
 func TestReceive(t *testing.T) {

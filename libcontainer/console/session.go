@@ -2,7 +2,6 @@ package console
 
 import (
 	"errors"
-	"io"
 	"os"
 	"time"
 
@@ -21,33 +20,47 @@ type Session struct {
 	copied   chan struct{}
 }
 
-// Attach joins the container's terminal, given by its master, to in and out: what comes from in is typed there, what is written there
-// goes to out. Where in is a terminal it is put into raw mode until Close, and the container's terminal gets the size of ours.
+// Attach joins the container's terminal, given by its master, to in and out: what comes from in is
+// typed there, and so is its end; what is written there goes to out. Where in is a terminal it is
+// put into raw mode until Close, and the container's terminal gets the size of ours. Where out is
+// not such a terminal, lines end in "\n" alone.
 // Attach owns the master from now on, even if it fails.
 func Attach(master, in, out *os.File) (*Session, error) {
 	s := &Session{in: in, out: out, terminal: -1, restore: func() error { return nil }, copied: make(chan struct{})}
 	if err := s.take(master); err != nil {
 		return nil, err
 	}
-	for _, f := range []*os.File{in, out} {
-		if fd := int(f.Fd()); IsTerminal(fd) {
-			s.terminal = fd
-			break
-		}
-	}
-	err := s.Resize()
-	if err == nil && s.terminal == int(in.Fd()) {
-		var restore func() error
-		if restore, err = Raw(s.terminal); err == nil {
-			s.restore = restore
-		}
-	}
-	if err != nil {
+	if err := s.setModes(); err != nil {
 		return nil, errors.Join(err, s.master.Close())
 	}
 	go s.copyOut()
 	go s.copyIn()
 	return s, nil
+}
+
+// setModes makes one terminal of two. Only one of them may put a return before a newline: the
+// container's where ours is raw, else nobody or ours.
+func (s *Session) setModes() error {
+	in, out := int(s.in.Fd()), int(s.out.Fd())
+	typed, shown := IsTerminal(in), IsTerminal(out)
+	switch {
+	case typed:
+		s.terminal = in
+	case shown:
+		s.terminal = out
+	}
+	err := s.Resize()
+	if err == nil && !(typed && shown) {
+		err = s.control(clearONLCR)
+	}
+	if err == nil && typed {
+		var restore func() error
+		// What our output goes through may end on the same terminal, as in "run x | tee log".
+		if restore, err = raw(in, shown); err == nil {
+			s.restore = restore
+		}
+	}
+	return err
 }
 
 // take makes the master a file of Go's poller, so that Close can end a waiting read. Only a descriptor that is non-blocking
@@ -150,6 +163,3 @@ func (s *Session) write(data []byte) bool {
 	}
 	return true
 }
-
-// copyIn is left behind at the end, waiting for input.
-func (s *Session) copyIn() { _, _ = io.Copy(s.master, s.in) }

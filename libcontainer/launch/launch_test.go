@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -70,6 +71,37 @@ func TestPlanEndsInTheProgram(t *testing.T) {
 	}
 	if _, err := p.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A program that runs is one, even if nobody has looked before ctx ended.
+func TestProgramBeforeTheEndOfContext(t *testing.T) {
+	b := plan.NewBuilder()
+	b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
+	p, r := start(t, program(b, "/bin/echo", "hello"), nil)
+	if got := output(t, r); got != "hello\n" {
+		t.Fatalf("the program wrote %q", got)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.Serve(ctx, nil); err != nil {
+		t.Errorf("error: %v", err)
+	}
+	if s, err := p.Wait(); err != nil || s.ExitStatus() != 0 {
+		t.Errorf("wait: %v %v", s, err)
+	}
+}
+
+// One that does not run when ctx ends never does.
+func TestEndOfContextBeforeTheProgram(t *testing.T) {
+	b := plan.NewBuilder()
+	b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
+	b.Host("end", "hooks", "end the context")
+	p, _ := start(t, program(b, "/bin/true"), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	err := p.Serve(ctx, func(*plan.Step, []*os.File) error { cancel(); return ctx.Err() })
+	if !errors.Is(err, context.Canceled) || !p.image.reaped {
+		t.Errorf("error %v, image %+v", err, p.image)
 	}
 }
 

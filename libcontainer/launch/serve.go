@@ -136,28 +136,40 @@ func (p *Process) awaitExec(ctx context.Context) error {
 	case errno != 0:
 		return p.stepError(op, errno)
 	}
-	if op, errno := p.Progress(); ctx.Err() != nil || op != p.plan.OpCount()-1 || errno != 0 {
+	if op, errno := p.Progress(); op != p.plan.OpCount()-1 || errno != 0 || ctx.Err() != nil && !closedByPeer(p.sock) {
 		return p.gone(ctx)
 	}
 	return nil
 }
 
+// closedByPeer reports whether the init has closed its end of a socket, by execve or by its death,
+// although it can't be read any more that it did, after hangUp.
+func closedByPeer(sock *os.File) bool {
+	for {
+		fds := []unix.PollFd{{Fd: int32(sock.Fd())}} // POLLHUP is always told, and only when both ways are closed
+		if _, err := unix.Poll(fds, 0); !errors.Is(err, unix.EINTR) {
+			return err == nil && fds[0].Revents&unix.POLLHUP != 0
+		}
+	}
+}
+
 // AwaitStart waits on the connection that `start` made to an init until this has executed the
 // user's program, the last op of its plan. When an op has failed, errno is not 0; an init that went
-// away before is an error, and so is the end of ctx, after which the init may be anywhere.
+// away before is an error, and so is the end of ctx before the program ran, after which the init
+// may be anywhere.
 func AwaitStart(ctx context.Context, conn, page *os.File, last int) (op int, errno unix.Errno, err error) {
 	defer hangUp(ctx, conn)()
 	if op, errno, err = await(conn); err != nil || errno != 0 {
 		return op, errno, err
 	}
-	if ctx.Err() != nil {
-		return 0, 0, context.Cause(ctx)
-	}
 	var head [8]byte
 	if _, err := page.ReadAt(head[:], 0); err != nil {
 		return 0, 0, fmt.Errorf("read the init's progress: %w", err)
 	}
-	if op, errno = ReadProgress(head[:]); op < last && errno == 0 {
+	switch op, errno = ReadProgress(head[:]); {
+	case ctx.Err() != nil && (op < last || errno != 0 || !closedByPeer(conn)):
+		return 0, 0, context.Cause(ctx)
+	case op < last && errno == 0:
 		err = errors.New("container init was killed before it could execute the program")
 	}
 	return op, errno, err

@@ -108,7 +108,8 @@ func (c *checker) mountData(i int, m *specs.Mount, o *mountopt.MountOptions) {
 		place := func() string { return at(at("mounts", i)+".options", d.Index) }
 		switch {
 		case o.Bind && d.Value != "":
-			// The kernel takes no notice of these; a word alone may be a misspelt flag, as readonly, and someone relies on it.
+			// The kernel takes no notice of these; a word alone may be a misspelt flag, as
+			// readonly, and someone relies on it.
 			c.warn(place(), "%q belongs to a file system: it has no meaning for a bind mount", d)
 		case o.Bind:
 			c.bad(place(), "%q belongs to a file system: it has no meaning for a bind mount", d)

@@ -175,8 +175,8 @@ func (c *checker) sysctl() {
 	}
 }
 
-// lacks says what a container lacks to which something is set that belongs to a type of namespace, ""
-// if it has one of its own.
+// lacks says what a container lacks to which something is set that belongs to a type of namespace,
+// "" if it has one of its own.
 func (c *checker) lacks(t specs.LinuxNamespaceType) string {
 	for i := range c.linux.Namespaces {
 		switch ns := &c.linux.Namespaces[i]; {
@@ -191,7 +191,7 @@ func (c *checker) lacks(t specs.LinuxNamespaceType) string {
 	return fmt.Sprintf("needs a %s namespace: without one it would change the host", t)
 }
 
-// checkJoined is the part of Check that needs to know where the paths of linux.namespaces lead to:
+// CheckJoined is the part of Check that needs to know where the paths of linux.namespaces lead to:
 // what is set in a namespace would change the host, if that is the host's own after all.
 func CheckJoined(spec *specs.Spec, joined map[int]facts.Namespace) error {
 	if len(joined) == 0 {

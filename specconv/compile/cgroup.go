@@ -24,9 +24,9 @@ func (e *mountEntry) cgroupFile(h facts.Hierarchy) plan.File {
 	return plan.File{Name: fmt.Sprintf("mounts[%d].cgroup.%s", e.i, h.Name), Path: h.Host, From: e.from, Recursive: false}
 }
 
-// cgroup2 mounts the tree afresh in a cgroup namespace, whose root is the container's cgroup. Without one, or where the kernel
-// refuses (a user namespace that doesn't own the cgroup namespace), the container's directory of the host is bound there,
-// with the same restrictions.
+// cgroup2 mounts the tree afresh in a cgroup namespace, whose root is the container's cgroup.
+// Without one, or where the kernel refuses (a user namespace that doesn't own the cgroup
+// namespace), the container's directory of the host is bound there, with the same restrictions.
 func (e *mountEntry) cgroup2() {
 	h := facts.Hierarchy{Name: "unified", V2: true}
 	if len(e.in.Facts.Hierarchies) > 0 {
@@ -70,8 +70,8 @@ func (e *mountEntry) freshCgroup(h facts.Hierarchy, m plan.Reg, attr uint64, all
 		plan.Close(v).When(fs.OK()))
 }
 
-// cgroup1 makes a tmpfs with a directory for each hierarchy, as the host has it, and symbolic links for the names of controllers
-// that share one.
+// cgroup1 makes a tmpfs with a directory for each hierarchy, as the host has it, and symbolic links
+// for the names of controllers that share one.
 func (e *mountEntry) cgroup1() error {
 	attr := e.o.AttrSet
 	m, target, open := e.tmpfsFor(attr &^ unix.MOUNT_ATTR_RDONLY)

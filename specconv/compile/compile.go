@@ -93,7 +93,8 @@ type compiler struct {
 	joining bool                 // this is the plan of exec
 	path    string               // see ExecInput.Path
 	appears bool                 // see appear
-	// oldFiles holds the limit on descriptors that the init came with, if hasOldFiles; see moreFiles.
+	// oldFiles holds the limit on descriptors that the init came with, if hasOldFiles; see
+	// moreFiles.
 	oldFiles    plan.Arg
 	hasOldFiles bool
 	// nodesOfHost holds device nodes made by the host, if hasNodes; see lendDevices.
@@ -146,7 +147,8 @@ func (c *compiler) finish() (*plan.Plan, error) {
 	return &c.Plan, nil
 }
 
-// initName is what ps calls the init until the program has its place, in the 15 bytes that the kernel keeps.
+// initName is what ps calls the init until the program has its place, in the 15 bytes that the
+// kernel keeps.
 const initName = "ociruntime:init"
 
 // begin cuts the init off from whatever the caller left: descriptors, name, signals.
@@ -162,8 +164,8 @@ func (c *compiler) begin() error {
 	return nil
 }
 
-// moreFiles lets the init have as many descriptors as it may, where its mounts may not fit into the 1024 that are usual. oldFiles, if
-// set, is what the program gets back.
+// moreFiles lets the init have as many descriptors as it may, where its mounts may not fit into the
+// 1024 that are usual. oldFiles, if set, is what the program gets back.
 func (c *compiler) moreFiles() {
 	if c.joining || len(c.spec.Mounts)+len(c.lin.Devices) < 250 {
 		return
@@ -182,10 +184,12 @@ func limitFiles(set, get plan.Arg) plan.Op {
 	return plan.Sys(plan.SysPrlimit64, plan.Num(0), plan.Int(unix.RLIMIT_NOFILE, "RLIMIT_NOFILE"), set, get)
 }
 
-// resetSignals undoes what the caller ignores or blocks: engines start us with SIGPIPE ignored or SIGUSR1 blocked, a shell's background jobs
-// ignore SIGINT and SIGQUIT. Real-time signals keep what they have but for the three that C libraries take for themselves.
+// resetSignals undoes what the caller ignores or blocks: engines start us with SIGPIPE ignored or
+// SIGUSR1 blocked, a shell's background jobs ignore SIGINT and SIGQUIT. Real-time signals keep what
+// they have but for the three that C libraries take for themselves.
 func (c *compiler) resetSignals() {
-	// struct kernel_sigaction: handler SIG_DFL, no flags, no restorer, empty mask; the layout is the same where all is zero.
+	// struct kernel_sigaction: handler SIG_DFL, no flags, no restorer, empty mask; the layout is
+	// the same where all is zero.
 	dfl := plan.Bytes(make([]byte, 32), "SIG_DFL")
 	ops := make([]plan.Op, 0, 34)
 	for sig := unix.Signal(1); sig <= 34; sig++ {
@@ -199,8 +203,8 @@ func (c *compiler) resetSignals() {
 	c.Step("default", "reset signal dispositions and the signal mask", ops...)
 }
 
-// FileCgroup is the container's directory in the cgroup v2 tree, in a plan that spawns the process into it. In other plans the host starts
-// the init there.
+// FileCgroup is the container's directory in the cgroup v2 tree, in a plan that spawns the process
+// into it. In other plans the host starts the init there.
 const FileCgroup = "cgroup"
 
 // spawn starts the container's process, the init's child, in new namespaces.
@@ -212,15 +216,16 @@ func (c *compiler) spawn(namespaces uint64) plan.Op {
 	return c.SpawnChild(namespaces, &dir)
 }
 
-// spawnsIntoCgroup says that the container's process is born in its v2 cgroup, not the init before it. The user that the init has become in
-// a user namespace may not put anyone there, nor may anyone whose cgroup namespace does not reach as far as the runtime's cgroup.
+// spawnsIntoCgroup says that the container's process is born in its v2 cgroup, not the init before
+// it. The user that the init has become in a user namespace may not put anyone there, nor may
+// anyone whose cgroup namespace does not reach as far as the runtime's cgroup.
 func (c *compiler) spawnsIntoCgroup() bool {
 	return c.in.Facts.JoinDir && !c.ns.has(unix.CLONE_NEWUSER) && !c.ns.joins(unix.CLONE_NEWCGROUP)
 }
 
-// joinCgroup moves the init, which has a single thread, into its v1 cgroups. Writing 0 to `tasks` moves the writer alone and skips the
-// lock behind cgroup.procs, which waits for an RCU grace period (10 ms and more on an idle machine). The v2 cgroup is joined
-// at birth (CLONE_INTO_CGROUP).
+// joinCgroup moves the init, which has a single thread, into its v1 cgroups. Writing 0 to `tasks`
+// moves the writer alone and skips the lock behind cgroup.procs, which waits for an RCU grace
+// period (10 ms and more on an idle machine). The v2 cgroup is joined at birth (CLONE_INTO_CGROUP).
 func (c *compiler) joinCgroup() {
 	if c.in.Facts.Attach {
 		c.Group = plan.Cgroup
@@ -246,8 +251,8 @@ func (c *compiler) warn(format string, args ...any) {
 	}
 }
 
-// procFile returns the register of a procfs that the host has verified, for writes below /proc: what is mounted in the container
-// as /proc may be anything (CVE-2019-16884, CVE-2025-52881).
+// procFile returns the register of a procfs that the host has verified, for writes below /proc:
+// what is mounted in the container as /proc may be anything (CVE-2019-16884, CVE-2025-52881).
 func (c *compiler) procFile() plan.Arg {
 	if !c.hasProc {
 		c.proc = c.File(plan.File{Name: FileProc, From: "default"})
@@ -266,15 +271,15 @@ func (c *compiler) writeProc(file, value string) []plan.Op {
 	}
 }
 
-// Step adds a step and frees the registers of tmp: those that the ops given here use are done with, and ops that Do adds
-// afterwards start afresh.
+// Step adds a step and frees the registers of tmp: those that the ops given here use are done with,
+// and ops that Do adds afterwards start afresh.
 func (c *compiler) Step(from, what string, ops ...plan.Op) {
 	c.Builder.Step(from, what, ops...)
 	c.used = 0
 }
 
-// tmp is a register for the current step alone. It may hold what an earlier step left there: a step that puts a condition on one
-// which it may not have written must unset it first.
+// tmp is a register for the current step alone. It may hold what an earlier step left there: a step
+// that puts a condition on one which it may not have written must unset it first.
 func (c *compiler) tmp() plan.Reg {
 	if c.used == len(c.scratch) {
 		c.scratch = append(c.scratch, c.Reg())
@@ -283,8 +288,8 @@ func (c *compiler) tmp() plan.Reg {
 	return c.scratch[c.used-1]
 }
 
-// empty is a register for the current step that nothing has been written to: a new one while there are plenty, else a tmp that ops then unset. A step
-// may ask for a few.
+// empty is a register for the current step that nothing has been written to: a new one while there
+// are plenty, else a tmp that ops then unset. A step may ask for a few.
 func (c *compiler) empty(ops *[]plan.Op) plan.Reg {
 	if c.Plan.Regs < plan.MaxRegs/2 {
 		return c.Reg()

@@ -170,8 +170,9 @@ func TestMaskOfNothingIsSkipped(t *testing.T) {
 	l.failed(unix.EACCES, "mask /proc/kcore")
 }
 
-// A machine with hundreds of CPUs has hundreds of paths to be masked. The work of a check must not grow with their square, as it does when
-// each looks through those before it: ten times the paths then took 100 times as long.
+// A machine with hundreds of CPUs has hundreds of paths to be masked. The work of a check must not
+// grow with their square, as it does when each looks through those before it: ten times the paths
+// then took 100 times as long.
 func BenchmarkCheckOfMasks(b *testing.B) {
 	for _, n := range []int{100, 1000} {
 		b.Run(itoa(n), func(b *testing.B) {
@@ -192,8 +193,9 @@ func BenchmarkCheckOfMasks(b *testing.B) {
 	}
 }
 
-// The first directory is hidden behind the empty tmpfs itself, the next ones behind its clones: kernels before 6.15 clone nothing that is
-// not attached, and what is never attached is dear to drop.
+// The first directory is hidden behind the empty tmpfs itself, the next ones behind its clones:
+// kernels before 6.15 clone nothing that is not attached, and what is never attached is dear to
+// drop.
 func TestMaskOfDirectories(t *testing.T) {
 	l := live(t, masked("/proc/keys", "/proc/acpi", "/sys/firmware"), nil, null(), noDirectory("proc/keys"))
 	l.executed()

@@ -6,8 +6,9 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
-// terminal opens a pseudo-terminal in the container's own devpts, sends its master away and makes the slave the stdio. The slave
-// comes from the master by ioctl and not by a path, which the image could have prepared (CVE-2025-52565).
+// terminal opens a pseudo-terminal in the container's own devpts, sends its master away and makes
+// the slave the stdio. The slave comes from the master by ioctl and not by a path, which the image
+// could have prepared (CVE-2025-52565).
 func (c *compiler) terminal() error {
 	p := c.spec.Process
 	if p == nil || !p.Terminal {
@@ -64,7 +65,8 @@ func (c *compiler) bindConsole(slave plan.Reg) {
 	c.Step("process.terminal", "mount the terminal on /dev/console", ops...)
 }
 
-// nullStdio opens those of the descriptors 0, 1 and 2 anew that are the host's /dev/null: the container's own takes their place.
+// nullStdio opens those of the descriptors 0, 1 and 2 anew that are the host's /dev/null: the
+// container's own takes their place.
 func (c *compiler) nullStdio() error {
 	if c.spec.Process != nil && c.spec.Process.Terminal {
 		return nil

@@ -11,14 +11,15 @@ import (
 	"github.com/ociruntime/ociruntime/specconv/names"
 )
 
-// capSets are the five sets of process.capabilities as masks; given is false where config.json has no capabilities object, and the
-// process keeps what the runtime has.
+// capSets are the five sets of process.capabilities as masks; given is false where config.json has
+// no capabilities object, and the process keeps what the runtime has.
 type capSets struct {
 	given                                                bool
 	bounding, effective, permitted, inheritable, ambient uint64
 }
 
-// capabilitySets takes from each set what the kernel can give. The spec wants a warning for the rest, not an error.
+// capabilitySets takes from each set what the kernel can give. The spec wants a warning for the
+// rest, not an error.
 func (c *compiler) capabilitySets(p *specs.Process) capSets {
 	if p.Capabilities == nil {
 		return capSets{}
@@ -26,7 +27,8 @@ func (c *compiler) capabilitySets(p *specs.Process) capSets {
 	known := uint64(1)<<(c.in.Facts.LastCap+1) - 1
 	bounding, permitted := known, known
 	if !c.ns.has(unix.CLONE_NEWUSER) {
-		// A new user namespace gives its first process every capability; without one, ours are the limit.
+		// A new user namespace gives its first process every capability; without one, ours are the
+		// limit.
 		bounding, permitted = c.in.Facts.Bounding, c.in.Facts.Permitted
 	}
 	s := capSets{given: true}
@@ -49,7 +51,8 @@ func (c *compiler) capabilitySets(p *specs.Process) capSets {
 		}
 		*set.to = mask & set.limit
 	}
-	// The kernel refuses what these rules would leave out (capset(2), prctl(2)): say so instead of failing.
+	// The kernel refuses what these rules would leave out (capset(2), prctl(2)): say so instead of
+	// failing.
 	if lost := s.effective &^ s.permitted; lost != 0 {
 		c.warn("process.capabilities.effective: %s is not in the permitted set", capabilityNames(lost))
 		s.effective &= s.permitted
@@ -83,8 +86,9 @@ func capabilityNames(mask uint64) string {
 	return s
 }
 
-// credentials is the order in which privileges can be given up: the bounding set while CAP_SETPCAP is there, groups before the
-// user, and with KEEPCAPS the permitted set survives the change of user so that capset can pick from it.
+// credentials is the order in which privileges can be given up: the bounding set while CAP_SETPCAP
+// is there, groups before the user, and with KEEPCAPS the permitted set survives the change of user
+// so that capset can pick from it.
 func (c *compiler) credentials(p *specs.Process, caps capSets) {
 	if caps.given {
 		c.dropBounding(caps.bounding)
@@ -95,7 +99,8 @@ func (c *compiler) credentials(p *specs.Process, caps capSets) {
 	c.Step("process.user", fmt.Sprintf("become user %d, group %d", p.User.UID, p.User.GID), c.user(p)...)
 	if !caps.given {
 		if c.adminForSeccomp(p) && p.User.UID != 0 {
-			// The change of user has emptied the effective set, which the filter needs one of. execve takes it away again.
+			// The change of user has emptied the effective set, which the filter needs one of.
+			// execve takes it away again.
 			const admin = 1 << unix.CAP_SYS_ADMIN
 			c.Step("linux.seccomp", "keep CAP_SYS_ADMIN for the seccomp filter", capset(capSets{effective: admin, permitted: admin}))
 		}
@@ -103,8 +108,8 @@ func (c *compiler) credentials(p *specs.Process, caps capSets) {
 	}
 	set := caps
 	if c.adminForSeccomp(p) {
-		// Without no_new_privs a filter can only be loaded with CAP_SYS_ADMIN, and it is loaded last. See loadFilter for how it
-		// goes again.
+		// Without no_new_privs a filter can only be loaded with CAP_SYS_ADMIN, and it is loaded
+		// last. See loadFilter for how it goes again.
 		set.permitted |= 1 << unix.CAP_SYS_ADMIN
 		set.effective |= 1 << unix.CAP_SYS_ADMIN
 	}
@@ -148,7 +153,8 @@ func (c *compiler) user(p *specs.Process) []plan.Op {
 	if c.spec.Annotations["run.oci.keep_original_groups"] != "1" {
 		op := plan.Sys(plan.SysSetgroups, plan.Num(int64(len(u.AdditionalGids))), plan.Bytes(plan.Uint32s(u.AdditionalGids...), fmt.Sprint(u.AdditionalGids)))
 		if len(u.AdditionalGids) == 0 && (!c.in.Facts.Privileged || c.in.Facts.InUserNS) {
-			// Without privileges the group map could only be written with setgroups denied; the caller's groups then stay.
+			// Without privileges the group map could only be written with setgroups denied; the
+			// caller's groups then stay.
 			op = op.Allowing(unix.EPERM)
 		}
 		ops = append(ops, op)
@@ -161,17 +167,18 @@ func (c *compiler) user(p *specs.Process) []plan.Op {
 		plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))
 }
 
-// tryCwd enters the working directory with the rights that the init still has: a directory may be closed to the user, who is
-// to start there all the same. enterCwd tries again as the user, if this failed: root may be a stranger on a network file system or
-// in a user namespace.
+// tryCwd enters the working directory with the rights that the init still has: a directory may be
+// closed to the user, who is to start there all the same. enterCwd tries again as the user, if this
+// failed: root may be a stranger on a network file system or in a user namespace.
 func (c *compiler) tryCwd(p *specs.Process) plan.Reg {
 	entered := c.Reg()
 	c.Step("process.cwd", "enter "+p.Cwd, plan.Sys(plan.SysChdir, plan.Str(p.Cwd)).Into(entered).Allowing(unix.EACCES, unix.EPERM).Says("process.cwd: chdir to "+p.Cwd))
 	return entered
 }
 
-// enterCwd makes sure that the process is in its working directory and that this lies in the container: for a directory outside of
-// the root the kernel puts "(unreachable)" in front of its name (CVE-2024-21626).
+// enterCwd makes sure that the process is in its working directory and that this lies in the
+// container: for a directory outside of the root the kernel puts "(unreachable)" in front of its
+// name (CVE-2024-21626).
 func (c *compiler) enterCwd(p *specs.Process, entered plan.Reg) {
 	buf := c.Buf("cwd", make([]byte, 4096))
 	c.Step("process.cwd", "make sure that "+p.Cwd+" lies in the container",

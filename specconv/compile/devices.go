@@ -35,8 +35,8 @@ func defaultDevices() []device {
 	return list
 }
 
-// devices makes the device nodes, the links of /dev and the place for the console. A /dev that comes from the host has all that
-// and is left alone.
+// devices makes the device nodes, the links of /dev and the place for the console. A /dev that
+// comes from the host has all that and is left alone.
 func (c *compiler) devices() error {
 	if c.devFromHost() {
 		return c.listedDevices(nil)
@@ -111,7 +111,8 @@ func deviceOf(l *specs.LinuxDevice, i int) device {
 	return d
 }
 
-// device makes one node. In a user namespace mknod is refused, and the host's node is bound in its place.
+// device makes one node. In a user namespace mknod is refused, and the host's node is bound in its
+// place.
 func (c *compiler) device(d device) {
 	if c.bindsDevices() && d.mode&unix.S_IFMT != unix.S_IFIFO {
 		c.bindDevice(d)
@@ -124,12 +125,13 @@ func (c *compiler) device(d device) {
 
 func (c *compiler) bindsDevices() bool { return c.ns.has(unix.CLONE_NEWUSER) || c.in.Facts.InUserNS }
 
-// FileDevices is a tmpfs, not mounted anywhere, in which the host has made the nodes of linux.devices for a container that can't
-// make any: named by their index, with the owners that config.json asks for.
+// FileDevices is a tmpfs, not mounted anywhere, in which the host has made the nodes of
+// linux.devices for a container that can't make any: named by their index, with the owners that
+// config.json asks for.
 const FileDevices = "linux.devices"
 
-// lendDevices mounts the host's nodes below the place of the new root, which covers them: cloned from there they reach the
-// container, and the rest goes with the old root.
+// lendDevices mounts the host's nodes below the place of the new root, which covers them: cloned
+// from there they reach the container, and the rest goes with the old root.
 func (c *compiler) lendDevices() []plan.Op {
 	if !c.bindsDevices() || !c.in.Facts.MakesDevices || len(c.lin.Devices) == 0 {
 		return nil
@@ -160,7 +162,8 @@ func (c *compiler) node(at plan.Arg, d device) []plan.Op {
 	differs := d.from + ": " + d.path + " exists and is not the device asked for"
 	ops := []plan.Op{
 		plan.Mknod(at, base, d.mode, d.dev).Into(made).Allowing(unix.EEXIST),
-		// Something is there already: fine if it is the same device, else an error (spec, "Devices").
+		// Something is there already: fine if it is the same device, else an error (spec,
+		// "Devices").
 		plan.OpenNoLinks(at, base, unix.O_PATH|unix.O_NOFOLLOW).Into(t).When(made.Failed()).Says(differs),
 		statx(t, st).When(made.Failed()),
 		assertMode(st, uint64(d.mode&unix.S_IFMT)).When(made.Failed()).Says(differs),
@@ -203,8 +206,8 @@ func (c *compiler) parent(p string) (plan.Reg, []plan.Op) {
 	return c.target(path.Dir(names.Absolute(p)), true, allLinks)
 }
 
-// devLinks makes the symbolic links of the spec's "Dev symbolic links" and /dev/ptmx. What the image has there stays, but for ptmx:
-// another one would open terminals of the host's devpts.
+// devLinks makes the symbolic links of the spec's "Dev symbolic links" and /dev/ptmx. What the
+// image has there stays, but for ptmx: another one would open terminals of the host's devpts.
 func (c *compiler) devLinks() {
 	dev, ops := c.target("/dev", true, allLinks)
 	at := plan.Val(dev)

@@ -11,8 +11,9 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
-// lookup finds the program as execvp does, with the container's PATH and as the container's user, so that `create` can say what is
-// missing. The wording is that of Go's os/exec: engines derive exit codes from it.
+// lookup finds the program as execvp does, with the container's PATH and as the container's user,
+// so that `create` can say what is missing. The wording is that of Go's os/exec: engines derive
+// exit codes from it.
 func (c *compiler) lookup(p *specs.Process) plan.Arg {
 	name := c.programName(p)
 	if name == "" {
@@ -82,8 +83,8 @@ func access(p string, mode int64) plan.Op {
 	return plan.Sys(plan.SysFaccessat2, plan.CWD(), plan.Str(p), plan.Int(mode, label), plan.Int(unix.AT_EACCESS, "AT_EACCESS"))
 }
 
-// isDirectory succeeds for a directory, without needing a descriptor that a low RLIMIT_NOFILE would refuse. root may "execute"
-// directories as far as access is concerned.
+// isDirectory succeeds for a directory, without needing a descriptor that a low RLIMIT_NOFILE would
+// refuse. root may "execute" directories as far as access is concerned.
 func isDirectory(p string, into plan.Reg) plan.Op {
 	return plan.Sys(plan.SysFaccessat2, plan.CWD(), plan.Str(p+"/."), plan.Int(unix.F_OK, "F_OK"), plan.Int(unix.AT_EACCESS, "AT_EACCESS")).
 		Into(into).Allowing(unix.ENOTDIR, unix.EACCES)
@@ -152,8 +153,8 @@ func (c *compiler) endBySignals() {
 	c.Step("default", "end by a signal that comes before the program runs", ops...)
 }
 
-// waitForStart closes all but the start socket and waits on it. The connection takes the place of the sync socket: `start`
-// sees it end when execve succeeds, and reads a report from it otherwise.
+// waitForStart closes all but the start socket and waits on it. The connection takes the place of
+// the sync socket: `start` sees it end when execve succeeds, and reads a report from it otherwise.
 func (c *compiler) waitForStart() {
 	c.Step("default", "let go of everything but the start socket",
 		plan.SetReg(plan.Report, plan.Int(-1, "none")),
@@ -177,9 +178,9 @@ type ExecInput struct {
 // FilePidfd is the descriptor of the container's init in the plan of `exec`.
 const FilePidfd = "container init"
 
-// Exec makes the plan of `exec`: into the container's cgroups and namespaces, then the same compiler
-// of process as `create`.
-// in.Spec is the container's own configuration with Process replaced.
+// Exec makes the plan of `exec`: into the container's cgroups and namespaces, then the same
+// compiler of process as `create`. in.Spec is the container's own configuration with Process
+// replaced.
 func Exec(in *ExecInput) (*plan.Plan, error) {
 	c := &compiler{Builder: plan.NewBuilder(), in: &in.Input, spec: in.Spec, lin: in.Spec.Linux, joining: true, path: in.Path}
 	if c.lin == nil {
@@ -215,8 +216,8 @@ func Exec(in *ExecInput) (*plan.Plan, error) {
 	return c.finish()
 }
 
-// joinContainer joins all of the container's namespaces at once, as a pidfd of its init names them (Linux 5.8). Of its pid and time namespaces
-// only children become part.
+// joinContainer joins all of the container's namespaces at once, as a pidfd of its init names them
+// (Linux 5.8). Of its pid and time namespaces only children become part.
 func (c *compiler) joinContainer(flags uint64) {
 	if flags != 0 {
 		fd := c.File(plan.File{Name: FilePidfd, From: "default"})
@@ -234,8 +235,8 @@ func (c *compiler) joinContainer(flags uint64) {
 	}
 }
 
-// takeRoot gets hold of the container's root. Joining a mount namespace leads there. In a container without one the init has changed
-// its root directory, and so does the process.
+// takeRoot gets hold of the container's root. Joining a mount namespace leads there. In a container
+// without one the init has changed its root directory, and so does the process.
 func (c *compiler) takeRoot(joined uint64) {
 	c.root = c.Reg()
 	if joined&unix.CLONE_NEWNS != 0 {

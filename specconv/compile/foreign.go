@@ -28,10 +28,11 @@ func shows(fstype string) uint64 {
 	return 0
 }
 
-// foreignMounts makes the file systems that show a namespace over which the container's user namespace
-// has no power, be it the host's or one that the host has made for a pod. There the kernel would refuse
-// it (EPERM). So the init makes them while it has the host's credentials, and mounts them in their turn.
-// What they show belongs to ids of the host, and root of the container can't write to it.
+// foreignMounts makes the file systems that show a namespace over which the container's user
+// namespace has no power, be it the host's or one that the host has made for a pod. There the
+// kernel would refuse it (EPERM). So the init makes them while it has the host's credentials, and
+// mounts them in their turn. What they show belongs to ids of the host, and root of the container
+// can't write to it.
 func (c *compiler) foreignMounts() error {
 	if !c.in.Facts.Privileged || !c.mountsRoot() {
 		return nil
@@ -75,8 +76,8 @@ func (e *mountEntry) made(attr uint64) (m plan.Reg, ops []plan.Op, set, clr uint
 	return m, append(ops, e.relabel(m, e.m.Type)...), set, clr, nil
 }
 
-// bindHosts binds what the host has in the place of a file system that shows the host's namespace and
-// that the runtime itself may not make, with the same restrictions, on everything below, too.
+// bindHosts binds what the host has in the place of a file system that shows the host's namespace
+// and that the runtime itself may not make, with the same restrictions, on everything below, too.
 func (e *mountEntry) bindHosts() {
 	at := map[string]string{"sysfs": "/sys", "proc": "/proc", "mqueue": "/dev/mqueue"}[e.m.Type]
 	tree := e.tmp()

@@ -10,7 +10,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
-// fsOption is an option for a file system's own parser as config.json has it, and what to say when the file system refuses it.
+// fsOption is an option for a file system's own parser as config.json has it, and what to say when
+// the file system refuses it.
 type fsOption struct {
 	key, value string
 	flag       bool // there is no value
@@ -20,11 +21,13 @@ type fsOption struct {
 const (
 	// maxFsString is the longest string that fsconfig(2) takes (EINVAL for more).
 	maxFsString = 255
-	// maxMountData is the longest text that mount(2) takes: one page with its NUL. The kernel cuts off the rest without a word.
+	// maxMountData is the longest text that mount(2) takes: one page with its NUL. The kernel cuts
+	// off the rest without a word.
 	maxMountData = 4095
 )
 
-// options are all options of a new file system, in order; apart has overlay's lower directories one by one.
+// options are all options of a new file system, in order; apart has overlay's lower directories one
+// by one.
 func (e *mountEntry) options(apart bool) []fsOption {
 	var list []fsOption
 	mode, labelled := false, false
@@ -73,8 +76,8 @@ func (e *mountEntry) configure(fs plan.Arg, options []fsOption) []plan.Op {
 	return ops
 }
 
-// onDevice reports whether a file system has state of its own that must be opened read-only as such. The kernel's own have one
-// superblock for all mounts, whose flags are not ours to change.
+// onDevice reports whether a file system has state of its own that must be opened read-only as
+// such. The kernel's own have one superblock for all mounts, whose flags are not ours to change.
 func onDevice(fstype string) bool {
 	switch fstype {
 	case "proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "devtmpfs", "securityfs", "debugfs", "tracefs", "bpf":
@@ -83,7 +86,8 @@ func onDevice(fstype string) bool {
 	return true
 }
 
-// layers are the lower directories of an overlay one by one. Behind "::" are directories that hold data alone.
+// layers are the lower directories of an overlay one by one. Behind "::" are directories that hold
+// data alone.
 func layers(dirs, says string) []fsOption {
 	var list []fsOption
 	key := "lowerdir+"
@@ -99,8 +103,9 @@ func layers(dirs, says string) []fsOption {
 	return list
 }
 
-// cutLayer takes the first directory off a list and undoes its escapes: a backslash stands in front of a colon, comma or backslash that
-// belongs to the name. data says that two colons separate it from the rest.
+// cutLayer takes the first directory off a list and undoes its escapes: a backslash stands in front
+// of a colon, comma or backslash that belongs to the name. data says that two colons separate it
+// from the rest.
 func cutLayer(list string) (dir, rest string, data bool) {
 	var b strings.Builder
 	for i := 0; i < len(list); i++ {
@@ -125,7 +130,8 @@ func (e *mountEntry) tooLong(options []fsOption) bool {
 	})
 }
 
-// make makes the file system, with some of its attributes, and puts the detached mount into m. set and clr are what is still to be changed.
+// make makes the file system, with some of its attributes, and puts the detached mount into m. set
+// and clr are what is still to be changed.
 func (e *mountEntry) make(m plan.Reg, attr uint64) (ops []plan.Op, set, clr uint64, err error) {
 	options := e.options(false)
 	if e.tooLong(options) && e.in.Facts.OverlayLayers {
@@ -140,9 +146,10 @@ func (e *mountEntry) make(m plan.Reg, attr uint64) (ops []plan.Op, set, clr uint
 	return e.open(e.m.Type, m, func(fs plan.Arg) []plan.Op { return e.configure(fs, options) }, attr), 0, 0, nil
 }
 
-// classic makes a file system with mount(2), for options that are too long for fsconfig(2), and puts a detached copy of it into m. mount(2)
-// needs a path to mount on: it gets one on a tmpfs of our own that lies over the new root meanwhile, where nobody can have put
-// anything, and that goes again before the next step.
+// classic makes a file system with mount(2), for options that are too long for fsconfig(2), and
+// puts a detached copy of it into m. mount(2) needs a path to mount on: it gets one on a tmpfs of
+// our own that lies over the new root meanwhile, where nobody can have put anything, and that goes
+// again before the next step.
 func (e *mountEntry) classic(m plan.Reg, options []fsOption) ([]plan.Op, error) {
 	data, err := e.mountText(options)
 	if err != nil {
@@ -216,7 +223,8 @@ func (e *mountEntry) mountText(options []fsOption) (string, error) {
 	return text, nil
 }
 
-// escapeCommas has overlay take the commas of a value as part of it. Those with a backslash are already.
+// escapeCommas has overlay take the commas of a value as part of it. Those with a backslash are
+// already.
 func escapeCommas(value string) string {
 	var b strings.Builder
 	for i := 0; i < len(value); i++ {

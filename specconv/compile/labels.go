@@ -10,8 +10,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
-// labels sets what the security modules apply at execve. The files are written by the process itself, through the verified
-// procfs.
+// labels sets what the security modules apply at execve. The files are written by the process
+// itself, through the verified procfs.
 func (c *compiler) labels(p *specs.Process) error {
 	if l := p.ApparmorProfile; l != "" {
 		if !c.in.Facts.AppArmor {
@@ -31,8 +31,8 @@ func (c *compiler) labels(p *specs.Process) error {
 	return nil
 }
 
-// appArmor has a profile applied at execve. A profile that nobody has loaded is ENOENT: not with the kernel's words, which engines take for
-// a missing command.
+// appArmor has a profile applied at execve. A profile that nobody has loaded is ENOENT: not with
+// the kernel's words, which engines take for a missing command.
 func (c *compiler) appArmor(profile string) {
 	ops, written := c.writeProc("self/attr/apparmor/exec", "exec "+profile), c.tmp()
 	ops[1] = ops[1].Into(written).Allowing(unix.ENOENT)
@@ -40,7 +40,8 @@ func (c *compiler) appArmor(profile string) {
 		plan.FailWith(unix.ENOENT).When(written.Failed()).Says("process.apparmorProfile: the AppArmor profile "+profile+" is not loaded."))...)
 }
 
-// keyLabel gives the keys that are made from here on the process's SELinux label. execve takes it back.
+// keyLabel gives the keys that are made from here on the process's SELinux label. execve takes it
+// back.
 func (c *compiler) keyLabel() {
 	if p := c.spec.Process; p != nil && p.SelinuxLabel != "" && c.in.Facts.SELinux {
 		c.Step("process.selinuxLabel", "give the session keyring the SELinux label "+p.SelinuxLabel,
@@ -56,9 +57,9 @@ func (c *compiler) context(fs plan.Arg, fstype string) []plan.Op {
 	return []plan.Op{plan.FsString(fs, "context", c.lin.MountLabel)}
 }
 
-// takesContext reports whether a new mount of a file system takes SELinux's context option. Where the kernel has one file system for
-// all mounts this is labelled already, and another label is EINVAL. In a user namespace the kernel takes the option for a few only
-// (EACCES for the rest).
+// takesContext reports whether a new mount of a file system takes SELinux's context option. Where
+// the kernel has one file system for all mounts this is labelled already, and another label is
+// EINVAL. In a user namespace the kernel takes the option for a few only (EACCES for the rest).
 func (c *compiler) takesContext(fstype string) bool {
 	switch fstype {
 	case "tmpfs", "ramfs", "devpts", "overlay":
@@ -69,7 +70,8 @@ func (c *compiler) takesContext(fstype string) bool {
 	return !c.ns.has(unix.CLONE_NEWUSER)
 }
 
-// relabel gives linux.mountLabel to the root of an mqueue, which belongs to the ipc namespace and was made with it.
+// relabel gives linux.mountLabel to the root of an mqueue, which belongs to the ipc namespace and
+// was made with it.
 func (c *compiler) relabel(m plan.Reg, fstype string) []plan.Op {
 	l := c.lin.MountLabel
 	if l == "" || fstype != "mqueue" {
@@ -83,7 +85,8 @@ func (c *compiler) relabel(m plan.Reg, fstype string) []plan.Op {
 	}
 }
 
-// unquote takes the quotes off a label in mount options: mount(2) wants them there for the commas, fsconfig(2) takes the label as it is.
+// unquote takes the quotes off a label in mount options: mount(2) wants them there for the commas,
+// fsconfig(2) takes the label as it is.
 func unquote(key, value string) string {
 	switch key {
 	case "context", "fscontext", "defcontext", "rootcontext":

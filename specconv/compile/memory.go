@@ -7,8 +7,9 @@ import (
 	"github.com/ociruntime/ociruntime/specconv/names"
 )
 
-// memoryPolicy sets the NUMA policy of the process, which survives execve and is handed on to its children. It comes behind the join of the
-// cgroup: the kernel refuses nodes that the cpuset does not allow.
+// memoryPolicy sets the NUMA policy of the process, which survives execve and is handed on to its
+// children. It comes behind the join of the cgroup: the kernel refuses nodes that the cpuset does
+// not allow.
 func (c *compiler) memoryPolicy() {
 	m := c.lin.MemoryPolicy
 	if m == nil {
@@ -26,7 +27,8 @@ func (c *compiler) memoryPolicy() {
 	what := "set the memory policy " + label.String()
 	nodes, maxnode := plan.Num(0), 0
 	if mask := cpuMask(m.Nodes); len(mask) > 0 {
-		// The kernel takes one off before it counts bits (set_mempolicy(2), BUGS of get_mempolicy(2)).
+		// The kernel takes one off before it counts bits (set_mempolicy(2), BUGS of
+		// get_mempolicy(2)).
 		nodes, maxnode = plan.Bytes(plan.Uint64s(mask...), m.Nodes), 64*len(mask)+1
 		what += " for the nodes " + m.Nodes
 	}

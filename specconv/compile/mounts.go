@@ -68,8 +68,8 @@ func (e *mountEntry) follow() linkRule {
 	return allLinks
 }
 
-// attach changes what was mounted, still out of sight, and moves it to its target. base is the propagation that a clone needs
-// in any case, or 0.
+// attach changes what was mounted, still out of sight, and moves it to its target. base is the
+// propagation that a clone needs in any case, or 0.
 func (e *mountEntry) attach(tree plan.Reg, target plan.Reg, base uint64, set, clr uint64) []plan.Op {
 	t := plan.Val(tree)
 	var ops []plan.Op
@@ -90,7 +90,8 @@ func (e *mountEntry) attach(tree plan.Reg, target plan.Reg, base uint64, set, cl
 	}
 	ops = append(ops, plan.MoveMount(t, plan.Val(target)))
 	for _, p := range e.o.Propagation {
-		// Once attached: a detached mount has no peers, and `shared` on it would be lost on some kernels.
+		// Once attached: a detached mount has no peers, and `shared` on it would be lost on some
+		// kernels.
 		ops = append(ops, plan.MountSetattr(t, p.Recursive, 0, 0, p.Type))
 	}
 	done := plan.Close(t)
@@ -105,7 +106,8 @@ func (e *mountEntry) attach(tree plan.Reg, target plan.Reg, base uint64, set, cl
 	return append(ops, done, plan.Close(plan.Val(target)))
 }
 
-// bind attaches a copy of a host's mount. The mountpoint has to be of the source's kind, which the facts say.
+// bind attaches a copy of a host's mount. The mountpoint has to be of the source's kind, which the
+// facts say.
 func (e *mountEntry) bind() error {
 	src := HostPath(e.m.Source, e.in.Bundle)
 	kind := e.in.Facts.Sources[e.i]
@@ -171,7 +173,8 @@ func (e *mountEntry) attachBind(ops []plan.Op, src string, tree plan.Reg, kind f
 			return err
 		}
 	case e.in.Facts.InUserNS && forgotten != 0:
-		// Of the mounts that our own user namespace has inherited the kernel locks all flags. What it locks stays.
+		// Of the mounts that our own user namespace has inherited the kernel locks all flags. What
+		// it locks stays.
 		ops = append(ops, plan.MountSetattr(plan.Val(tree), false, 0, forgotten, 0).Allowing(unix.EPERM))
 		forgotten = 0
 	}
@@ -180,9 +183,10 @@ func (e *mountEntry) attachBind(ops []plan.Op, src string, tree plan.Reg, kind f
 	return nil
 }
 
-// locks reports whether the flags that the host has given to the source stay with the bind mount. In the mount namespace of a user
-// namespace the kernel locks them (mount_namespaces(7)), and users rely on that whoever makes the clone. An idmapped mount can only be
-// made by the host, as a mount of its own, whose flags are not locked.
+// locks reports whether the flags that the host has given to the source stay with the bind mount.
+// In the mount namespace of a user namespace the kernel locks them (mount_namespaces(7)), and users
+// rely on that whoever makes the clone. An idmapped mount can only be made by the host, as a mount
+// of its own, whose flags are not locked.
 func (e *mountEntry) locks() bool {
 	return e.ns.has(unix.CLONE_NEWUSER) && e.o.IDMap == mountopt.IDMapNone && len(e.m.UIDMappings) == 0
 }
@@ -199,7 +203,8 @@ func (e *mountEntry) unlocks(attr uint64) error {
 	return nil
 }
 
-// idmap asks the host to map the owners of a detached tree: only the owner of the file system's user namespace may.
+// idmap asks the host to map the owners of a detached tree: only the owner of the file system's
+// user namespace may.
 func (e *mountEntry) idmap(f *plan.File) error {
 	if !e.in.Facts.OwnsMounts {
 		return fmt.Errorf("%s: an idmapped mount needs a privileged runtime", e.from)
@@ -282,8 +287,8 @@ func (e *mountEntry) filesystem() error {
 	if err != nil {
 		return err
 	}
-	// proc and sysfs go on a real directory: a symbolic link in their place would put another file system where security
-	// settings are looked for (CVE-2019-19921, CVE-2023-27561).
+	// proc and sysfs go on a real directory: a symbolic link in their place would put another file
+	// system where security settings are looked for (CVE-2019-19921, CVE-2023-27561).
 	place, follow := e.place(), e.follow()
 	if typ == "proc" || typ == "sysfs" {
 		place, follow = e.m.Destination, noLinks
@@ -299,8 +304,8 @@ func (e *mountEntry) filesystem() error {
 	return nil
 }
 
-// copyUp lets the host copy what the tmpfs is about to cover, before it is attached: both are handed over as descriptors, so that no path
-// of the container is walked by the host.
+// copyUp lets the host copy what the tmpfs is about to cover, before it is attached: both are
+// handed over as descriptors, so that no path of the container is walked by the host.
 func (e *mountEntry) copyUp(ops []plan.Op, m, target plan.Reg) {
 	e.Step(e.from, e.what("make a tmpfs for"), ops...)
 	// The registers are still those of the step before: nothing is allocated in between.

@@ -14,8 +14,9 @@ import (
 	"github.com/ociruntime/ociruntime/specconv/problem"
 )
 
-// namespaces is linux.namespaces, by what has to be done. An entry whose path leads to the runtime's
-// own namespace is as good as none: there is nothing to do, and the container has none of its own.
+// namespaces is linux.namespaces, by what has to be done. An entry whose path leads to the
+// runtime's own namespace is as good as none: there is nothing to do, and the container has none of
+// its own.
 type namespaces struct {
 	created uint64 // CLONE_NEW* of those to be made
 	joined  []joinedNamespace
@@ -57,8 +58,8 @@ func (n *namespaces) joining(flag uint64) *joinedNamespace {
 	return nil
 }
 
-// foreign reports whether the container is in a namespace of this kind over which its own user namespace
-// has no power.
+// foreign reports whether the container is in a namespace of this kind over which its own user
+// namespace has no power.
 func (n *namespaces) foreign(flag uint64) bool {
 	if j := n.joining(flag); j != nil {
 		return j.foreign && n.has(unix.CLONE_NEWUSER)
@@ -69,10 +70,10 @@ func (n *namespaces) foreign(flag uint64) bool {
 // has reports whether the container has a namespace of this kind that isn't the runtime's.
 func (n *namespaces) has(flag uint64) bool { return (n.created|n.entered)&flag != 0 || n.joins(flag) }
 
-// enterNamespaces is the order that the kernel asks for. Namespaces made after the user namespace belong to it, so that comes
-// first; those joined by path may belong to the host, and a privileged runtime joins them before it gives up the host's
-// credentials. Time offsets are fixed before the first process is inside. A pid or time namespace takes effect for children
-// only, hence the spawn.
+// enterNamespaces is the order that the kernel asks for. Namespaces made after the user namespace
+// belong to it, so that comes first; those joined by path may belong to the host, and a privileged
+// runtime joins them before it gives up the host's credentials. Time offsets are fixed before the
+// first process is inside. A pid or time namespace takes effect for children only, hence the spawn.
 func (c *compiler) enterNamespaces() error {
 	user := c.ns.has(unix.CLONE_NEWUSER)
 	timens := c.ns.has(unix.CLONE_NEWTIME)
@@ -99,7 +100,8 @@ func (c *compiler) enterNamespaces() error {
 	case rest != 0:
 		c.Step("linux.namespaces", "make new namespaces: "+namespaceNames(rest), plan.Unshare(plan.As(rest, plan.AsClone)))
 	}
-	// Only now, for the process that stays: with a tight limit on processes there is no room for two.
+	// Only now, for the process that stays: with a tight limit on processes there is no room for
+	// two.
 	c.joinCgroup()
 	c.allCPUs()
 	if c.ns.created&unix.CLONE_NEWCGROUP != 0 {
@@ -126,7 +128,8 @@ func (c *compiler) oomScore() {
 		c.writeProc("self/oom_score_adj", fmt.Sprint(*c.spec.Process.OOMScoreAdj))...)
 }
 
-// joinNamespaces joins everything by path but the user namespace; the mount namespace last, since it changes what paths mean.
+// joinNamespaces joins everything by path but the user namespace; the mount namespace last, since
+// it changes what paths mean.
 func (c *compiler) joinNamespaces() {
 	for _, mount := range []bool{false, true} {
 		for i := range c.ns.joined {
@@ -155,8 +158,9 @@ func (c *compiler) userNamespace() {
 	case c.ns.created&flag != 0:
 		ops := []plan.Op{plan.Unshare(plan.Int(flag, "NEWUSER"))}
 		if !c.in.Facts.Privileged {
-			// The files below /proc/PID of an undumpable process belong to root, and an unprivileged runtime has to write the maps
-			// there. Nothing of the container can see this process yet.
+			// The files below /proc/PID of an undumpable process belong to root, and an
+			// unprivileged runtime has to write the maps there. Nothing of the container can see
+			// this process yet.
 			ops = append(ops, plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE", plan.Num(1)))
 		}
 		c.Step("linux.namespaces", "make a user namespace", ops...)
@@ -209,8 +213,9 @@ func (c *compiler) timeOffsets() string {
 	return text.String()
 }
 
-// openTimeOffsets opens the file while the init has the host's credentials: the kernel checks those of the opener, and the user that the
-// init becomes in its user namespace could not open the files of an undumpable process.
+// openTimeOffsets opens the file while the init has the host's credentials: the kernel checks those
+// of the opener, and the user that the init becomes in its user namespace could not open the files
+// of an undumpable process.
 func (c *compiler) openTimeOffsets() {
 	if c.ns.created&unix.CLONE_NEWTIME == 0 || c.timeOffsets() == "" || !c.in.Facts.Privileged {
 		return
@@ -232,7 +237,8 @@ func (c *compiler) timeNamespace() {
 	if c.in.Facts.Privileged {
 		ops = append(ops, plan.Write(plan.Val(c.offsets), text), plan.Close(plan.Val(c.offsets)))
 	} else {
-		// Root of a user namespace alone can't open the files of an undumpable process. Nothing has been joined yet.
+		// Root of a user namespace alone can't open the files of an undumpable process. Nothing has
+		// been joined yet.
 		ops = append(ops, plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE", plan.Num(1)))
 		ops = append(ops, c.writeProc("self/timens_offsets", text)...)
 		ops = append(ops, plan.Prctl(unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"))
@@ -259,14 +265,15 @@ func (c *compiler) identity() error {
 	return nil
 }
 
-// keyring gives the container a session keyring of its own. It is a convenience: a kernel without keyrings, or a user whose quota is
-// used up (200 keys for all but root), does not stop the container. The host sees it in the page, and warns.
+// keyring gives the container a session keyring of its own. It is a convenience: a kernel without
+// keyrings, or a user whose quota is used up (200 keys for all but root), does not stop the
+// container. The host sees it in the page, and warns.
 func (c *compiler) keyring() {
 	c.keyLabel()
 	key := c.tmp()
 	const (
-		// What the kernel gives a new session keyring, plus "search" for the user: without it programs that start as another
-		// process of the same user can't find the keys.
+		// What the kernel gives a new session keyring, plus "search" for the user: without it
+		// programs that start as another process of the same user can't find the keys.
 		perm        = 0x3f130000 | 0x00080000
 		joinSession = 1
 		setPerm     = 5

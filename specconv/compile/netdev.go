@@ -9,8 +9,9 @@ import (
 	"github.com/ociruntime/ociruntime/specconv/problem"
 )
 
-// openNetlink opens a socket in the container's network namespace for the host, which may work with it: the kernel asks for the privileges of
-// the opener and of the user. For a namespace that belongs to the host, the init has them only until it enters its user namespace.
+// openNetlink opens a socket in the container's network namespace for the host, which may work with
+// it: the kernel asks for the privileges of the opener and of the user. For a namespace that
+// belongs to the host, the init has them only until it enters its user namespace.
 func (c *compiler) openNetlink() {
 	if len(c.lin.NetDevices) == 0 {
 		return
@@ -21,7 +22,8 @@ func (c *compiler) openNetlink() {
 			plan.Int(unix.NETLINK_ROUTE, "NETLINK_ROUTE")).Into(c.netlink))
 }
 
-// netDevices lets the host move network devices into the container: early, so that hooks and linux.sysctl find them.
+// netDevices lets the host move network devices into the container: early, so that hooks and
+// linux.sysctl find them.
 func (c *compiler) netDevices() {
 	if len(c.lin.NetDevices) == 0 {
 		return

@@ -28,7 +28,8 @@ func (c *compiler) guardedMount(i int, mount kept) guardedMount {
 	return g
 }
 
-// below reports whether a path lies in a directory and is not the directory itself, which may be a file: something bound there.
+// below reports whether a path lies in a directory and is not the directory itself, which may be a
+// file: something bound there.
 func below(p, dir string) bool { return strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/") }
 
 // guards reports whether a masked or read-only path lies in what is mounted at dest.
@@ -37,8 +38,9 @@ func (c *compiler) guards(dest string) bool {
 	return slices.ContainsFunc(c.lin.MaskedPaths, in) || slices.ContainsFunc(c.lin.ReadonlyPaths, in)
 }
 
-// guard opens a path to be protected. It starts from the mount that the path lies in: another container that shares the root file system
-// could have given a mountpoint another name since (the mount goes with it), and /proc would be left unprotected under that name.
+// guard opens a path to be protected. It starts from the mount that the path lies in: another
+// container that shares the root file system could have given a mountpoint another name since (the
+// mount goes with it), and /proc would be left unprotected under that name.
 func (c *compiler) guard(p string) (at plan.Arg, name string, ops []plan.Op) {
 	p = names.Absolute(p)
 	for _, g := range slices.Backward(c.guarded) {
@@ -77,7 +79,8 @@ func distinct(paths []string) []int {
 	return list
 }
 
-// readonlyPaths puts a read-only copy of each path's mount over it. What does not exist needs no protection (spec, "Readonly Paths").
+// readonlyPaths puts a read-only copy of each path's mount over it. What does not exist needs no
+// protection (spec, "Readonly Paths").
 func (c *compiler) readonlyPaths() {
 	for _, i := range distinct(c.lin.ReadonlyPaths) {
 		p := c.lin.ReadonlyPaths[i]
@@ -94,8 +97,9 @@ func (c *compiler) readonlyPaths() {
 	}
 }
 
-// maskedPaths hides each path behind /dev/null or, where it is a directory, behind an empty read-only tmpfs: one for all
-// of them, since a machine with hundreds of CPUs has hundreds of paths.
+// maskedPaths hides each path behind /dev/null or, where it is a directory, behind an empty
+// read-only tmpfs: one for all of them, since a machine with hundreds of CPUs has hundreds of
+// paths.
 func (c *compiler) maskedPaths() {
 	if len(c.lin.MaskedPaths) == 0 {
 		return
@@ -108,8 +112,8 @@ func (c *compiler) maskedPaths() {
 	c.Step("linux.maskedPaths", "close what the masks were made from", plan.Close(plan.Val(null)), plan.Close(plan.Val(empty)))
 }
 
-// nullDevice opens the container's /dev/null and makes sure that it is the real one: an image or another container may have put
-// anything there, and masked paths would show that (CVE-2025-31133).
+// nullDevice opens the container's /dev/null and makes sure that it is the real one: an image or
+// another container may have put anything there, and masked paths would show that (CVE-2025-31133).
 func (c *compiler) nullDevice() plan.Reg {
 	null := c.Reg()
 	st := c.statxBuf()
@@ -121,7 +125,8 @@ func (c *compiler) nullDevice() plan.Reg {
 	return null
 }
 
-// emptyDirectory makes the tmpfs that hides directories. Some kernels count the root as an inode of its own and refuse a limit of 1.
+// emptyDirectory makes the tmpfs that hides directories. Some kernels count the root as an inode of
+// its own and refuse a limit of 1.
 func (c *compiler) emptyDirectory() (m, spare plan.Reg) {
 	m, spare = c.Reg(), c.Reg()
 	fs := c.tmp()
@@ -133,10 +138,11 @@ func (c *compiler) emptyDirectory() (m, spare plan.Reg) {
 	return m, spare
 }
 
-// mask hides one path. Its kind is found out first: trying /dev/null on a directory leaves a mount to be dropped, and dropping one that was
-// attached nowhere waits for an RCU grace period, 50 µs on an idle machine and milliseconds on a busy one. Therefore the first directory
-// gets the tmpfs itself, which spare holds until then, and the next ones get clones of it; besides, kernels before 6.15 don't
-// clone a tree that is not attached anywhere.
+// mask hides one path. Its kind is found out first: trying /dev/null on a directory leaves a mount
+// to be dropped, and dropping one that was attached nowhere waits for an RCU grace period, 50 µs on
+// an idle machine and milliseconds on a busy one. Therefore the first directory gets the tmpfs
+// itself, which spare holds until then, and the next ones get clones of it; besides, kernels before
+// 6.15 don't clone a tree that is not attached anywhere.
 func (c *compiler) mask(i int, null, empty, spare plan.Reg) {
 	p := c.lin.MaskedPaths[i]
 	tree, m := c.tmp(), c.tmp()
@@ -188,8 +194,8 @@ const (
 	statxRdevMajor = 0x80 // u32 stx_rdev_major, then u32 stx_rdev_minor
 )
 
-// assertMode fails with ENXIO unless the file is of the given type. The assertion reads 8 bytes; the mask picks the type bits on
-// both byte orders that have an op loop (both are little-endian).
+// assertMode fails with ENXIO unless the file is of the given type. The assertion reads 8 bytes;
+// the mask picks the type bits on both byte orders that have an op loop (both are little-endian).
 func assertMode(st plan.Arg, kind uint64) plan.Op {
 	return plan.AssertWord(st.Off(statxMode), unix.S_IFMT, kind, unix.ENXIO)
 }

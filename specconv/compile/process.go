@@ -12,8 +12,8 @@ import (
 	"github.com/ociruntime/ociruntime/specconv/names"
 )
 
-// process turns the init into the user's process. `create`, `run` and `exec` share it, so that no process gets other rights than
-// config.json says (CVE-2022-27650, CVE-2025-27612).
+// process turns the init into the user's process. `create`, `run` and `exec` share it, so that no
+// process gets other rights than config.json says (CVE-2022-27650, CVE-2025-27612).
 func (c *compiler) process() error {
 	p := c.spec.Process
 	if p == nil {
@@ -125,8 +125,8 @@ func SchedAttr(s *specs.Scheduler) *unix.SchedAttr {
 	}
 }
 
-// stdioOwner gives the process's user the descriptors that it gets as stdio: /proc/self/fd/1 could not be opened by it otherwise. The
-// host's /dev/null stays as it is.
+// stdioOwner gives the process's user the descriptors that it gets as stdio: /proc/self/fd/1 could
+// not be opened by it otherwise. The host's /dev/null stays as it is.
 func (c *compiler) stdioOwner(p *specs.Process) {
 	if p.Terminal {
 		return
@@ -204,11 +204,12 @@ func (c *compiler) rlimit(i, n int, r specs.POSIXRlimit) {
 		setrlimit(n, r.Type, r.Soft, r.Hard))
 }
 
-// fewFiles are too few descriptors for the init: it is still to get one for the connection of `start`, or for a seccomp listener.
+// fewFiles are too few descriptors for the init: it is still to get one for the connection of
+// `start`, or for a seccomp listener.
 const fewFiles = 64
 
-// FirstRlimit is the limit that is set while raising it is still possible; ok is false where nothing is to be raised. A tight one on descriptors
-// gets its final value from tightRlimits.
+// FirstRlimit is the limit that is set while raising it is still possible; ok is false where
+// nothing is to be raised. A tight one on descriptors gets its final value from tightRlimits.
 func FirstRlimit(r specs.POSIXRlimit) (first specs.POSIXRlimit, ok bool) {
 	if r.Type == "RLIMIT_NOFILE" && r.Soft < fewFiles {
 		r.Soft = fewFiles

@@ -140,7 +140,8 @@ func TestWaitForStart(t *testing.T) {
 	}
 }
 
-// The init needs a descriptor for the connection of start; the privilege to raise a limit is gone by then.
+// The init needs a descriptor for the connection of start; the privilege to raise a limit is gone
+// by then.
 func TestTightRlimit(t *testing.T) {
 	s := smallSpec()
 	s.Process.User.UID = 1000
@@ -155,7 +156,8 @@ func TestTightRlimit(t *testing.T) {
 	live(t, s, func(in *input) { in.Run = false }).inOrder("RLIMIT_CORE", "accept4(", "RLIMIT_NOFILE", "execve(")
 }
 
-// However long PATH is and however much is masked, there are registers for it: hosts with many processors have a masked path for each.
+// However long PATH is and however much is masked, there are registers for it: hosts with many
+// processors have a masked path for each.
 func TestLongPath(t *testing.T) {
 	for _, masks := range []int{0, 40, 400} {
 		s := program(strings.Repeat("/missing:", 300)+"/b", "app")

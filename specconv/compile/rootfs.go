@@ -19,8 +19,8 @@ type lateChange struct {
 	mount      kept // not looked up again: the image's owner may have put something else at dest
 }
 
-// propagation is what linux.rootfsPropagation asks for, MS_SLAVE by default as every runtime has it: the host's new mounts
-// arrive, the container's own stay inside.
+// propagation is what linux.rootfsPropagation asks for, MS_SLAVE by default as every runtime has
+// it: the host's new mounts arrive, the container's own stay inside.
 func (c *compiler) propagation() uint64 {
 	switch strings.TrimPrefix(c.lin.RootfsPropagation, "r") {
 	case "shared":
@@ -33,8 +33,8 @@ func (c *compiler) propagation() uint64 {
 	return unix.MS_SLAVE
 }
 
-// cloned is the propagation of a tree that has just been cloned from the host. A clone is a peer of what it was cloned from; only
-// `shared` wants that.
+// cloned is the propagation of a tree that has just been cloned from the host. A clone is a peer of
+// what it was cloned from; only `shared` wants that.
 func (c *compiler) cloned() uint64 {
 	switch p := c.propagation(); p {
 	case unix.MS_SHARED:
@@ -46,9 +46,9 @@ func (c *compiler) cloned() uint64 {
 	}
 }
 
-// rootfs builds the container's file system: a copy of the mounts at root.path, mounted over the old root, and everything that
-// config.json puts into it. Targets are descriptors opened below the new root, never paths that are looked up twice
-// (CVE-2021-30465, CVE-2024-45310).
+// rootfs builds the container's file system: a copy of the mounts at root.path, mounted over the
+// old root, and everything that config.json puts into it. Targets are descriptors opened below the
+// new root, never paths that are looked up twice (CVE-2021-30465, CVE-2024-45310).
 func (c *compiler) rootfs() error {
 	c.Group = plan.Rootfs
 	c.root = c.Reg()
@@ -71,11 +71,13 @@ func (c *compiler) rootfs() error {
 	return c.devices()
 }
 
-// mountsRoot reports whether the container's root file system is a mount of its own. A container that shares the runtime's mount
-// namespace has one, too, if it has mounts: they lie in it on the host, and libcontainer takes it away as a whole.
+// mountsRoot reports whether the container's root file system is a mount of its own. A container
+// that shares the runtime's mount namespace has one, too, if it has mounts: they lie in it on the
+// host, and libcontainer takes it away as a whole.
 func (c *compiler) mountsRoot() bool { return c.ns.has(unix.CLONE_NEWNS) || MountsOnHost(c.spec) }
 
-// MountsOnHost reports whether the mounts of a configuration are made in the runtime's own mount namespace, at root.path.
+// MountsOnHost reports whether the mounts of a configuration are made in the runtime's own mount
+// namespace, at root.path.
 func MountsOnHost(spec *specs.Spec) bool {
 	if spec.Linux != nil {
 		for _, ns := range spec.Linux.Namespaces {
@@ -87,15 +89,17 @@ func MountsOnHost(spec *specs.Spec) bool {
 	return len(spec.Mounts) > 0
 }
 
-// othersMounts says that what is mounted around the root file system is to keep its propagation: `shared` asks for that, and the mounts
-// of a namespace that is joined are not ours to change. The old root's are changed only when they are let go of, which must not happen
-// to their peers on the host, too.
+// othersMounts says that what is mounted around the root file system is to keep its propagation:
+// `shared` asks for that, and the mounts of a namespace that is joined are not ours to change. The
+// old root's are changed only when they are let go of, which must not happen to their peers on the
+// host, too.
 func (c *compiler) othersMounts() bool {
 	return c.propagation() == unix.MS_SHARED || c.ns.joins(unix.CLONE_NEWNS)
 }
 
-// detachFromHost ends the propagation of our mounts to the host, or, see othersMounts, of one: the container's root is mounted on
-// root.path, and the mount that this lies in must be private, or that would happen on the host, too (and pivot_root would refuse).
+// detachFromHost ends the propagation of our mounts to the host, or, see othersMounts, of one: the
+// container's root is mounted on root.path, and the mount that this lies in must be private, or
+// that would happen on the host, too (and pivot_root would refuse).
 func (c *compiler) detachFromHost() {
 	from := "linux.rootfsPropagation"
 	if c.lin.RootfsPropagation == "" {
@@ -124,8 +128,9 @@ func setPropagation(path string, flags int64, propagation uint64) plan.Op {
 		plan.Change(0, 0, propagation), plan.Num(32))
 }
 
-// enterRootfs goes to root.path while the init has the host's rights: a user namespace may not be allowed to walk there. Making a
-// mount namespace turns the working directory into the same place of the new one.
+// enterRootfs goes to root.path while the init has the host's rights: a user namespace may not be
+// allowed to walk there. Making a mount namespace turns the working directory into the same place
+// of the new one.
 func (c *compiler) enterRootfs() {
 	if !c.mountsRoot() || c.spec.Root == nil {
 		return
@@ -134,16 +139,16 @@ func (c *compiler) enterRootfs() {
 	c.Step("root.path", "go to "+root, plan.Sys(plan.SysChdir, plan.Str(root)).OnHost())
 }
 
-// attachRoot mounts a copy of the root file system over itself, which makes it a mount of its own: pivot_root takes nothing else. Hooks
-// find the container's mounts at root.path.
+// attachRoot mounts a copy of the root file system over itself, which makes it a mount of its own:
+// pivot_root takes nothing else. Hooks find the container's mounts at root.path.
 func (c *compiler) attachRoot(root string) {
 	tree := plan.Val(c.root)
 	ops := append(c.lendDevices(), c.cloneFromHost(c.root, plan.File{Name: FileRootfs, Path: root, From: "root.path", Recursive: true}))
 	if p := c.cloned(); p != 0 {
 		ops = append(ops, plan.MountSetattr(tree, true, 0, 0, p))
 	} else {
-		// What is mounted below root.path stays shared with the host; the container's own mounts must not appear there, too (and
-		// pivot_root refuses a shared root).
+		// What is mounted below root.path stays shared with the host; the container's own mounts
+		// must not appear there, too (and pivot_root refuses a shared root).
 		ops = append(ops, plan.MountSetattr(tree, false, 0, 0, unix.MS_PRIVATE))
 	}
 	ops = append(ops, plan.Sys(plan.SysMoveMount, tree, plan.Str(""), plan.CWD(), plan.Str("."),
@@ -151,9 +156,11 @@ func (c *compiler) attachRoot(root string) {
 	c.Step("root.path", "mount "+root+" as the new root", ops...)
 }
 
-// cloneFromHost puts a detached copy of a host's mount into r. The init clones it itself, in its turn: it has the rights of the host's user
-// until the program runs. A user namespace takes these away, and in a mount namespace that is joined a path is something else, so
-// that there a privileged host clones it before the init exists, as it does for an idmapped mount, which only it may make.
+// cloneFromHost puts a detached copy of a host's mount into r. The init clones it itself, in its
+// turn: it has the rights of the host's user until the program runs. A user namespace takes these
+// away, and in a mount namespace that is joined a path is something else, so that there a
+// privileged host clones it before the init exists, as it does for an idmapped mount, which only it
+// may make.
 func (c *compiler) cloneFromHost(r plan.Reg, f plan.File) plan.Op {
 	if c.in.Facts.OwnsMounts && (c.ns.has(unix.CLONE_NEWUSER) || c.ns.joins(unix.CLONE_NEWNS) || f.IDMap != nil) {
 		f.Open = plan.OpenTree
@@ -175,8 +182,9 @@ const (
 	noLinks
 )
 
-// target opens the place for a mount, relative to the new root, and makes it where it is missing: the missing directories, then a directory or an
-// empty file. The ops for that are skipped when the first open succeeds.
+// target opens the place for a mount, relative to the new root, and makes it where it is missing:
+// the missing directories, then a directory or an empty file. The ops for that are skipped when the
+// first open succeeds.
 func (c *compiler) target(dest string, dir bool, follow linkRule) (plan.Reg, []plan.Op) {
 	t, parent := c.tmp(), c.tmp()
 	var extra uint64
@@ -247,7 +255,8 @@ func (c *compiler) hooksBeforePivot() error {
 	return nil
 }
 
-// pivot makes the new root the root. pivot_root(".", ".") stacks the old root on the new one, where umount2 finds it.
+// pivot makes the new root the root. pivot_root(".", ".") stacks the old root on the new one, where
+// umount2 finds it.
 func (c *compiler) pivot() error {
 	root := plan.Val(c.root)
 	dot := plan.Str(".")
@@ -257,8 +266,8 @@ func (c *compiler) pivot() error {
 	}
 	if c.in.NoPivot {
 		c.hideKernelMounts()
-		// Over the old root it covers what exec would find when it joins the mount namespace, and what a process that walks out
-		// of its root directory arrives at.
+		// Over the old root it covers what exec would find when it joins the mount namespace, and
+		// what a process that walks out of its root directory arrives at.
 		ops := []plan.Op{plan.Fchdir(root), plan.Sys(plan.SysChroot, dot)}
 		if c.ns.joins(unix.CLONE_NEWNS) {
 			// Joining has led to the old root, so that it lies there already.
@@ -288,10 +297,11 @@ func (c *compiler) pivot() error {
 	return nil
 }
 
-// hideKernelMounts takes the host's proc and sysfs away, which stay below the new root otherwise: for a process of the container that
-// makes a user namespace, the kernel allows a new mount of either only as long as a whole one is there, and that would have neither
-// masks nor read-only paths. Those that a user namespace has inherited can't be unmounted, but covered. So are those that are shared with
-// the host, which would lose its own.
+// hideKernelMounts takes the host's proc and sysfs away, which stay below the new root otherwise:
+// for a process of the container that makes a user namespace, the kernel allows a new mount of
+// either only as long as a whole one is there, and that would have neither masks nor read-only
+// paths. Those that a user namespace has inherited can't be unmounted, but covered. So are those
+// that are shared with the host, which would lose its own.
 func (c *compiler) hideKernelMounts() {
 	for _, at := range c.in.Facts.KernelMounts {
 		kept, place, fs, m := c.tmp(), c.tmp(), c.tmp(), c.tmp()
@@ -360,11 +370,13 @@ func (c *compiler) workdir() {
 		return
 	}
 	t, ops := c.target(c.spec.Process.Cwd, true, allLinks)
-	// On a read-only file system, or where something of another kind is in the way, chdir will tell what is wrong.
+	// On a read-only file system, or where something of another kind is in the way, chdir will tell
+	// what is wrong.
 	c.Step("process.cwd", "make the working directory "+c.spec.Process.Cwd+" if it is missing", append(ops, plan.Close(plan.Val(t)))...)
 }
 
-// sysctls are written through the verified procfs: the container's own /proc may be anything, or nothing.
+// sysctls are written through the verified procfs: the container's own /proc may be anything, or
+// nothing.
 func (c *compiler) sysctls() {
 	for _, key := range slices.Sorted(maps.Keys(c.lin.Sysctl)) {
 		value := c.lin.Sysctl[key]

@@ -10,7 +10,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/seccomp"
 )
 
-// SeccompFilter compiles linux.seccomp. It returns nil where there is no filter: engines write an empty object for none.
+// SeccompFilter compiles linux.seccomp. It returns nil where there is no filter: engines write an
+// empty object for none.
 func SeccompFilter(spec *specs.Spec) (*seccomp.Program, error) {
 	if !filtered(spec) {
 		return nil, nil
@@ -27,14 +28,16 @@ func filtered(spec *specs.Spec) bool {
 	return s.DefaultAction != "" || len(s.Syscalls) > 0
 }
 
-// adminForSeccomp reports whether the process has to hold CAP_SYS_ADMIN until its filter is loaded (seccomp(2)).
+// adminForSeccomp reports whether the process has to hold CAP_SYS_ADMIN until its filter is loaded
+// (seccomp(2)).
 func (c *compiler) adminForSeccomp(p *specs.Process) bool {
 	return filtered(c.spec) && !p.NoNewPrivileges
 }
 
-// loadFilter loads the filter as late as possible: it has to allow what follows, and that is execve alone. CAP_SYS_ADMIN, where it was kept
-// for this call, needs no capset, which the filter might refuse: execve computes the permitted and effective sets anew out of
-// the bounding, inheritable and ambient ones (capabilities(7)).
+// loadFilter loads the filter as late as possible: it has to allow what follows, and that is execve
+// alone. CAP_SYS_ADMIN, where it was kept for this call, needs no capset, which the filter might
+// refuse: execve computes the permitted and effective sets anew out of the bounding, inheritable
+// and ambient ones (capabilities(7)).
 func (c *compiler) loadFilter(f *seccomp.Program) plan.Reg {
 	const setModeFilter = 1
 	op := plan.Sys(plan.SysSeccomp, plan.Int(setModeFilter, "SET_MODE_FILTER"), plan.Int(int64(f.Flags), fmt.Sprintf("%#x", f.Flags)),
@@ -51,9 +54,10 @@ func (c *compiler) loadFilter(f *seccomp.Program) plan.Reg {
 	return fd
 }
 
-// seccompListener loads a filter with SCMP_ACT_NOTIFY while the host is there to hand the listener on. Between the two the init makes two
-// calls, which can't wait for an agent that has not got its descriptor yet. Everything else it does before `create` has returned comes
-// first: the agent may well be the caller of `create`.
+// seccompListener loads a filter with SCMP_ACT_NOTIFY while the host is there to hand the listener
+// on. Between the two the init makes two calls, which can't wait for an agent that has not got its
+// descriptor yet. Everything else it does before `create` has returned comes first: the agent may
+// well be the caller of `create`.
 func (c *compiler) seccompListener(f *seccomp.Program) (plan.Reg, error) {
 	for _, name := range []string{"sendmsg", "recvfrom"} {
 		var passes bool

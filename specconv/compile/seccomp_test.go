@@ -39,7 +39,8 @@ func TestWaitKillableErrorNamesTheKernel(t *testing.T) {
 	}
 }
 
-// Between loading a filter and create's return the init makes two calls, whatever else it has to do: an agent may not answer before.
+// Between loading a filter and create's return the init makes two calls, whatever else it has to
+// do: an agent may not answer before.
 func TestListenerIsTheLastMeeting(t *testing.T) {
 	p, _, err := compileConfig(withProfile("SCMP_ACT_ALLOW", "", notifyMkdir), ordinaryInput())
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/ociruntime/ociruntime/specconv/problem"
@@ -176,7 +177,7 @@ func (r *jsonReader) wrongType(want string) {
 func (r *jsonReader) skip() {
 	switch r.peek() {
 	case '{':
-		r.object(func(string) bool { r.skip(); return true })
+		r.members(func(string) { r.skip() })
 	case '[':
 		r.list(func() { r.skip() })
 	default:
@@ -193,10 +194,37 @@ func (r *jsonReader) null() bool {
 	return r.err == nil
 }
 
-// object reads an object. It calls member for each name; member either reads
-// the value, or reads nothing and returns false, when it does not know the name.
-// A null is taken for an empty object.
-func (r *jsonReader) object(member func(name string) bool) {
+// fields are the properties of an object that the specification has, and how to read each.
+type fields []struct {
+	name string
+	read func()
+}
+
+// object reads an object into the known fields; others are skipped. A name that is right but for
+// upper and lower case is taken, with a warning, as runtimes do that are written in Go.
+func (r *jsonReader) object(known fields) {
+	r.members(func(name string) {
+		for i := range known {
+			if known[i].name == name {
+				known[i].read()
+				return
+			}
+		}
+		for i := range known {
+			if strings.EqualFold(known[i].name, name) {
+				known[i].read()
+				msg := "taken for " + known[i].name + ": names are in upper and lower case"
+				r.warnings = append(r.warnings, problem.Problem{Path: r.where(), Msg: msg})
+				return
+			}
+		}
+		r.skip()
+	})
+}
+
+// members reads an object, and calls member to read the value behind each name. A null is taken for
+// an empty object.
+func (r *jsonReader) members(member func(name string)) {
 	if r.null() {
 		return
 	}
@@ -212,21 +240,10 @@ func (r *jsonReader) object(member func(name string) bool) {
 		}
 		r.place = append(r.place, jsonStep{name: name, index: -1})
 		seen = r.noteName(first, name, seen)
-		r.member(name, member)
+		member(name)
 		r.place = r.place[:len(r.place)-1]
 	}
 	r.names = r.names[:first]
-}
-
-func (r *jsonReader) member(name string, member func(name string) bool) {
-	if member(name) {
-		return
-	}
-	if known := knownName(name); known != "" && known != name && member(known) {
-		r.warnings = append(r.warnings, problem.Problem{Path: r.where(), Msg: "taken for " + known + ": names are in upper and lower case"})
-		return
-	}
-	r.skip()
 }
 
 // noteName warns about a name that the open object has already had. The names

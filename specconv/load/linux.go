@@ -7,233 +7,116 @@ import (
 )
 
 func decodeLinux(r *jsonReader, l *specs.Linux) {
-	r.object(func(name string) bool {
-		switch name {
-		case "uidMappings":
-			readList(r, &l.UIDMappings, decodeIDMapping)
-		case "gidMappings":
-			readList(r, &l.GIDMappings, decodeIDMapping)
-		case "sysctl":
-			readMap(r, &l.Sysctl, readString[string])
-		case "resources":
-			readPtr(r, &l.Resources, decodeResources)
-		case "cgroupsPath":
-			readString(r, &l.CgroupsPath)
-		case "namespaces":
-			readList(r, &l.Namespaces, decodeNamespace)
-		case "devices":
-			readList(r, &l.Devices, decodeDevice)
-		case "netDevices":
-			readMap(r, &l.NetDevices, decodeNetDevice)
-		case "seccomp":
-			readPtr(r, &l.Seccomp, decodeSeccomp)
-		case "rootfsPropagation":
-			readString(r, &l.RootfsPropagation)
-		case "maskedPaths":
-			readStrings(r, &l.MaskedPaths)
-		case "readonlyPaths":
-			readStrings(r, &l.ReadonlyPaths)
-		case "mountLabel":
-			readString(r, &l.MountLabel)
-		case "intelRdt":
-			readPtr(r, &l.IntelRdt, decodeIntelRdt)
-		case "memoryPolicy":
-			readPtr(r, &l.MemoryPolicy, decodeMemoryPolicy)
-		case "personality":
-			readPtr(r, &l.Personality, decodePersonality)
-		case "timeOffsets":
-			readMap(r, &l.TimeOffsets, decodeTimeOffset)
-		default:
-			return false
-		}
-		return true
+	r.object(fields{
+		{"uidMappings", func() { readList(r, &l.UIDMappings, decodeIDMapping) }},
+		{"gidMappings", func() { readList(r, &l.GIDMappings, decodeIDMapping) }},
+		{"sysctl", func() { readMap(r, &l.Sysctl, readString[string]) }},
+		{"resources", func() { readPtr(r, &l.Resources, decodeResources) }},
+		{"cgroupsPath", func() { readString(r, &l.CgroupsPath) }},
+		{"namespaces", func() { readList(r, &l.Namespaces, decodeNamespace) }},
+		{"devices", func() { readList(r, &l.Devices, decodeDevice) }},
+		{"netDevices", func() { readMap(r, &l.NetDevices, decodeNetDevice) }},
+		{"seccomp", func() { readPtr(r, &l.Seccomp, decodeSeccomp) }},
+		{"rootfsPropagation", func() { readString(r, &l.RootfsPropagation) }},
+		{"maskedPaths", func() { readStrings(r, &l.MaskedPaths) }},
+		{"readonlyPaths", func() { readStrings(r, &l.ReadonlyPaths) }},
+		{"mountLabel", func() { readString(r, &l.MountLabel) }},
+		{"intelRdt", func() { readPtr(r, &l.IntelRdt, decodeIntelRdt) }},
+		{"memoryPolicy", func() { readPtr(r, &l.MemoryPolicy, decodeMemoryPolicy) }},
+		{"personality", func() { readPtr(r, &l.Personality, decodePersonality) }},
+		{"timeOffsets", func() { readMap(r, &l.TimeOffsets, decodeTimeOffset) }},
 	})
 }
 
 func decodeIDMapping(r *jsonReader, m *specs.LinuxIDMapping) {
-	r.object(func(name string) bool {
-		switch name {
-		case "containerID":
-			readInt(r, &m.ContainerID)
-		case "hostID":
-			readInt(r, &m.HostID)
-		case "size":
-			readInt(r, &m.Size)
-		default:
-			return false
-		}
-		return true
+	r.object(fields{
+		{"containerID", func() { readInt(r, &m.ContainerID) }},
+		{"hostID", func() { readInt(r, &m.HostID) }},
+		{"size", func() { readInt(r, &m.Size) }},
 	})
 }
 
 func decodeNamespace(r *jsonReader, n *specs.LinuxNamespace) {
-	r.object(func(name string) bool {
-		switch name {
-		case "type":
-			readString(r, &n.Type)
-		case "path":
-			readString(r, &n.Path)
-		default:
-			return false
-		}
-		return true
+	r.object(fields{
+		{"type", func() { readString(r, &n.Type) }},
+		{"path", func() { readString(r, &n.Path) }},
 	})
 }
 
 func decodeDevice(r *jsonReader, d *specs.LinuxDevice) {
-	r.object(func(name string) bool {
-		switch name {
-		case "path":
-			readString(r, &d.Path)
-		case "type":
-			readString(r, &d.Type)
-		case "major":
-			readInt(r, &d.Major)
-		case "minor":
-			readInt(r, &d.Minor)
-		case "fileMode":
-			readPtr(r, &d.FileMode, readInt[os.FileMode])
-		case "uid":
-			readPtr(r, &d.UID, readInt[uint32])
-		case "gid":
-			readPtr(r, &d.GID, readInt[uint32])
-		default:
-			return false
-		}
-		return true
+	r.object(fields{
+		{"path", func() { readString(r, &d.Path) }},
+		{"type", func() { readString(r, &d.Type) }},
+		{"major", func() { readInt(r, &d.Major) }},
+		{"minor", func() { readInt(r, &d.Minor) }},
+		{"fileMode", func() { readPtr(r, &d.FileMode, readInt[os.FileMode]) }},
+		{"uid", func() { readPtr(r, &d.UID, readInt[uint32]) }},
+		{"gid", func() { readPtr(r, &d.GID, readInt[uint32]) }},
 	})
 }
 
 func decodeNetDevice(r *jsonReader, d *specs.LinuxNetDevice) {
-	r.object(func(name string) bool {
-		if name != "name" {
-			return false
-		}
-		readString(r, &d.Name)
-		return true
-	})
+	r.object(fields{{"name", func() { readString(r, &d.Name) }}})
 }
 
 func decodeIntelRdt(r *jsonReader, i *specs.LinuxIntelRdt) {
-	r.object(func(name string) bool {
-		switch name {
-		case "closID":
-			readString(r, &i.ClosID)
-		case "schemata":
-			readStrings(r, &i.Schemata)
-		case "l3CacheSchema":
-			readString(r, &i.L3CacheSchema)
-		case "memBwSchema":
-			readString(r, &i.MemBwSchema)
-		case "enableMonitoring":
-			readBool(r, &i.EnableMonitoring)
-		default:
-			return false
-		}
-		return true
+	r.object(fields{
+		{"closID", func() { readString(r, &i.ClosID) }},
+		{"schemata", func() { readStrings(r, &i.Schemata) }},
+		{"l3CacheSchema", func() { readString(r, &i.L3CacheSchema) }},
+		{"memBwSchema", func() { readString(r, &i.MemBwSchema) }},
+		{"enableMonitoring", func() { readBool(r, &i.EnableMonitoring) }},
 	})
 }
 
 func decodeMemoryPolicy(r *jsonReader, m *specs.LinuxMemoryPolicy) {
-	r.object(func(name string) bool {
-		switch name {
-		case "mode":
-			readString(r, &m.Mode)
-		case "nodes":
-			readString(r, &m.Nodes)
-		case "flags":
-			readList(r, &m.Flags, readString[specs.MemoryPolicyFlagType])
-		default:
-			return false
-		}
-		return true
+	r.object(fields{
+		{"mode", func() { readString(r, &m.Mode) }},
+		{"nodes", func() { readString(r, &m.Nodes) }},
+		{"flags", func() { readList(r, &m.Flags, readString[specs.MemoryPolicyFlagType]) }},
 	})
 }
 
 func decodePersonality(r *jsonReader, p *specs.LinuxPersonality) {
-	r.object(func(name string) bool {
-		switch name {
-		case "domain":
-			readString(r, &p.Domain)
-		case "flags":
-			readList(r, &p.Flags, readString[specs.LinuxPersonalityFlag])
-		default:
-			return false
-		}
-		return true
+	r.object(fields{
+		{"domain", func() { readString(r, &p.Domain) }},
+		{"flags", func() { readList(r, &p.Flags, readString[specs.LinuxPersonalityFlag]) }},
 	})
 }
 
 func decodeTimeOffset(r *jsonReader, o *specs.LinuxTimeOffset) {
-	r.object(func(name string) bool {
-		switch name {
-		case "secs":
-			readInt(r, &o.Secs)
-		case "nanosecs":
-			readInt(r, &o.Nanosecs)
-		default:
-			return false
-		}
-		return true
+	r.object(fields{
+		{"secs", func() { readInt(r, &o.Secs) }},
+		{"nanosecs", func() { readInt(r, &o.Nanosecs) }},
 	})
 }
 
 func decodeSeccomp(r *jsonReader, s *specs.LinuxSeccomp) {
-	r.object(func(name string) bool {
-		switch name {
-		case "defaultAction":
-			readString(r, &s.DefaultAction)
-		case "defaultErrnoRet":
-			readPtr(r, &s.DefaultErrnoRet, readInt[uint])
-		case "architectures":
-			readList(r, &s.Architectures, readString[specs.Arch])
-		case "flags":
-			readList(r, &s.Flags, readString[specs.LinuxSeccompFlag])
-		case "listenerPath":
-			readString(r, &s.ListenerPath)
-		case "listenerMetadata":
-			readString(r, &s.ListenerMetadata)
-		case "syscalls":
-			readList(r, &s.Syscalls, decodeSyscall)
-		default:
-			return false
-		}
-		return true
+	r.object(fields{
+		{"defaultAction", func() { readString(r, &s.DefaultAction) }},
+		{"defaultErrnoRet", func() { readPtr(r, &s.DefaultErrnoRet, readInt[uint]) }},
+		{"architectures", func() { readList(r, &s.Architectures, readString[specs.Arch]) }},
+		{"flags", func() { readList(r, &s.Flags, readString[specs.LinuxSeccompFlag]) }},
+		{"listenerPath", func() { readString(r, &s.ListenerPath) }},
+		{"listenerMetadata", func() { readString(r, &s.ListenerMetadata) }},
+		{"syscalls", func() { readList(r, &s.Syscalls, decodeSyscall) }},
 	})
 }
 
 func decodeSyscall(r *jsonReader, s *specs.LinuxSyscall) {
-	r.object(func(name string) bool {
-		switch name {
-		case "names":
-			readStrings(r, &s.Names)
-		case "action":
-			readString(r, &s.Action)
-		case "errnoRet":
-			readPtr(r, &s.ErrnoRet, readInt[uint])
-		case "args":
-			readList(r, &s.Args, decodeSeccompArg)
-		default:
-			return false
-		}
-		return true
+	r.object(fields{
+		{"names", func() { readStrings(r, &s.Names) }},
+		{"action", func() { readString(r, &s.Action) }},
+		{"errnoRet", func() { readPtr(r, &s.ErrnoRet, readInt[uint]) }},
+		{"args", func() { readList(r, &s.Args, decodeSeccompArg) }},
 	})
 }
 
 func decodeSeccompArg(r *jsonReader, a *specs.LinuxSeccompArg) {
-	r.object(func(name string) bool {
-		switch name {
-		case "index":
-			readInt(r, &a.Index)
-		case "value":
-			readInt(r, &a.Value)
-		case "valueTwo":
-			readInt(r, &a.ValueTwo)
-		case "op":
-			readString(r, &a.Op)
-		default:
-			return false
-		}
-		return true
+	r.object(fields{
+		{"index", func() { readInt(r, &a.Index) }},
+		{"value", func() { readInt(r, &a.Value) }},
+		{"valueTwo", func() { readInt(r, &a.ValueTwo) }},
+		{"op", func() { readString(r, &a.Op) }},
 	})
 }

@@ -3,105 +3,53 @@ package load
 import specs "github.com/opencontainers/runtime-spec/specs-go"
 
 func decodeSpec(r *jsonReader, s *specs.Spec) {
-	r.object(func(name string) bool {
-		switch name {
-		case "ociVersion":
-			readString(r, &s.Version)
-		case "process":
-			readPtr(r, &s.Process, decodeProcess)
-		case "root":
-			readPtr(r, &s.Root, decodeRoot)
-		case "hostname":
-			readString(r, &s.Hostname)
-		case "domainname":
-			readString(r, &s.Domainname)
-		case "mounts":
-			readList(r, &s.Mounts, decodeMount)
-		case "hooks":
-			readPtr(r, &s.Hooks, decodeHooks)
-		case "annotations":
-			readMap(r, &s.Annotations, readString[string])
-		case "linux":
-			readPtr(r, &s.Linux, decodeLinux)
-		default:
-			return false
-		}
-		return true
+	r.object(fields{
+		{"ociVersion", func() { readString(r, &s.Version) }},
+		{"process", func() { readPtr(r, &s.Process, decodeProcess) }},
+		{"root", func() { readPtr(r, &s.Root, decodeRoot) }},
+		{"hostname", func() { readString(r, &s.Hostname) }},
+		{"domainname", func() { readString(r, &s.Domainname) }},
+		{"mounts", func() { readList(r, &s.Mounts, decodeMount) }},
+		{"hooks", func() { readPtr(r, &s.Hooks, decodeHooks) }},
+		{"annotations", func() { readMap(r, &s.Annotations, readString[string]) }},
+		{"linux", func() { readPtr(r, &s.Linux, decodeLinux) }},
 	})
 }
 
 func decodeRoot(r *jsonReader, root *specs.Root) {
-	r.object(func(name string) bool {
-		switch name {
-		case "path":
-			readString(r, &root.Path)
-		case "readonly":
-			readBool(r, &root.Readonly)
-		default:
-			return false
-		}
-		return true
+	r.object(fields{
+		{"path", func() { readString(r, &root.Path) }},
+		{"readonly", func() { readBool(r, &root.Readonly) }},
 	})
 }
 
 func decodeMount(r *jsonReader, m *specs.Mount) {
-	r.object(func(name string) bool {
-		switch name {
-		case "destination":
-			readString(r, &m.Destination)
-		case "type":
-			readString(r, &m.Type)
-		case "source":
-			readString(r, &m.Source)
-		case "options":
-			readStrings(r, &m.Options)
-		case "uidMappings":
-			readList(r, &m.UIDMappings, decodeIDMapping)
-		case "gidMappings":
-			readList(r, &m.GIDMappings, decodeIDMapping)
-		default:
-			return false
-		}
-		return true
+	r.object(fields{
+		{"destination", func() { readString(r, &m.Destination) }},
+		{"type", func() { readString(r, &m.Type) }},
+		{"source", func() { readString(r, &m.Source) }},
+		{"options", func() { readStrings(r, &m.Options) }},
+		{"uidMappings", func() { readList(r, &m.UIDMappings, decodeIDMapping) }},
+		{"gidMappings", func() { readList(r, &m.GIDMappings, decodeIDMapping) }},
 	})
 }
 
 func decodeHooks(r *jsonReader, h *specs.Hooks) {
-	r.object(func(name string) bool {
-		switch name {
-		case "prestart":
-			readList(r, &h.Prestart, decodeHook) //nolint:staticcheck // deprecated, and in use
-		case "createRuntime":
-			readList(r, &h.CreateRuntime, decodeHook)
-		case "createContainer":
-			readList(r, &h.CreateContainer, decodeHook)
-		case "startContainer":
-			readList(r, &h.StartContainer, decodeHook)
-		case "poststart":
-			readList(r, &h.Poststart, decodeHook)
-		case "poststop":
-			readList(r, &h.Poststop, decodeHook)
-		default:
-			return false
-		}
-		return true
+	r.object(fields{
+		{"prestart", func() { readList(r, &h.Prestart, decodeHook) }}, //nolint:staticcheck // deprecated, and in use
+		{"createRuntime", func() { readList(r, &h.CreateRuntime, decodeHook) }},
+		{"createContainer", func() { readList(r, &h.CreateContainer, decodeHook) }},
+		{"startContainer", func() { readList(r, &h.StartContainer, decodeHook) }},
+		{"poststart", func() { readList(r, &h.Poststart, decodeHook) }},
+		{"poststop", func() { readList(r, &h.Poststop, decodeHook) }},
 	})
 }
 
 func decodeHook(r *jsonReader, h *specs.Hook) {
-	r.object(func(name string) bool {
-		switch name {
-		case "path":
-			readString(r, &h.Path)
-		case "args":
-			readStrings(r, &h.Args)
-		case "env":
-			readStrings(r, &h.Env)
-		case "timeout":
-			readPtr(r, &h.Timeout, readInt[int])
-		default:
-			return false
-		}
-		return true
+	r.object(fields{
+		{"path", func() { readString(r, &h.Path) }},
+		{"args", func() { readStrings(r, &h.Args) }},
+		{"env", func() { readStrings(r, &h.Env) }},
+		{"timeout", func() { readPtr(r, &h.Timeout, readInt[int]) }},
 	})
 }

@@ -120,11 +120,10 @@ func readMap[T any](r *jsonReader, dst *map[string]T, read func(*jsonReader, *T)
 	}
 	m := map[string]T{}
 	v := new(T)
-	r.object(func(name string) bool {
+	r.members(func(name string) {
 		*v = *new(T)
 		read(r, v)
 		m[name] = *v
-		return true
 	})
 	*dst = m
 }

@@ -1,5 +1,5 @@
-// Package mountopt takes the options of a mount in config.json apart: flags of the mount, parameters
-// of its file system, propagation, and what only runtimes know.
+// Package mountopt takes the options of a mount in config.json apart: flags of the mount,
+// parameters of its file system, propagation, and what only runtimes know.
 package mountopt
 
 import (
@@ -230,8 +230,8 @@ func (p *optionParser) addUnlisted(index int, option string) {
 func (p *optionParser) finish() MountOptions {
 	o := p.out
 	if p.atime.flags != 0 {
-		// Without a flag, as with atime alone, mount(2) leaves the access time of a mount that exists as it is, and a new
-		// one begins with relatime.
+		// Without a flag, as with atime alone, mount(2) leaves the access time of a mount that
+		// exists as it is, and a new one begins with relatime.
 		p.atime.apply(&o.AttrSet, &o.AttrClr)
 	}
 	if p.recAtime.asked {
@@ -301,7 +301,7 @@ func findMountOption(name string) (mountOptionRow, bool) {
 	return mountOptionTable[i], true
 }
 
-// rootfsPropagation gives the propagation type that linux.rootfsPropagation
+// RootfsPropagation gives the propagation type that linux.rootfsPropagation
 // names.
 func RootfsPropagation(name string) (p MountPropagation, ok bool) {
 	row, ok := findMountOption(name)

@@ -1,6 +1,6 @@
 package names
 
-// capabilityTable holds the names of capabilities(7) at their numbers, up to
+// CapabilityTable holds the names of capabilities(7) at their numbers, up to
 // CAP_CHECKPOINT_RESTORE (Linux 5.9). A kernel with more has no names for them
 // that config.json could carry.
 var CapabilityTable = [...]string{
@@ -58,7 +58,7 @@ func capabilityNumber(name string) (number int, ok bool) {
 	return 0, false
 }
 
-// capabilityName gives the name of a capability's number, "" for a number
+// CapabilityName gives the name of a capability's number, "" for a number
 // that has none.
 func CapabilityName(number int) string {
 	if number < 0 || number >= len(CapabilityTable) {
@@ -67,7 +67,7 @@ func CapabilityName(number int) string {
 	return CapabilityTable[number]
 }
 
-// capabilityMask gives the set of the named capabilities, bit n for
+// CapabilityMask gives the set of the named capabilities, bit n for
 // capability n, and the names that are not known, in their order.
 func CapabilityMask(names []string) (mask uint64, unknown []string) {
 	for _, name := range names {

@@ -37,7 +37,7 @@ func NamespaceFlag(t specs.LinuxNamespaceType) (flag uint64, ok bool) {
 	return 0, false
 }
 
-// schedulerPolicy gives the policy of sched_setattr(2). SCHED_ISO has a number
+// SchedulerPolicy gives the policy of sched_setattr(2). SCHED_ISO has a number
 // in the kernel's headers and nothing behind it.
 func SchedulerPolicy(p specs.LinuxSchedulerPolicy) (policy uint32, ok bool) {
 	switch p {
@@ -92,7 +92,7 @@ func IOPriorityClass(c specs.IOPriorityClass) (class int, ok bool) {
 	return 0, false
 }
 
-// memoryPolicyMode gives the mode of set_mempolicy(2).
+// MemoryPolicyMode gives the mode of set_mempolicy(2).
 func MemoryPolicyMode(m specs.MemoryPolicyModeType) (mode int, ok bool) {
 	switch m {
 	case specs.MpolDefault:
@@ -113,7 +113,7 @@ func MemoryPolicyMode(m specs.MemoryPolicyModeType) (mode int, ok bool) {
 	return 0, false
 }
 
-// memoryPolicyFlag gives a flag of set_mempolicy(2), to be or'ed to the mode.
+// MemoryPolicyFlag gives a flag of set_mempolicy(2), to be or'ed to the mode.
 func MemoryPolicyFlag(f specs.MemoryPolicyFlagType) (flag int, ok bool) {
 	switch f {
 	case specs.MpolFStaticNodes:
@@ -165,7 +165,7 @@ func RlimitNumber(name string) (int, bool) {
 	return 0, false
 }
 
-// eachListRange calls visit for each range of a list of numbers ("0-3, 7") in
+// EachListRange calls visit for each range of a list of numbers ("0-3, 7") in
 // its order; a number alone is a range of one. An empty list has none.
 func EachListRange(list string, visit func(first, last int)) error {
 	if list == "" {
@@ -191,8 +191,8 @@ func EachListRange(list string, visit func(first, last int)) error {
 	return nil
 }
 
-// sysctlPath turns a key into a path: whichever of "." and "/" comes first is the separator, so that an interface's
-// name may have dots (net/ipv4/conf/eth0.100/forwarding).
+// SysctlPath turns a key into a path: whichever of "." and "/" comes first is the separator, so
+// that an interface's name may have dots (net/ipv4/conf/eth0.100/forwarding).
 func SysctlPath(key string) string {
 	i := strings.IndexAny(key, "./")
 	if i < 0 || key[i] == '/' {
@@ -209,7 +209,7 @@ func SysctlPath(key string) string {
 	}, key)
 }
 
-// absolute is a path of the container from its root on.
+// Absolute is a path of the container from its root on.
 func Absolute(p string) string {
 	if !strings.HasPrefix(p, "/") {
 		p = "/" + p
@@ -235,6 +235,6 @@ func listNumber(s string) (n int, ok bool) {
 // maxListNumber is far above the CPUs and memory nodes that a kernel can have.
 const maxListNumber = 1<<16 - 1
 
-// systemdProperty begins the annotations that become properties of the
+// SystemdProperty begins the annotations that become properties of the
 // container's systemd unit.
 const SystemdProperty = "org.systemd.property."

@@ -41,7 +41,7 @@ func (p Problems) Error() string {
 	return b.String()
 }
 
-// orNil makes a nil error of no problems.
+// OrNil makes a nil error of no problems.
 func (p Problems) OrNil() error {
 	if len(p) == 0 {
 		return nil
@@ -52,7 +52,7 @@ func (p Problems) OrNil() error {
 // Warnings is what deserves a word to the user and changes nothing.
 type Warnings []Problem
 
-// memberPath gives the place of a member in the object at path.
+// MemberPath gives the place of a member in the object at path.
 func MemberPath(path, name string) string {
 	plain := name != "" && !strings.ContainsFunc(name, func(c rune) bool {
 		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_')
@@ -66,11 +66,11 @@ func MemberPath(path, name string) string {
 	return path + "." + name
 }
 
-// NamespaceFile is the name of the plan's file for the namespace that linux.namespaces[i] has a path
-// for, which is its place in config.json, too.
+// NamespaceFile is the name of the plan's file for the namespace that linux.namespaces[i] has a
+// path for, which is its place in config.json, too.
 func NamespaceFile(i int) string { return fmt.Sprintf("linux.namespaces[%d].path", i) }
 
-// orderedKeys gives a map's keys in an order that doesn't change, so that
+// OrderedKeys gives a map's keys in an order that doesn't change, so that
 // messages don't.
 func OrderedKeys[T any](m map[string]T) []string {
 	if len(m) == 0 {

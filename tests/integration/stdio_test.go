@@ -412,6 +412,32 @@ func TestExecOnATerminal(t *testing.T) {
 	}
 }
 
+// Input that ends, ends the terminal's input too, behind a last line without an end and for
+// whatever reads it later; and what is not shown on a terminal has ordinary ends of lines.
+func TestTerminalWithoutOne(t *testing.T) {
+	t.Parallel()
+	ours(t, "waits for more input")
+	const script = "cat; read line; echo \"end $line\""
+	for name, in := range map[string]*string{"null": nil, "nothing": ptr(""), "lines": ptr("one\ntwo\n"), "half": ptr("one\ntwo")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := harness.NewBundle(t).Sh(script).Edit(process(func(p *specs.Process) { p.Terminal = true }))
+			s := sleeper(t).Start()
+			for _, cmd := range []*exec.Cmd{b.Command("run"), s.Cmd("exec", "--tty", s.ID, "sh", "-c", script)} {
+				want := ""
+				if in != nil {
+					cmd.Stdin, want = strings.NewReader(*in), *in
+				}
+				// In front there is the terminal's echo of the input.
+				res := b.RunCmd(cmd)
+				if res.Code != 0 || !strings.HasSuffix(res.Stdout, want+"end \n") || strings.Contains(res.Stdout, "\r") {
+					t.Errorf("%q: exit %d, %q, want at its end %q", cmd.Args, res.Code, res.Stdout, want+"end \n")
+				}
+			}
+		})
+	}
+}
+
 func TestPidfdSocket(t *testing.T) {
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "1.1 has no --pidfd-socket")

@@ -47,6 +47,8 @@ var rooms = []room{
 	{"libcontainer/refusal", nil},
 	{"libcontainer/initimage", []string{"libcontainer/plan", "libcontainer/kernel"}},
 	{"libcontainer/launch", []string{"libcontainer/initimage", "libcontainer/plan", "libcontainer/refusal"}},
+	{"libcontainer/internal/fs", nil},
+	{"libcontainer/internal/...", []string{"libcontainer/...", "specconv/..."}},
 	{"libcontainer/probe", []string{"libcontainer/...", "specconv/..."}},
 	{"libcontainer", []string{"libcontainer/...", "specconv/..."}},
 	{"libcontainer/...", []string{"libcontainer/..."}},

@@ -1,4 +1,4 @@
-package libcontainer
+package setup
 
 import (
 	"encoding/json"
@@ -12,11 +12,13 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/console"
 )
 
-// sendListener hands the descriptor of SCMP_ACT_NOTIFY to the agent at listenerPath, with the state that the specification wants
-// ("Container Process State"). The descriptor goes with the first piece of the JSON, of which a signal may make several.
+// SendListener hands the descriptor of SCMP_ACT_NOTIFY to the agent at listenerPath, with the state
+// that the specification wants ("Container Process State"). The descriptor goes with the first
+// piece of the JSON, of which a signal may make several.
 //
-// files are what the process has brought. In exec the container's processes see it by then, and may have made it bring nothing.
-func sendListener(s *specs.LinuxSeccomp, state *specs.State, pid int, files []*os.File) error {
+// files are what the process has brought. In exec the container's processes see it by then, and may
+// have made it bring nothing.
+func SendListener(s *specs.LinuxSeccomp, state *specs.State, pid int, files []*os.File) error {
 	const place = "linux.seccomp.listenerPath"
 	if len(files) != 1 {
 		return fmt.Errorf("%s: the process has brought %d descriptors, not the listener alone", place, len(files))

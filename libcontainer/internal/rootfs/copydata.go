@@ -1,4 +1,4 @@
-package libcontainer
+package rootfs
 
 import (
 	"context"
@@ -14,16 +14,18 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
-// dataCopier copies the contents of files into a tmpfs at the container's expense. The kernel charges memory of a tmpfs to the cgroup of the
-// process that touches it first (in v1 to that of its first thread), and it stays there. So what is to be copied is gathered, and a
-// process of its own copies it in the container's cgroup: an image like the init's, whose plan is a list of sendfile(2)s between
-// descriptors. It sees no path, and nothing that is read can make it do anything else.
-type dataCopier struct {
-	ctx   context.Context // one copier serves one call
-	from  string          // the place in config.json
-	cg    *cgroups.Cgroup // nil where nobody may be put into the container's
-	stdio [3]*os.File     // what the process gets as such
-	dir   string          // as in launch.Config
+// DataCopier copies the contents of files into a tmpfs at the container's expense. The kernel
+// charges memory of a tmpfs to the cgroup of the process that touches it first (in v1 to that of
+// its first thread), and it stays there. So what is to be copied is gathered, and a process of its
+// own copies it in the container's cgroup: an image like the init's, whose plan is a list of
+// sendfile(2)s between descriptors. It sees no path, and nothing that is read can make it do
+// anything else.
+type DataCopier struct {
+	Ctx   context.Context // one copier serves one call
+	From  string          // the place in config.json
+	Cg    *cgroups.Cgroup // nil where nobody may be put into the container's
+	Stdio [3]*os.File     // what the process gets as such
+	Dir   string          // as in launch.Config
 	tmpfs *os.File
 	files []openCopy
 	parts []part
@@ -46,7 +48,7 @@ const (
 )
 
 // add takes over a file and its empty copy.
-func (d *dataCopier) add(src, dst int) error {
+func (d *DataCopier) add(src, dst int) error {
 	d.files = append(d.files, openCopy{os.NewFile(uintptr(src), "covered"), os.NewFile(uintptr(dst), "copy")})
 	var st unix.Stat_t
 	if err := unix.Fstat(src, &st); err != nil {
@@ -75,8 +77,8 @@ func (d *dataCopier) add(src, dst int) error {
 	return nil
 }
 
-// nextData is the next piece of a file behind off that is no hole. A file system that does not know has none. One that leads
-// back, as a FUSE server may, would have us copy for ever.
+// nextData is the next piece of a file behind off that is no hole. A file system that does not know
+// has none. One that leads back, as a FUSE server may, would have us copy for ever.
 func nextData(seek func(off int64, whence int) (int64, error), off, size int64) (from, to int64, err error) {
 	from, err = seek(off, unix.SEEK_DATA)
 	switch {
@@ -99,7 +101,7 @@ func nextData(seek func(off int64, whence int) (int64, error), off, size int64) 
 }
 
 // part has a piece of the last file copied.
-func (d *dataCopier) part(off, n int64) error {
+func (d *DataCopier) part(off, n int64) error {
 	if len(d.parts) == copyParts {
 		if err := d.run(); err != nil {
 			return err
@@ -112,7 +114,7 @@ func (d *dataCopier) part(off, n int64) error {
 }
 
 // finish copies what has been gathered, and lets go of the files.
-func (d *dataCopier) finish() error {
+func (d *DataCopier) finish() error {
 	defer d.close()
 	if err := d.run(); err != nil {
 		return err
@@ -129,7 +131,7 @@ func (d *dataCopier) finish() error {
 	return nil
 }
 
-func (d *dataCopier) close() {
+func (d *DataCopier) close() {
 	for _, f := range d.files {
 		f.src.Close()
 		f.dst.Close()
@@ -138,7 +140,7 @@ func (d *dataCopier) close() {
 }
 
 // run copies the parts.
-func (d *dataCopier) run() error {
+func (d *DataCopier) run() error {
 	if len(d.parts) == 0 {
 		return nil
 	}
@@ -158,11 +160,11 @@ func (d *dataCopier) run() error {
 	return err
 }
 
-func (d *dataCopier) inCgroup() error {
+func (d *DataCopier) inCgroup() error {
 	entrance := &cgroups.Entrance{}
-	if d.cg != nil {
+	if d.Cg != nil {
 		var err error
-		if entrance, err = d.cg.Enter(); err != nil {
+		if entrance, err = d.Cg.Enter(); err != nil {
 			return err
 		}
 	}
@@ -175,7 +177,8 @@ func (d *dataCopier) inCgroup() error {
 	return err
 }
 
-// memoryTasks is the file through which a process joins the cgroup that memory is charged to, in v1.
+// memoryTasks is the file through which a process joins the cgroup that memory is charged to, in
+// v1.
 func memoryTasks(e *cgroups.Entrance) *os.File {
 	for i, name := range e.Names {
 		if strings.Contains(","+name+",", ",memory,") {
@@ -186,14 +189,14 @@ func memoryTasks(e *cgroups.Entrance) *os.File {
 }
 
 // launch runs the process that copies.
-func (d *dataCopier) launch(cgroup, tasks *os.File) error {
+func (d *DataCopier) launch(cgroup, tasks *os.File) error {
 	pl, files := d.plan(tasks)
-	p, err := launch.Start(&launch.Config{Plan: pl, Stdio: d.stdio, Files: files, Cgroup: cgroup, Dir: d.dir})
+	p, err := launch.Start(&launch.Config{Plan: pl, Stdio: d.Stdio, Files: files, Cgroup: cgroup, Dir: d.Dir})
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	if err := p.Serve(d.ctx, nil); err != nil {
+	if err := p.Serve(d.Ctx, nil); err != nil {
 		return err
 	}
 	_, err = p.Wait()
@@ -201,19 +204,19 @@ func (d *dataCopier) launch(cgroup, tasks *os.File) error {
 }
 
 // plan is that of the process: descriptors and nothing else.
-func (d *dataCopier) plan(tasks *os.File) (*plan.Plan, map[string]*os.File) {
+func (d *DataCopier) plan(tasks *os.File) (*plan.Plan, map[string]*os.File) {
 	b := plan.NewBuilder()
 	b.Group = plan.Rootfs
 	files := make(map[string]*os.File, 1+2*len(d.files))
 	file := func(name string, f *os.File) plan.Arg {
 		files[name] = f
-		return b.File(plan.File{Name: name, From: d.from})
+		return b.File(plan.File{Name: name, From: d.From})
 	}
 	b.Step("default", "share the progress page with the runtime", b.MapPage(plan.PageSize))
 	if tasks != nil {
 		b.Step("linux.cgroupsPath", "join the container's memory cgroup", plan.Write(file("tasks", tasks), "0"))
 	}
-	b.Step(d.from, "copy what the tmpfs covers into it")
+	b.Step(d.From, "copy what the tmpfs covers into it")
 	var src, dst plan.Arg
 	last := -1
 	for _, p := range d.parts {

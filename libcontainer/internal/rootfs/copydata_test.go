@@ -1,4 +1,4 @@
-package libcontainer
+package rootfs
 
 import (
 	"errors"
@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What lseek(2) says may come from whoever serves the file system: each step has to get on, and none leads out of the file.
+// What lseek(2) says may come from whoever serves the file system: each step has to get on, and
+// none leads out of the file.
 func TestNextDataGetsOn(t *testing.T) {
 	const off, size = 100, 1000
 	for _, c := range []struct {

@@ -1,4 +1,4 @@
-package libcontainer
+package setup
 
 import (
 	"fmt"
@@ -11,16 +11,18 @@ import (
 	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
-// initialCPUs is process.execCPUAffinity.initial where the plan does not see to it: who is born in a v2 cgroup has no time before that.
-func initialCPUs(a *specs.CPUAffinity, in *cgroups.Entrance) string {
+// InitialCPUs is process.execCPUAffinity.initial where the plan does not see to it: who is born in
+// a v2 cgroup has no time before that.
+func InitialCPUs(a *specs.CPUAffinity, in *cgroups.Entrance) string {
 	if a == nil || in.Dir == nil {
 		return ""
 	}
 	return a.Initial
 }
 
-// onCPUs runs start, which starts a process, on some CPUs; an empty list means wherever we are. The process inherits them from this thread.
-func onCPUs(list string, start func() error) error {
+// OnCPUs runs start, which starts a process, on some CPUs; an empty list means wherever we are. The
+// process inherits them from this thread.
+func OnCPUs(list string, start func() error) error {
 	if list == "" {
 		return start()
 	}

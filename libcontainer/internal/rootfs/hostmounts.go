@@ -1,4 +1,4 @@
-package libcontainer
+package rootfs
 
 import (
 	"errors"
@@ -12,11 +12,13 @@ import (
 	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
-// A container without a mount namespace has its mounts on the host (spec, "Namespaces": a type that is not listed is inherited). They
-// all lie in one mount on root.path, which goes with the container.
+// A container without a mount namespace has its mounts on the host (spec, "Namespaces": a type that
+// is not listed is inherited). They all lie in one mount on root.path, which goes with the
+// container.
 
-// recordHostMounts notes what root.path is before the mounts are made, so that delete can tell ours from an engine's.
-func recordHostMounts(rec *state.Record, spec *specs.Spec) error {
+// RecordHostMounts notes what root.path is before the mounts are made, so that delete can tell ours
+// from an engine's.
+func RecordHostMounts(rec *state.Record, spec *specs.Spec) error {
 	if !compile.MountsOnHost(spec) {
 		return nil
 	}
@@ -28,8 +30,8 @@ func recordHostMounts(rec *state.Record, spec *specs.Spec) error {
 	return nil
 }
 
-// noteHostMount notes which mount on root.path is the container's, once it is there.
-func noteHostMount(rec *state.Record) error {
+// NoteHostMount notes which mount on root.path is the container's, once it is there.
+func NoteHostMount(rec *state.Record) error {
 	if rec.RootBelow == 0 || rec.RootMount != 0 {
 		return nil
 	}
@@ -41,9 +43,9 @@ func noteHostMount(rec *state.Record) error {
 	return nil
 }
 
-// removeHostMounts takes the container's mount away from the host, if it is there. Anything else
+// RemoveHostMounts takes the container's mount away from the host, if it is there. Anything else
 // that lies on root.path by now belongs to somebody else.
-func removeHostMounts(rec *state.Record) error {
+func RemoveHostMounts(rec *state.Record) error {
 	if rec == nil || rec.RootBelow == 0 {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package libcontainer
+package diagnose
 
 import (
 	"encoding/binary"
@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// elfFile is what the diagnosis of a failed execve asks of a program (elf(5)). debug/elf would know it, but brings the readers of debugging
-// information and of compressed sections, whose initialisation every command would pay.
+// elfFile is what the diagnosis of a failed execve asks of a program (elf(5)). debug/elf would know
+// it, but brings the readers of debugging information and of compressed sections, whose
+// initialisation every command would pay.
 type elfFile struct {
 	machine machine
 	loader  string // PT_INTERP, empty for a static program

@@ -1,4 +1,4 @@
-package libcontainer
+package setup
 
 import (
 	"errors"
@@ -17,7 +17,7 @@ func TestNamespacesOfTheDead(t *testing.T) {
 	if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, &info, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
 		t.Fatal(err)
 	}
-	_, err := otherNamespaces(cmd.Process.Pid)
+	_, err := OtherNamespaces(cmd.Process.Pid)
 	if !errors.Is(err, unix.ESRCH) {
 		t.Errorf("a zombie: %v", err)
 	}

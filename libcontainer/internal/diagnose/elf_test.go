@@ -1,4 +1,4 @@
-package libcontainer
+package diagnose
 
 import (
 	"debug/elf"

@@ -1,4 +1,4 @@
-package libcontainer
+package setup
 
 import (
 	"context"
@@ -18,9 +18,10 @@ import (
 	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
-// writeIDMaps gives the init's new user namespace its maps. A privileged runtime writes them itself; others may map only
-// their own id (user_namespaces(7)) and ask newuidmap and newgidmap for what /etc/subuid and /etc/subgid grant.
-func writeIDMaps(pid int, l *specs.Linux, f *facts.Facts) error {
+// WriteIDMaps gives the init's new user namespace its maps. A privileged runtime writes them
+// itself; others may map only their own id (user_namespaces(7)) and ask newuidmap and newgidmap for
+// what /etc/subuid and /etc/subgid grant.
+func WriteIDMaps(pid int, l *specs.Linux, f *facts.Facts) error {
 	for _, m := range []struct {
 		from, file, helper string
 		maps               []specs.LinuxIDMapping
@@ -37,7 +38,8 @@ func writeIDMaps(pid int, l *specs.Linux, f *facts.Facts) error {
 			continue
 		}
 		if !f.Privileged && m.file == "gid_map" {
-			// The kernel wants this before an unprivileged gid map: else dropping a group could grant access (CVE-2014-8989).
+			// The kernel wants this before an unprivileged gid map: else dropping a group could
+			// grant access (CVE-2014-8989).
 			if err := writeProcFile(pid, "setgroups", "deny"); err != nil {
 				return fmt.Errorf("%s: %w", m.from, err)
 			}
@@ -76,7 +78,7 @@ func mapWithHelper(helper string, pid int, maps []specs.LinuxIDMapping) error {
 }
 
 // idmapTree maps the owners of a detached tree. The kernel takes the mapping from a user namespace.
-func (s *fileSet) idmapTree(tree int, f *plan.File) error {
+func (s *FileSet) idmapTree(tree int, f *plan.File) error {
 	maps := *f.IDMap
 	maps.Recursive = false
 	userns := s.mapping[maps]
@@ -115,7 +117,8 @@ func idmapHint(tree int, recursive bool, err error) string {
 	return fmt.Sprintf(" (the file system, of type %#x, %sdoes not support idmapped mounts on this kernel, or is idmapped already)", st.Type, below)
 }
 
-// mappingNamespace opens the user namespace of an idmap: an existing one, or one made for its maps alone.
+// mappingNamespace opens the user namespace of an idmap: an existing one, or one made for its maps
+// alone.
 func mappingNamespace(m *plan.IDMap) (*os.File, error) {
 	if m.Path != "" {
 		return os.Open(m.Path)

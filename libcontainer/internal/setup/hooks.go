@@ -1,4 +1,4 @@
-package libcontainer
+package setup
 
 import (
 	"context"
@@ -15,9 +15,10 @@ import (
 	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
-// inNamespaces starts createContainer hooks: in the namespaces of the init, whose root still is the host's, with the container's root
-// file system as working directory. A plan of its own does it, so that a process with a single thread joins.
-func inNamespaces(ctx context.Context, spec *specs.Spec, init int, rootfs *os.File) func(*specs.Hook, [3]*os.File) (int, error) {
+// InNamespaces starts createContainer hooks: in the namespaces of the init, whose root still is the
+// host's, with the container's root file system as working directory. A plan of its own does it, so
+// that a process with a single thread joins.
+func InNamespaces(ctx context.Context, spec *specs.Spec, init int, rootfs *os.File) func(*specs.Hook, [3]*os.File) (int, error) {
 	return func(h *specs.Hook, stdio [3]*os.File) (int, error) {
 		pidfd, err := unix.PidfdOpen(init, 0)
 		if err != nil {
@@ -25,7 +26,7 @@ func inNamespaces(ctx context.Context, spec *specs.Spec, init int, rootfs *os.Fi
 		}
 		f := os.NewFile(uintptr(pidfd), "init")
 		defer f.Close()
-		flags, err := otherNamespaces(init)
+		flags, err := OtherNamespaces(init)
 		if err != nil {
 			return 0, err
 		}
@@ -88,9 +89,9 @@ func namespaceFiles() ([8]string, [8]uint64) {
 			unix.CLONE_NEWCGROUP, unix.CLONE_NEWTIME}
 }
 
-// otherNamespaces are the CLONE_NEW* flags of the namespaces of a process that are not ours. Joining one's own user namespace is an
-// error, and joining the others would be work for nothing.
-func otherNamespaces(pid int) (uint64, error) {
+// OtherNamespaces are the CLONE_NEW* flags of the namespaces of a process that are not ours.
+// Joining one's own user namespace is an error, and joining the others would be work for nothing.
+func OtherNamespaces(pid int) (uint64, error) {
 	var flags uint64
 	names, bits := namespaceFiles()
 	for i, name := range names {
@@ -100,7 +101,8 @@ func otherNamespaces(pid int) (uint64, error) {
 		}
 		err := unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, name), &theirs)
 		if err == unix.ENOENT {
-			// It has just ended. Engines take the kernel's word for a missing file to mean the program to be executed.
+			// It has just ended. Engines take the kernel's word for a missing file to mean the
+			// program to be executed.
 			err = unix.ESRCH
 		}
 		if err != nil {

@@ -1,4 +1,4 @@
-package libcontainer
+package setup
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ func TestPidFileFollowsNoLink(t *testing.T) {
 	if err := os.Symlink(victim, filepath.Join(dir, fmt.Sprintf(".pid.%d", os.Getpid()))); err != nil {
 		t.Fatal(err)
 	}
-	if err := writePidFile(filepath.Join(dir, "pid"), 42); err != nil {
+	if err := WritePidFile(filepath.Join(dir, "pid"), 42); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{"victim": "precious", "pid": "42"} {

@@ -1,4 +1,8 @@
-package libcontainer
+// Package rootfs is what the host does in a container's root file system, whose owner is not
+// trusted: copying what a tmpfs covers (tmpcopyup), making device nodes, and taking mounts away
+// that a container without a mount namespace has left on the host. Names in it are resolved once,
+// to descriptors.
+package rootfs
 
 import (
 	"errors"
@@ -8,22 +12,24 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/ociruntime/ociruntime/libcontainer/internal/fs"
 	"golang.org/x/sys/unix"
 )
 
-// copyUp copies what a tmpfs is about to cover into it (the mount option tmpcopyup). Both directories are descriptors that the init
-// brought, and every step goes from a directory to one name in it without following links: the image can't lead us out.
+// CopyUp copies what a tmpfs is about to cover into it (the mount option tmpcopyup). Both
+// directories are descriptors that the init brought, and every step goes from a directory to one
+// name in it without following links: the image can't lead us out.
 //
 // The names, owners and the like are made here; the contents, which may be large, are left to data.
-func copyUp(covered, tmpfs *os.File, data *dataCopier) error {
+func CopyUp(covered, tmpfs *os.File, data *DataCopier) error {
 	from, err := reopenDirectory(covered)
 	if err != nil {
-		return fmt.Errorf("%s: tmpcopyup: open the covered directory: %w", data.from, err)
+		return fmt.Errorf("%s: tmpcopyup: open the covered directory: %w", data.From, err)
 	}
 	defer from.Close()
 	to, err := reopenDirectory(tmpfs)
 	if err != nil {
-		return fmt.Errorf("%s: tmpcopyup: open the tmpfs: %w", data.from, err)
+		return fmt.Errorf("%s: tmpcopyup: open the tmpfs: %w", data.From, err)
 	}
 	defer to.Close()
 	data.tmpfs = tmpfs
@@ -36,7 +42,7 @@ func copyUp(covered, tmpfs *os.File, data *dataCopier) error {
 		}
 		return data.finish()
 	}); err != nil {
-		return fmt.Errorf("%s: tmpcopyup: %w", data.from, err)
+		return fmt.Errorf("%s: tmpcopyup: %w", data.From, err)
 	}
 	return nil
 }
@@ -52,13 +58,13 @@ func reopenDirectory(dir *os.File) (*os.File, error) {
 
 // copier makes the copies of one tree.
 type copier struct {
-	data  *dataCopier
+	data  *DataCopier
 	count int // of files and directories so far
 	depth int // of directories that are open
 }
 
-// What is covered may be served by somebody who wants the runtime to be busy for ever (FUSE): a directory may go on without end, or hold
-// itself. A real one has less than this.
+// What is covered may be served by somebody who wants the runtime to be busy for ever (FUSE): a
+// directory may go on without end, or hold itself. A real one has less than this.
 const (
 	copyCount = 1 << 20
 	copyDepth = unix.PathMax / 2 // no path leads deeper
@@ -67,8 +73,9 @@ const (
 
 var errEndless = fmt.Errorf("more than %d files, or directories %d deep: %w", copyCount, copyDepth, unix.EUCLEAN)
 
-// asOwnerOf calls f with the owner of an open directory for the user of file systems, and all our capabilities. In the tmpfs of a user
-// namespace nobody can make anything whose own id has no place there (EOVERFLOW), as root of the host has none.
+// asOwnerOf calls f with the owner of an open directory for the user of file systems, and all our
+// capabilities. In the tmpfs of a user namespace nobody can make anything whose own id has no place
+// there (EOVERFLOW), as root of the host has none.
 func asOwnerOf(dir int, f func() error) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(dir, &st); err != nil {
@@ -99,7 +106,8 @@ func asOwnerOf(dir int, f func() error) error {
 	return <-done
 }
 
-// directory copies the entries and the attributes of one open directory to another, and closes both.
+// directory copies the entries and the attributes of one open directory to another, and closes
+// both.
 func (c *copier) directory(from, to int) error {
 	src, dst := os.NewFile(uintptr(from), "covered"), os.NewFile(uintptr(to), "tmpfs")
 	defer src.Close()
@@ -171,7 +179,7 @@ func (c *copier) entry(from, to int, name string) error {
 }
 
 func openBoth(from, to int, name string, read, write int, mode uint32, use func(src, dst int) error) error {
-	src, err := openSource(from, name, read)
+	src, err := OpenSource(from, name, read)
 	if err != nil {
 		return err
 	}
@@ -183,8 +191,9 @@ func openBoth(from, to int, name string, read, write int, mode uint32, use func(
 	return use(src, dst)
 }
 
-// openSource opens a directory or a regular file, whatever somebody who shares the root file system has put in its place since we looked.
-func openSource(dir int, name string, flags int) (int, error) {
+// OpenSource opens a directory or a regular file, whatever somebody who shares the root file system
+// has put in its place since we looked.
+func OpenSource(dir int, name string, flags int) (int, error) {
 	if flags&unix.O_DIRECTORY != 0 {
 		return unix.Openat(dir, name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	}
@@ -193,7 +202,7 @@ func openSource(dir int, name string, flags int) (int, error) {
 		return -1, err
 	}
 	defer unix.Close(found)
-	return openRegular(found)
+	return fs.OpenRegular(found)
 }
 
 func copyLink(from, to int, name string, st *unix.Stat_t) error {
@@ -208,7 +217,8 @@ func copyLink(from, to int, name string, st *unix.Stat_t) error {
 	return unix.Fchownat(to, name, int(st.Uid), int(st.Gid), unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// copyAttributes copies owner, mode, extended attributes and times, in this order: a change of owner clears set-id bits, and writing changes times.
+// copyAttributes copies owner, mode, extended attributes and times, in this order: a change of
+// owner clears set-id bits, and writing changes times.
 func copyAttributes(src, dst int, st *unix.Stat_t) error {
 	if err := unix.Fchown(dst, int(st.Uid), int(st.Gid)); err != nil {
 		return err

@@ -1,4 +1,4 @@
-package libcontainer
+package rootfs
 
 import (
 	"fmt"
@@ -11,9 +11,10 @@ import (
 	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
-// makeDevices makes the nodes of linux.devices in a tmpfs that is not mounted anywhere, for a container in a user namespace, which may
-// not: of the host's own nodes owner and permissions are not the container's to choose.
-func makeDevices(spec *specs.Spec) (*os.File, error) {
+// MakeDevices makes the nodes of linux.devices in a tmpfs that is not mounted anywhere, for a
+// container in a user namespace, which may not: of the host's own nodes owner and permissions are
+// not the container's to choose.
+func MakeDevices(spec *specs.Spec) (*os.File, error) {
 	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("linux.devices: make a tmpfs for the nodes: %w", refusal.Explain("fsopen", err))

@@ -1,4 +1,4 @@
-package libcontainer
+package diagnose
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/ociruntime/ociruntime/libcontainer/internal/rootfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,7 +27,7 @@ func TestImageDevicesAreNotOpened(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if fd, err := openSource(int(root.Fd()), "app", unix.O_RDONLY); err == nil {
+	if fd, err := rootfs.OpenSource(int(root.Fd()), "app", unix.O_RDONLY); err == nil {
 		defer unix.Close(fd)
 		t.Error("opened to be copied")
 	}

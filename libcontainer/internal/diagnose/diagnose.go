@@ -1,4 +1,6 @@
-package libcontainer
+// Package diagnose finds out why a program could not be executed, where the kernel's word alone
+// misleads: a script without its interpreter, a program without its loader or for another machine.
+package diagnose
 
 import (
 	"bytes"
@@ -11,14 +13,14 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/internal/fs"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
-	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
-// explainFiles tells a runtime that has run out of descriptors which limit is in the way, and how many
-// its plan takes, if there is one already. Go raises the soft limit in every program.
-func explainFiles(err error, pl *plan.Plan) error {
+// ExplainFiles tells a runtime that has run out of descriptors which limit is in the way, and how
+// many its plan takes, if there is one already. Go raises the soft limit in every program.
+func ExplainFiles(err error, pl *plan.Plan) error {
 	var step *launch.StepError
 	var limit unix.Rlimit
 	if !errors.Is(err, unix.EMFILE) || errors.As(err, &step) || unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
@@ -31,10 +33,11 @@ func explainFiles(err error, pl *plan.Plan) error {
 	return fmt.Errorf("%w (the runtime's hard limit of open files, ulimit -Hn, is %d, and this takes %s)", err, limit.Max, takes)
 }
 
-// explainExec adds the likely reason to a process that could not be brought into the container, and to an execve that failed for a file that
-// exists: a foreign architecture, a missing interpreter or loader, a carriage return at the end of a #! line. It reads the program in the root
-// file system, resolved there; what it can't find out it leaves.
-func explainExec(err error, spec *specs.Spec, bundle string) error {
+// ExplainExec adds the likely reason to a process that could not be brought into the container, and
+// to an execve that failed for a file that exists: a foreign architecture, a missing interpreter or
+// loader, a carriage return at the end of a #! line. It reads the program in the root file system,
+// resolved there; what it can't find out it leaves.
+func ExplainExec(err error, spec *specs.Spec, rootfs string) error {
 	var step *launch.StepError
 	if errors.As(err, &step) && step.Op.Joins() && errors.Is(err, unix.EAGAIN) {
 		return fmt.Errorf("%w (perhaps for linux.resources.pids.limit, which has to leave room for two: the new process and, for a moment, its parent)", err)
@@ -45,7 +48,7 @@ func explainExec(err error, spec *specs.Spec, bundle string) error {
 	if !errors.Is(err, unix.ENOEXEC) && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EACCES) {
 		return err
 	}
-	root, oerr := os.OpenFile(compile.RootfsPath(spec, bundle), unix.O_PATH|unix.O_DIRECTORY, 0)
+	root, oerr := os.OpenFile(rootfs, unix.O_PATH|unix.O_DIRECTORY, 0)
 	if oerr != nil {
 		return err
 	}
@@ -84,7 +87,7 @@ func candidates(p *specs.Process) []string {
 	return list
 }
 
-// openIn opens a file of the image as [openRegular] does; what is no regular file it only finds.
+// openIn opens a file of the image as [fs.OpenRegular] does; what is no regular file it only finds.
 func openIn(root *os.File, path string) (*os.File, error) {
 	found, err := unix.Openat2(int(root.Fd()), strings.TrimLeft(path, "/"), &unix.OpenHow{
 		Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
@@ -92,25 +95,12 @@ func openIn(root *os.File, path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	fd, err := openRegular(found)
+	fd, err := fs.OpenRegular(found)
 	if err != nil {
 		return os.NewFile(uintptr(found), path), nil
 	}
 	unix.Close(found)
 	return os.NewFile(uintptr(fd), path), nil
-}
-
-// openRegular opens for reading what an O_PATH descriptor stands for, if it is a regular file. In an image there may be a node of any
-// device instead, and for some it is enough to be opened: a watchdog starts, a tape rewinds. No device cgroup holds us back.
-func openRegular(found int) (int, error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(found, &st); err != nil {
-		return -1, err
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return -1, unix.ENXIO
-	}
-	return unix.Open(fmt.Sprintf("/proc/self/fd/%d", found), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 }
 
 // diagnose says what is wrong with a program, or nothing.
