@@ -35,6 +35,10 @@ func (c *creation) makeCgroup() error {
 		return err
 	}
 	cg, err := cgroups.Create(c.host, cfg)
+	if left := (*cgroups.LeftoverError)(nil); errors.As(err, &left) {
+		c.undo.Add(func() error { return left.Left }) // which keeps the record, for delete
+		return left.Err
+	}
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ type Config struct {
 // Create makes the container's cgroup in every hierarchy, with its limits in force, before any
 // process is in it. A cgroup that is there already is taken when it is neither in use nor frozen.
 // Until Finish or Close no other Create can take it. When anything fails, what was made is removed
-// again.
+// again; if that fails too, the error is a LeftoverError.
 func Create(host *Layout, cfg Config) (_ *Cgroup, err error) {
 	places, err := host.Locate(cfg.Path, cfg.ID)
 	if err != nil {
@@ -36,7 +36,9 @@ func Create(host *Layout, cfg Config) (_ *Cgroup, err error) {
 	m := &maker{host: host, c: &Cgroup{}, cfg: cfg}
 	defer func() {
 		if err != nil {
-			err = backend.Also(err, m.undo())
+			if left := m.undo(); left != nil {
+				err = &LeftoverError{Err: err, Left: left}
+			}
 			m.c.Close() // and with it the claim
 		}
 	}()
@@ -73,6 +75,16 @@ func Create(host *Layout, cfg Config) (_ *Cgroup, err error) {
 	}
 	return m.c, nil
 }
+
+// LeftoverError says that Create has failed and could not remove all that it had made.
+type LeftoverError struct {
+	Err  error // why Create has failed
+	Left error // what could not be removed
+}
+
+func (e *LeftoverError) Error() string { return backend.Also(e.Err, e.Left).Error() }
+
+func (e *LeftoverError) Unwrap() []error { return []error{e.Err, e.Left} }
 
 // maker creates directories and remembers them.
 type maker struct {

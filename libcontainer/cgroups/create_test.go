@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -162,6 +163,44 @@ func TestCreateBelowAFrozenCgroup(t *testing.T) {
 			if _, err := os.Stat(p + "/child"); err == nil {
 				t.Errorf("left %s/child", p)
 			}
+		}
+	})
+}
+
+// When even the removal of what was made fails, the caller learns of it.
+func TestCreateLeavesSomething(t *testing.T) {
+	onEach(t, func(t *testing.T, host *Layout) {
+		cmd := exec.Command("sleep", "1000")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		name := uniqueName(t)
+		t.Cleanup(func() {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			for _, dir := range leftovers(t, host, name) {
+				if err := backend.Rmdir(dir); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		// The first write puts a process into the cgroup, the second one fails.
+		enter := Write{V2: true, File: "cgroup.procs", Value: itoa(int64(cmd.Process.Pid))}
+		if host.V2 == nil {
+			enter.V2, enter.Controller = false, host.V1[0].Controllers[0]
+		}
+		fail := enter
+		fail.File = "no.such.file"
+		_, err := Create(host, Config{Path: "/" + name, ID: "x", Settings: &Settings{Writes: []Write{enter, fail}}})
+		var left *LeftoverError
+		if !errors.As(err, &left) {
+			t.Fatalf("%v, want a LeftoverError", err)
+		}
+		if !strings.Contains(left.Err.Error(), "no.such.file") || !strings.Contains(left.Left.Error(), "remove cgroup") {
+			t.Errorf("failed for %q, left for %q", left.Err, left.Left)
+		}
+		if len(leftovers(t, host, name)) == 0 {
+			t.Error("nothing is left")
 		}
 	})
 }
