@@ -3,7 +3,6 @@ package seccomp
 import (
 	"errors"
 	"fmt"
-	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -20,7 +19,7 @@ const (
 	retLog         = unix.SECCOMP_RET_LOG
 	retAllow       = unix.SECCOMP_RET_ALLOW
 
-	retENOSYS = retErrno | uint32(syscall.ENOSYS)
+	retENOSYS = retErrno | uint32(unix.ENOSYS)
 	// retBadArch meets calls of an architecture that the profile does not name.
 	retBadArch = retKillThread
 
@@ -68,7 +67,7 @@ func verdict(action specs.LinuxSeccompAction, errno *uint) (v uint32, bad string
 	case limit == 0:
 		return v, "", nil
 	case errno == nil:
-		return v | uint32(syscall.EPERM), "", nil
+		return v | uint32(unix.EPERM), "", nil
 	case *errno > limit:
 		return 0, "errno", fmt.Errorf("%d is above %d", *errno, limit)
 	}

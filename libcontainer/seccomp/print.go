@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,7 +17,7 @@ func VerdictString(v uint32) string {
 	case retAllow:
 		return "allow"
 	case retErrno:
-		if s := unix.ErrnoName(syscall.Errno(data)); s != "" {
+		if s := unix.ErrnoName(unix.Errno(data)); s != "" {
 			return "errno " + s
 		}
 		return fmt.Sprintf("errno %d", data)

@@ -1,7 +1,7 @@
 package load
 
 import (
-	"os"
+	"io/fs"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -49,7 +49,7 @@ func decodeDevice(r *jsonReader, d *specs.LinuxDevice) {
 		{"type", func() { readString(r, &d.Type) }},
 		{"major", func() { readInt(r, &d.Major) }},
 		{"minor", func() { readInt(r, &d.Minor) }},
-		{"fileMode", func() { readPtr(r, &d.FileMode, readInt[os.FileMode]) }},
+		{"fileMode", func() { readPtr(r, &d.FileMode, readInt[fs.FileMode]) }},
 		{"uid", func() { readPtr(r, &d.UID, readInt[uint32]) }},
 		{"gid", func() { readPtr(r, &d.GID, readInt[uint32]) }},
 	})
