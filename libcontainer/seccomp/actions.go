@@ -1,14 +1,12 @@
 package seccomp
 
 import (
-	"errors"
-	"fmt"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
-// Verdicts of a filter (SECCOMP_RET_* of linux/seccomp.h). The low 16 bits are data: an errno, or a message for the tracer.
+// Verdicts of a filter (SECCOMP_RET_* of linux/seccomp.h). The low 16 bits are data: an errno, or a
+// message for the tracer.
 const (
 	retKillProcess = unix.SECCOMP_RET_KILL_PROCESS
 	retKillThread  = unix.SECCOMP_RET_KILL_THREAD
@@ -26,7 +24,8 @@ const (
 	maxErrno = 4095 // MAX_ERRNO: the kernel silently lowers larger ones
 )
 
-// stricter returns the verdict that the kernel itself would prefer of two: as signed numbers, the smaller.
+// stricter returns the verdict that the kernel itself would prefer of two: as signed numbers, the
+// smaller.
 func stricter(a, b uint32) uint32 {
 	if int32(a) < int32(b) {
 		return a
@@ -36,45 +35,46 @@ func stricter(a, b uint32) uint32 {
 
 func isErrno(v uint32) bool { return v&^0xffff == retErrno }
 
-// verdict translates an action. Errors have no place yet: bad is the member that is wrong, "action" or "errno".
-func verdict(action specs.LinuxSeccompAction, errno *uint) (v uint32, bad string, err error) {
-	limit := uint(0)
+// actionValue gives the SECCOMP_RET_* of an action, and the largest value that it can return with
+// it: the kernel cuts an errno to 4095, and what a tracer gets to 16 bits. 0 is for actions that
+// return nothing.
+func actionValue(action specs.LinuxSeccompAction) (v uint32, most uint, ok bool) {
 	switch action {
-	case "":
-		return 0, "action", errors.New("missing")
 	case specs.ActKill, specs.ActKillThread:
-		v = retKillThread
+		return retKillThread, 0, true
 	case specs.ActKillProcess:
-		v = retKillProcess
+		return retKillProcess, 0, true
 	case specs.ActTrap:
-		v = retTrap
+		return retTrap, 0, true
 	case specs.ActAllow:
-		v = retAllow
+		return retAllow, 0, true
 	case specs.ActLog:
-		v = retLog
+		return retLog, 0, true
 	case specs.ActNotify:
-		v = retNotify
+		return retNotify, 0, true
 	case specs.ActErrno:
-		v, limit = retErrno, maxErrno
+		return retErrno, maxErrno, true
 	case specs.ActTrace:
-		v, limit = retTrace, 0xffff
-	default:
-		return 0, "action", fmt.Errorf("unknown action %q", action)
+		return retTrace, 1<<16 - 1, true
 	}
-	switch {
-	case limit == 0 && errno != nil:
-		return 0, "errno", fmt.Errorf("%s takes no errno", action)
-	case limit == 0:
-		return v, "", nil
-	case errno == nil:
-		return v | uint32(unix.EPERM), "", nil
-	case *errno > limit:
-		return 0, "errno", fmt.Errorf("%d is above %d", *errno, limit)
-	}
-	return v | uint32(*errno), "", nil
+	return 0, 0, false
 }
 
-// permissive reports whether a default action lets unknown system calls through, or to a tracer that knows better.
+// verdict is what an action that [Check] has found right makes a filter return. EPERM is the errno
+// where none is given.
+func verdict(action specs.LinuxSeccompAction, errno *uint) uint32 {
+	v, most, _ := actionValue(action)
+	switch {
+	case most == 0:
+		return v
+	case errno == nil:
+		return v | uint32(unix.EPERM)
+	}
+	return v | uint32(*errno)
+}
+
+// permissive reports whether a default action lets unknown system calls through, or to a tracer
+// that knows better.
 func permissive(v uint32) bool {
 	switch v &^ 0xffff {
 	case retAllow, retLog, retTrace:

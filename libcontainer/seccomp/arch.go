@@ -12,7 +12,8 @@ import (
 const (
 	// none marks a system call that an architecture does not have.
 	none = 0xffff
-	// Bit of the calls that only 32-bit Arm has (set_tls and a few more), numbered from privateBase up, far above all others.
+	// Bit of the calls that only 32-bit Arm has (set_tls and a few more), numbered from privateBase
+	// up, far above all others.
 	private     = 0x8000
 	privateBase = 0xf0000
 
@@ -27,7 +28,8 @@ const (
 	tableSize = 1024
 )
 
-// An arch is one of the ABIs that a profile can name. Several can share one audit value: x86-64 and x32.
+// An arch is one of the ABIs that a profile can name. Several can share one audit value: x86-64 and
+// x32.
 type arch struct {
 	name   specs.Arch
 	cpu    string // architectures that one kernel can run have the same
@@ -39,7 +41,8 @@ type arch struct {
 	goarch string // the Go ports whose native ABI this is
 }
 
-// arches is a table only read, laid out by the linker. Which architectures count as 32-bit is libseccomp's choice: x32 and MIPS n32 do.
+// arches is a table only read, laid out by the linker. Which architectures count as 32-bit is
+// libseccomp's choice: x32 and MIPS n32 do.
 var arches = [...]arch{
 	{"SCMP_ARCH_X86", "x86", unix.AUDIT_ARCH_I386, 0, false, false, &nrX86, "386"},
 	{"SCMP_ARCH_X86_64", "x86", auditX8664, 0, true, false, &nrX8664, "amd64"},
@@ -75,7 +78,8 @@ func findArch(name specs.Arch) *arch {
 	return nil
 }
 
-// Native returns the profile's name for the architecture that a Go port ("amd64") runs on, "" when seccomp has none for it.
+// Native returns the profile's name for the architecture that a Go port ("amd64") runs on, "" when
+// seccomp has none for it.
 func Native(goarch string) specs.Arch {
 	for i := range arches {
 		if goarch != "" && arches[i].goarch == goarch {
@@ -104,7 +108,8 @@ func (a *arch) number(name int) (nr uint32, ok bool) {
 	}
 }
 
-// own reports whether a number of the table belongs to a block that says nothing about how new a call is.
+// own reports whether a number of the table belongs to a block that says nothing about how new a
+// call is.
 func (a *arch) own(n uint16) bool {
 	return n&private != 0 || a.base == x32Bit && n >= x32Own
 }

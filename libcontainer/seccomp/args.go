@@ -46,7 +46,8 @@ func (p *policy) ordered(d uint16, wide bool) []clause {
 	return slices.CompactFunc(clauses, func(x, y clause) bool { return slices.Equal(x.conds, y.conds) })
 }
 
-// canonical puts a clause's conditions in order of their arguments and cuts them to the width of the architecture's arguments.
+// canonical puts a clause's conditions in order of their arguments and cuts them to the width of
+// the architecture's arguments.
 func canonical(conds []cond, wide bool) {
 	for i := range conds {
 		c := &conds[i]
@@ -58,9 +59,10 @@ func canonical(conds []cond, wide bool) {
 	slices.SortFunc(conds, func(x, y cond) int { return cmp.Compare(x.index, y.index) })
 }
 
-// compareClauses puts the clauses of one system call in an order that does not depend on the profile's; the first that matches decides.
-// The order is libseccomp's: clauses that begin with a later argument come first, then equality before upper bounds before lower bounds, tighter
-// values before looser ones. Of clauses with the same conditions the stricter verdict comes first.
+// compareClauses puts the clauses of one system call in an order that does not depend on the
+// profile's; the first that matches decides. The order is libseccomp's: clauses that begin with a
+// later argument come first, then equality before upper bounds before lower bounds, tighter values
+// before looser ones. Of clauses with the same conditions the stricter verdict comes first.
 func compareClauses(x, y clause) int {
 	for i := range min(len(x.conds), len(y.conds)) {
 		if c := compareConds(x.conds[i], y.conds[i]); c != 0 {
@@ -160,7 +162,8 @@ type step struct {
 	to    dest
 }
 
-// steps turns clauses that all compare one and the same argument, without a mask, into runs over its values.
+// steps turns clauses that all compare one and the same argument, without a mask, into runs over
+// its values.
 func (a *assembler) steps(clauses []clause, wide bool) ([]step, bool) {
 	full := uint64(math.MaxUint64)
 	if !wide {

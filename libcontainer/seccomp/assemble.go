@@ -2,8 +2,8 @@ package seccomp
 
 import "github.com/ociruntime/ociruntime/libcontainer/seccomp/bpf"
 
-// A dest is where a jump goes: an instruction that has been emitted (its index, 0 or more) or a target (^index, below 0), which is
-// emitted when first needed.
+// A dest is where a jump goes: an instruction that has been emitted (its index, 0 or more) or a
+// target (^index, below 0), which is emitted when first needed.
 type dest int32
 
 // A target is a verdict, or the argument checks of a decision, compiled for one width of arguments.
@@ -14,8 +14,8 @@ type target struct {
 	at       dest // the latest emitted instruction that leads there, -1 when there is none
 }
 
-// An assembler builds a filter from its end to its start. The kernel knows forward jumps only, so whatever an instruction
-// jumps to has been emitted before it, and its distance is known.
+// An assembler builds a filter from its end to its start. The kernel knows forward jumps only, so
+// whatever an instruction jumps to has been emitted before it, and its distance is known.
 type assembler struct {
 	policy  *policy
 	code    []bpf.Instruction // last instruction first
@@ -35,7 +35,8 @@ func newAssembler(p *policy) *assembler {
 	}
 }
 
-// A mark says what an instruction begins: the checks of a decision, or else the part of an architecture.
+// A mark says what an instruction begins: the checks of a decision, or else the part of an
+// architecture.
 type mark struct {
 	at       dest
 	decision uint16
@@ -43,7 +44,8 @@ type mark struct {
 	audit    uint32
 }
 
-// Conditional jumps reach 255 instructions; the margin is for the long jumps that emitting a jump's other side may add.
+// Conditional jumps reach 255 instructions; the margin is for the long jumps that emitting a jump's
+// other side may add.
 const reach = 255 - 3
 
 func (a *assembler) verdict(v uint32) dest {
@@ -67,8 +69,8 @@ func (a *assembler) emit(in bpf.Instruction) dest {
 
 func (a *assembler) distance(at dest) int { return len(a.code) - 1 - int(at) }
 
-// near returns an emitted instruction that leads to d and is close enough for a conditional jump, emitting what is missing: the target
-// itself, a copy of a return, or a long jump.
+// near returns an emitted instruction that leads to d and is close enough for a conditional jump,
+// emitting what is missing: the target itself, a copy of a return, or a long jump.
 func (a *assembler) near(d dest) dest {
 	if d >= 0 {
 		if a.distance(d) > reach {
@@ -91,7 +93,8 @@ func (a *assembler) near(d dest) dest {
 	return t.at
 }
 
-// branch emits a conditional jump and returns it; when both sides are the same there is nothing to decide.
+// branch emits a conditional jump and returns it; when both sides are the same there is nothing to
+// decide.
 func (a *assembler) branch(op bpf.Op, k uint32, yes, no dest) dest {
 	if yes == no {
 		return yes
@@ -134,8 +137,8 @@ type run struct {
 	weight uint32
 }
 
-// A block is a run with exceptions inside it, single values that lead elsewhere: they cost one comparison where a run
-// of their own would cost two.
+// A block is a run with exceptions inside it, single values that lead elsewhere: they cost one
+// comparison where a run of their own would cost two.
 type block struct {
 	run
 	from, end int32 // in singles
@@ -146,10 +149,12 @@ type single struct {
 	to    dest
 }
 
-// chain is the number of exceptions that are tested one after the other before it pays to halve them.
+// chain is the number of exceptions that are tested one after the other before it pays to halve
+// them.
 const chain = 2
 
-// search emits the decision on the word in the accumulator. The first run starts at the smallest possible value.
+// search emits the decision on the word in the accumulator. The first run starts at the smallest
+// possible value.
 func (a *assembler) search(runs []run) dest {
 	blocks, singles := len(a.blocks), len(a.singles)
 	for i := 0; i < len(runs); i++ {
@@ -167,10 +172,12 @@ func (a *assembler) search(runs []run) dest {
 	return d
 }
 
-// tree halves the blocks by weight until one is left. All system calls weigh the same: the common ones never run the filter, since the kernel
-// notes when it loads a filter which numbers are allowed whatever their arguments (seccomp_cache_prepare, Linux 5.11). It tries every
-// number for that, so the mean over all is the time that loading takes. It gives up at operations other than those that
-// package bpf has names for, so clever ones, like looking a bit up in a word, would slow every call down.
+// tree halves the blocks by weight until one is left. All system calls weigh the same: the common
+// ones never run the filter, since the kernel notes when it loads a filter which numbers are
+// allowed whatever their arguments (seccomp_cache_prepare, Linux 5.11). It tries every number for
+// that, so the mean over all is the time that loading takes. It gives up at operations other than
+// those that package bpf has names for, so clever ones, like looking a bit up in a word, would slow
+// every call down.
 func (a *assembler) tree(blocks []block) dest {
 	if len(blocks) == 1 {
 		return a.block(blocks[0])

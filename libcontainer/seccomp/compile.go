@@ -1,13 +1,16 @@
-// Package seccomp compiles the linux.seccomp section of a config.json into the classic BPF program that seccomp(2) loads.
+// Package seccomp compiles the linux.seccomp section of a config.json into the classic BPF program
+// that seccomp(2) loads.
 //
-// Compile is a pure function: a profile goes in, a [Program] comes out, and the same profile gives the same program on every
-// machine of an architecture. Nothing here makes a system call; loading the program and handing over the listener of SCMP_ACT_NOTIFY belong to
-// the container's init and its launcher.
+// Compile is a pure function: a profile goes in, a [Program] comes out, and the same profile gives
+// the same program on every machine of an architecture. Nothing here makes a system call; loading
+// the program and handing over the listener of SCMP_ACT_NOTIFY belong to the container's init and
+// its launcher.
 //
 // # What decides
 //
-// A filter first looks at the architecture, then finds the call's number in a search tree over ranges of numbers with
-// the same fate, then, where rules have arguments, looks at these. The order of rules in the profile never matters:
+// A filter first looks at the architecture, then finds the call's number in a search tree over
+// ranges of numbers with the same fate, then, where rules have arguments, looks at these. The order
+// of rules in the profile never matters:
 //
 //   - A rule with the default action has no effect.
 //   - A rule without arguments hides the rules with arguments for the same call. Of two such rules the stricter wins; but where the default
@@ -18,7 +21,8 @@
 //     the default action lets them through, so that programs fall back as on an older kernel.
 //   - Calls of architectures that are neither native nor listed kill the thread.
 //
-// This is what runtimes built on libseccomp do with the same profile; the few differences are listed in the differential test.
+// This is what runtimes built on libseccomp do with the same profile; the few differences are
+// listed in the differential test.
 package seccomp
 
 import (
@@ -38,7 +42,8 @@ import (
 type Options struct {
 	// Native is the architecture of the machine that will load the program, by default this one's.
 	Native specs.Arch
-	// FailUnknown makes names that no architecture knows an error. They are skipped otherwise, as profiles name calls of many kernels.
+	// FailUnknown makes names that no architecture knows an error. They are skipped otherwise, as
+	// profiles name calls of many kernels.
 	FailUnknown bool
 }
 
@@ -46,10 +51,11 @@ type Options struct {
 type Program struct {
 	// Code is the filter; Encode returns it as the kernel takes it.
 	Code []bpf.Instruction
-	// Flags are the flags for seccomp(2). FlagWaitKillableRecv, which the profile must ask for, needs Linux 5.19; the others are older than
-	// every kernel that we support.
+	// Flags are the flags for seccomp(2). FlagWaitKillableRecv, which the profile must ask for,
+	// needs Linux 5.19; the others are older than every kernel that we support.
 	Flags uint32
-	// Listener says that seccomp(2) will return a descriptor, which belongs to whoever listens at the profile's listenerPath.
+	// Listener says that seccomp(2) will return a descriptor, which belongs to whoever listens at
+	// the profile's listenerPath.
 	Listener bool
 	// Unknown are the names that were skipped because no architecture has such a system call.
 	Unknown []string
@@ -58,8 +64,8 @@ type Program struct {
 	marks  []mark
 }
 
-// Compile checks a profile and translates it. The error joins one error for each thing that is wrong, each beginning with its place in
-// config.json.
+// Compile checks a profile and translates it. The error joins one error for each thing that is
+// wrong, each beginning with its place in config.json.
 func Compile(profile *specs.LinuxSeccomp, opts Options) (*Program, error) {
 	if opts.Native == "" {
 		opts.Native = Native(runtime.GOARCH)
@@ -87,7 +93,8 @@ func Compile(profile *specs.LinuxSeccomp, opts Options) (*Program, error) {
 	}, nil
 }
 
-// Encode returns the filter as an array of struct sock_filter in the byte order of the native architecture.
+// Encode returns the filter as an array of struct sock_filter in the byte order of the native
+// architecture.
 func (p *Program) Encode() []byte { return bpf.Encode(p.Code, p.order()) }
 
 func (p *Program) order() binary.ByteOrder { return p.policy.arches[0].order() }
@@ -102,7 +109,8 @@ func (p *Program) Decide(d bpf.Data) uint32 {
 	return v
 }
 
-// Passes reports whether the filter lets a system call of the native architecture through. Arguments that are left out are zero.
+// Passes reports whether the filter lets a system call of the native architecture through.
+// Arguments that are left out are zero.
 func (p *Program) Passes(name string, args ...uint64) bool {
 	var f finder
 	i, ok := f.find(name)
@@ -120,7 +128,8 @@ func (p *Program) Passes(name string, args ...uint64) bool {
 	return v == retAllow || v == retLog
 }
 
-// Verdicts returns what can become of a system call of the native architecture, whatever its arguments are.
+// Verdicts returns what can become of a system call of the native architecture, whatever its
+// arguments are.
 func (p *Program) Verdicts(name string) []uint32 {
 	var f finder
 	i, ok := f.find(name)
@@ -187,7 +196,8 @@ func (p *policy) runs(a *assembler, audit uint32, to []run) []run {
 		l.arch(x32)
 		return l.runs
 	}
-	// Every number with the bit is a call of the absent x32 ABI, but -1 stands for a call that a tracer has cancelled.
+	// Every number with the bit is a call of the absent x32 ABI, but -1 stands for a call that a
+	// tracer has cancelled.
 	l.push(x32Bit, a.verdict(retBadArch), 0)
 	l.push(^uint32(0), a.verdict(p.def), 0)
 	return l.runs
@@ -245,7 +255,8 @@ func (l *layout) arch(a *arch) {
 	for n, d := range slots[:newest+1] {
 		to := l.decision(d, a.wide)
 		if n == 0 && a.cpu == "s390" && newer != def {
-			// Calls above 255 come in a register, and those that the kernel doesn't know arrive as number 0.
+			// Calls above 255 come in a register, and those that the kernel doesn't know arrive as
+			// number 0.
 			to = newer
 		}
 		l.push(a.base+uint32(n), to, weight)

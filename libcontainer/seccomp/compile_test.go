@@ -54,7 +54,8 @@ func compileOnce() int {
 	return 0
 }
 
-// BenchmarkCompileFromCold compiles Docker's profile in processes that have just started, as a runtime has: 300 µs are the aim.
+// BenchmarkCompileFromCold compiles Docker's profile in processes that have just started, as a
+// runtime has: 300 µs are the aim.
 func BenchmarkCompileFromCold(b *testing.B) {
 	var times []time.Duration
 	for b.Loop() {
@@ -76,7 +77,8 @@ func BenchmarkCompileFromCold(b *testing.B) {
 	b.ReportMetric(float64(times[len(times)/2].Nanoseconds()), "median-ns")
 }
 
-// BenchmarkCompile reports, beside the time, the filter's length and how many instructions the commonest calls take on average.
+// BenchmarkCompile reports, beside the time, the filter's length and how many instructions the
+// commonest calls take on average.
 func BenchmarkCompile(b *testing.B) {
 	profile := readProfile(b, "testdata/docker.json")
 	profile.Architectures = machines[0]
@@ -92,7 +94,8 @@ func BenchmarkCompile(b *testing.B) {
 	b.ReportMetric(path(b, p.Code, p.policy.arches[0]), "path")
 }
 
-// BenchmarkLibseccomp is BenchmarkCompile with libseccomp, as a list and as a binary tree. The times include handing the rules over.
+// BenchmarkLibseccomp is BenchmarkCompile with libseccomp, as a list and as a binary tree. The
+// times include handing the rules over.
 func BenchmarkLibseccomp(b *testing.B) {
 	profile := readProfile(b, "testdata/docker.json")
 	var as []*arch

@@ -164,7 +164,7 @@ func TestNewerCalls(t *testing.T) {
 	} {
 		p := &specs.LinuxSeccomp{DefaultAction: test.action, Syscalls: rules, Architectures: []specs.Arch{specs.ArchX32, specs.ArchX86}}
 		program := mustCompile(t, p, specs.ArchX86_64)
-		def, _, _ := verdict(test.action, nil)
+		def := verdict(test.action, nil)
 		for a, calls := range map[specs.Arch][2]string{ // a call that the profile doesn't know, and one too new for it
 			specs.ArchX86_64: {"pidfd_open", "faccessat2"}, specs.ArchX86: {"pidfd_open", "faccessat2"}, specs.ArchX32: {"readv", "faccessat2"},
 		} {
@@ -218,7 +218,8 @@ func TestMultiplexers(t *testing.T) {
 	}
 }
 
-// TestGolden compares what explain prints with files; with UPDATE set in the environment it writes them.
+// TestGolden compares what explain prints with files; with UPDATE set in the environment it writes
+// them.
 func TestGolden(t *testing.T) {
 	docker := readProfile(t, "testdata/docker.json")
 	small := &specs.LinuxSeccomp{

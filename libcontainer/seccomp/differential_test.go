@@ -14,8 +14,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/seccomp/bpf"
 )
 
-// departures are the ways in which a program may decide differently from libseccomp's on purpose. Each tuple on which they differ must be one of
-// them, and then our decision must be the model's.
+// departures are the ways in which a program may decide differently from libseccomp's on purpose.
+// Each tuple on which they differ must be one of them, and then our decision must be the model's.
 var departures = map[string]string{
 	"newer":         "ENOSYS for calls newer than all that the profile names: libseccomp has no such rule, runtimes prepend one of their own",
 	"order":         "two rules without arguments and with different actions: libseccomp obeys the first, we the stricter or the one that isn't an error by default, whatever the order",
@@ -69,7 +69,8 @@ func (c *comparison) learn(a *arch) {
 	c.known[a] = map[uint32]bool{}
 	for i := range nameCount {
 		if nr, ok := a.number(i); ok {
-			// Rules are added by this machine's numbers, which for the calls of others are made up, but not for all of them.
+			// Rules are added by this machine's numbers, which for the calls of others are made up,
+			// but not for all of them.
 			if c.lib.resolve(token(a), name(i)) == int32(nr) && c.lib.resolve(0, name(i)) != -1 {
 				c.known[a][nr] = true
 			}
@@ -85,7 +86,8 @@ func (c *comparison) learn(a *arch) {
 	}
 }
 
-// profile compares the programs for one profile on n tuples an architecture. It returns false when libseccomp refuses the profile.
+// profile compares the programs for one profile on n tuples an architecture. It returns false when
+// libseccomp refuses the profile.
 func (c *comparison) profile(what string, p *specs.LinuxSeccomp, arches []specs.Arch, n int) bool {
 	c.t.Helper()
 	copied := *p
@@ -221,8 +223,9 @@ func emptyMask(a *arch, c *modelCall) bool {
 	})
 }
 
-// garbled reports whether a program compares a word of seccomp_data with a value that isn't meant for it: where paths meet that loaded
-// different words and the next one relies on the load, or where it looks for a call's number in the architecture.
+// garbled reports whether a program compares a word of seccomp_data with a value that isn't meant
+// for it: where paths meet that loaded different words and the next one relies on the load, or
+// where it looks for a call's number in the architecture.
 func garbled(code []bpf.Instruction) bool {
 	words := make([]uint32, len(code)+256) // a bit for each word that may be loaded
 	for pc, in := range code {

@@ -5,8 +5,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 )
 
-// Features returns the seccomp part of the features document. It says what Compile knows, whatever the kernel: all flags but
-// WAIT_KILLABLE_RECV (Linux 5.19) work on every kernel that we support.
+// Features returns the seccomp part of the features document. It says what Compile knows, whatever
+// the kernel: all flags but WAIT_KILLABLE_RECV (Linux 5.19) work on every kernel that we support.
 func Features() *features.Seccomp {
 	enabled := true
 	flags := []string{

@@ -112,7 +112,8 @@ func argumentPool(p *specs.LinuxSeccomp) []uint64 {
 	return pool
 }
 
-// numberPool has all numbers of an architecture, those with arguments in their rules many times over, and some that it doesn't have.
+// numberPool has all numbers of an architecture, those with arguments in their rules many times
+// over, and some that it doesn't have.
 func numberPool(a *arch, m *model) []uint32 {
 	var pool []uint32
 	for nr := range uint32(600) {
@@ -130,7 +131,8 @@ func numberPool(a *arch, m *model) []uint32 {
 	return pool
 }
 
-// podman returns the profile that Debian's podman uses, as it would hand it over for a container with the usual capabilities.
+// podman returns the profile that Debian's podman uses, as it would hand it over for a container
+// with the usual capabilities.
 func podman(t *testing.T) *specs.LinuxSeccomp {
 	b, err := os.ReadFile("/usr/share/containers/seccomp.json")
 	if err != nil {

@@ -29,8 +29,8 @@ var kernelProgram = sync.OnceValues(func() (string, error) {
 	return exe, nil
 })
 
-// onKernel loads a filter (none if there is no code) in a process of its own, makes the calls there and
-// returns what they printed and how the process ended.
+// onKernel loads a filter (none if there is no code) in a process of its own, makes the calls there
+// and returns what they printed and how the process ended.
 func onKernel(t *testing.T, code []byte, flags uint32, calls ...string) (string, error) {
 	t.Helper()
 	if !findArch(Native(runtime.GOARCH)).wide {
@@ -124,8 +124,8 @@ func signal(err error) syscall.Signal {
 }
 
 // needsEntry skips the test if a process without a filter can't even make the call: a kernel may be
-// built without the 32-bit entry, or keep it from programs (ia32_emulation=0), and then int $0x80 is a
-// SIGSEGV. The x32 entry is the 64-bit one, so filters see its calls on every kernel.
+// built without the 32-bit entry, or keep it from programs (ia32_emulation=0), and then int $0x80
+// is a SIGSEGV. The x32 entry is the 64-bit one, so filters see its calls on every kernel.
 func needsEntry(t *testing.T, call string) {
 	t.Helper()
 	if _, err := onKernel(t, nil, 0, call); err != nil {
@@ -133,7 +133,8 @@ func needsEntry(t *testing.T, call string) {
 	}
 }
 
-// TestKernelSeesArchitectures makes a 64-bit process call the 32-bit and x32 entries, as an attacker would.
+// TestKernelSeesArchitectures makes a 64-bit process call the 32-bit and x32 entries, as an
+// attacker would.
 func TestKernelSeesArchitectures(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the calls are x86's")
@@ -174,7 +175,8 @@ func TestKernelSeesArchitectures(t *testing.T) {
 	}
 }
 
-// TestKernelTakesWhatCheckTakes compares the checker with the kernel's, on programs that the compiler never makes.
+// TestKernelTakesWhatCheckTakes compares the checker with the kernel's, on programs that the
+// compiler never makes.
 func TestKernelTakesWhatCheckTakes(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	ops := []bpf.Op{0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x0c, 0x14, 0x15, 0x16, 0x1d, 0x20, 0x28, 0x30, 0x34, 0x35, 0x3c, 0x40, 0x45, 0x54, 0x60, 0x61,

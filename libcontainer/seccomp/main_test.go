@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// roleVariable makes the test binary do one thing in a fresh process, where a filter can do no harm and nothing is warmed up.
+// roleVariable makes the test binary do one thing in a fresh process, where a filter can do no harm
+// and nothing is warmed up.
 const roleVariable = "SECCOMP_TEST_ROLE"
 
 // buildDir holds the C programs of the tests.

@@ -16,7 +16,8 @@ var commonest = []string{
 	"rt_sigaction", "rt_sigprocmask", "ioctl", "fcntl", "lseek", "clock_nanosleep",
 }
 
-// path returns the mean number of instructions that a filter executes for the commonest calls of an architecture.
+// path returns the mean number of instructions that a filter executes for the commonest calls of an
+// architecture.
 func path(t testing.TB, code []bpf.Instruction, a *arch) float64 {
 	t.Helper()
 	total, n := 0, 0
@@ -39,7 +40,8 @@ func path(t testing.TB, code []bpf.Instruction, a *arch) float64 {
 	return float64(total) / float64(n)
 }
 
-// mean is path over every number that the kernel tries when it loads the filter, to find those that are always allowed.
+// mean is path over every number that the kernel tries when it loads the filter, to find those that
+// are always allowed.
 func mean(t testing.TB, code []bpf.Instruction, a *arch) float64 {
 	t.Helper()
 	total := 0

@@ -9,8 +9,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// A model decides system calls by reading the profile anew for each: slow, and with nothing of the compiler in it but the tables and the
-// translation of actions.
+// A model decides system calls by reading the profile anew for each: slow, and with nothing of the
+// compiler in it but the tables and the translation of actions.
 type model struct {
 	arches []*arch
 	def    uint32
@@ -80,7 +80,7 @@ func clausesOf(r specs.LinuxSyscall, v uint32) (cs []modelClause) {
 }
 
 func newModel(p *specs.LinuxSeccomp, native specs.Arch) *model {
-	def, _, _ := verdict(p.DefaultAction, p.DefaultErrnoRet)
+	def := verdict(p.DefaultAction, p.DefaultErrnoRet)
 	m := &model{def: def, rules: map[*arch]map[uint32]*modelCall{}, newest: map[*arch]uint32{}}
 	switch p.DefaultAction {
 	case specs.ActAllow, specs.ActLog, specs.ActTrace:
@@ -102,7 +102,7 @@ func newModel(p *specs.LinuxSeccomp, native specs.Arch) *model {
 }
 
 func (m *model) addRule(a *arch, name string, r specs.LinuxSyscall) {
-	v, _, _ := verdict(r.Action, r.ErrnoRet)
+	v := verdict(r.Action, r.ErrnoRet)
 	add := func(nr uint32, args bool, cs []modelClause) {
 		c := m.rules[a][nr]
 		if c == nil {
@@ -146,7 +146,8 @@ func (m *model) addRule(a *arch, name string, r specs.LinuxSyscall) {
 	}
 }
 
-// named notes how new the calls are that a profile knows. The blocks above all others, of 32-bit Arm and of x32, are old.
+// named notes how new the calls are that a profile knows. The blocks above all others, of 32-bit
+// Arm and of x32, are old.
 func (m *model) named(a *arch, nr uint32) {
 	if a.base == x32Bit && nr < x32Bit+512 || a.base != x32Bit && nr < privateBase {
 		m.newest[a] = max(m.newest[a], nr+1)
@@ -161,8 +162,8 @@ type ruling struct {
 	newer   bool       // ENOSYS because the profile doesn't know it
 }
 
-// decide rules on a call of an architecture in the filter. Where rules with different actions overlap the verdict is not the model's to say:
-// it is one of matched.
+// decide rules on a call of an architecture in the filter. Where rules with different actions
+// overlap the verdict is not the model's to say: it is one of matched.
 func (m *model) decide(a *arch, nr uint32, args [6]uint64) (r ruling) {
 	r.verdict = m.def
 	r.call = m.rules[a][nr]
@@ -177,7 +178,8 @@ func (m *model) decide(a *arch, nr uint32, args [6]uint64) (r ruling) {
 		return r
 	}
 	if len(r.call.always) > 0 {
-		// The smallest as a signed number is the strictest; errors count as the most lenient where they are the default.
+		// The smallest as a signed number is the strictest; errors count as the most lenient where
+		// they are the default.
 		r.verdict = slices.MinFunc(r.call.always, func(v, w uint32) int {
 			if m.def>>16 == retErrno>>16 {
 				if v, w := v>>16 == retErrno>>16, w>>16 == retErrno>>16; v != w {

@@ -5,16 +5,18 @@ import (
 	"strings"
 )
 
-// Older 32-bit ABIs and their 64-bit successors make the socket and System V IPC calls through one system call each, whose first
-// argument says which; the words are in the order of these numbers, "-" where there is none.
+// Older 32-bit ABIs and their 64-bit successors make the socket and System V IPC calls through one
+// system call each, whose first argument says which; the words are in the order of these numbers,
+// "-" where there is none.
 const (
 	socketCalls = "- socket bind connect listen accept getsockname getpeername socketpair send recv sendto recvfrom shutdown setsockopt " +
 		"getsockopt sendmsg recvmsg accept4 recvmmsg sendmmsg"
 	ipcCalls = "- semop semget semctl semtimedop - - - - - - msgsnd msgrcv msgget msgctl - - - - - - shmat shmdt shmget shmctl"
 )
 
-// multiplex makes the rules for such a call hold for the multiplexer too, as far as it has no rule without arguments of its own. It returns the
-// largest multiplexer's number that got a rule, -1 for none.
+// multiplex makes the rules for such a call hold for the multiplexer too, as far as it has no rule
+// without arguments of its own. It returns the largest multiplexer's number that got a rule, -1 for
+// none.
 func (l *layout) multiplex(a *arch, slots *[tableSize]uint16) int {
 	var f finder
 	largest := -1
@@ -40,8 +42,9 @@ func (l *layout) multiplex(a *arch, slots *[tableSize]uint16) int {
 	return largest
 }
 
-// multiplexed returns decision d of a multiplexer with what decision call says about its call with a number. The call's own first argument
-// is out of a filter's sight, in memory, and conditions on it are left out.
+// multiplexed returns decision d of a multiplexer with what decision call says about its call with
+// a number. The call's own first argument is out of a filter's sight, in memory, and conditions on
+// it are left out.
 func (p *policy) multiplexed(d, call uint16, number uint64) uint16 {
 	which := cond{index: 0, op: opEQ, mask: math.MaxUint64, value: number}
 	var alternatives []clause

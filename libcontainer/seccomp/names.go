@@ -8,8 +8,8 @@ func name(i int) string {
 	return names[nameEnd[i-1]:nameEnd[i]]
 }
 
-// A finder looks names up. Profiles list names in alphabetical order, so it starts from its last hit and gallops: two or three comparisons a
-// name, where a fresh binary search needs nine.
+// A finder looks names up. Profiles list names in alphabetical order, so it starts from its last
+// hit and gallops: two or three comparisons a name, where a fresh binary search needs nine.
 type finder struct{ last int }
 
 // find returns the index of a system call name, false for one that no architecture has.

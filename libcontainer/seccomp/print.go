@@ -155,7 +155,8 @@ func (c cond) String() string {
 	return arg + [...]string{opEQ: " == ", opNE: " != ", opLT: " < ", opLE: " <= ", opGE: " >= ", opGT: " > "}[c.op] + number(c.value)
 }
 
-// number prints small values as in a man page's tables and the others, more likely bits, in hexadecimal.
+// number prints small values as in a man page's tables and the others, more likely bits, in
+// hexadecimal.
 func number(v uint64) string {
 	if v < 1000 {
 		return fmt.Sprint(v)

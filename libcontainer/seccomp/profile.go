@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
@@ -29,21 +30,41 @@ const (
 	opGT
 )
 
+// operatorOf is opNone for what is no operator.
+func operatorOf(op specs.LinuxSeccompOperator) operator {
+	switch op {
+	case specs.OpEqualTo, specs.OpMaskedEqual:
+		return opEQ
+	case specs.OpNotEqual:
+		return opNE
+	case specs.OpLessThan:
+		return opLT
+	case specs.OpLessEqual:
+		return opLE
+	case specs.OpGreaterEqual:
+		return opGE
+	case specs.OpGreaterThan:
+		return opGT
+	}
+	return opNone
+}
+
 // A clause is one way for a rule to match: all conditions hold.
 type clause struct {
 	conds   []cond
 	verdict uint32
 }
 
-// A decision is what happens to the system calls that named the same rules: a verdict, or a chain of clauses, each the
-// parent's with one more, that ends in the default action.
+// A decision is what happens to the system calls that named the same rules: a verdict, or a chain
+// of clauses, each the parent's with one more, that ends in the default action.
 type decision struct {
 	verdict uint32
 	clause  int32 // -1: the verdict holds whatever the arguments
 	parent  uint16
 }
 
-// The first decisions, both the default action: for calls that no rule names, and for those that only rules with the default action name.
+// The first decisions, both the default action: for calls that no rule names, and for those that
+// only rules with the default action name.
 const (
 	unnamed = iota
 	asDefault
@@ -65,19 +86,28 @@ type policy struct {
 	errs      []error
 }
 
-func (p *policy) fail(err error, place string, args ...any) {
-	p.errs = append(p.errs, fmt.Errorf("linux.seccomp.%s: %w", fmt.Sprintf(place, args...), err))
-}
-
-// load checks everything but the rules, then the rules.
+// load checks the profile and takes it apart.
 func (p *policy) load(native specs.Arch) error {
 	s := p.profile
-	p.loadDefault()
-	p.loadArches(native)
-	p.loadFlags()
-	if s.ListenerMetadata != "" && s.ListenerPath == "" {
-		p.fail(errors.New("set without listenerPath"), "listenerMetadata")
+	Check(s, func(place, format string, args ...any) {
+		p.errs = append(p.errs, fmt.Errorf("%s: "+format, append([]any{place}, args...)...))
+	})
+	n := findArch(native)
+	if n == nil {
+		p.errs = append(p.errs, fmt.Errorf("linux.seccomp: this machine's architecture (%q) has no seccomp tables", native))
 	}
+	if len(p.errs) > 0 {
+		return errors.Join(p.errs...)
+	}
+	p.def = verdict(s.DefaultAction, s.DefaultErrnoRet)
+	p.loadArches(n)
+	p.loadFlags()
+	p.loadRules()
+	return errors.Join(p.errs...)
+}
+
+func (p *policy) loadRules() {
+	s := p.profile
 	n := 0
 	for i := range s.Syscalls {
 		n += len(s.Syscalls[i].Args)
@@ -92,54 +122,21 @@ func (p *policy) load(native specs.Arch) error {
 		p.loadRule(i, &f)
 	}
 	if p.notify {
-		// TSYNC would need a second flag beside a listener; the one thread that loads the filter has no others to synchronise.
+		// TSYNC would need a second flag beside a listener; the one thread that loads the filter
+		// has no others to synchronise.
 		p.flags = p.flags&^FlagTSYNC | FlagNewListener
-		if s.ListenerPath == "" {
-			p.fail(errors.New("missing, but a rule has SCMP_ACT_NOTIFY"), "listenerPath")
-		}
 	} else {
 		p.flags &^= FlagWaitKillableRecv // invalid without a listener
 	}
-	return errors.Join(p.errs...)
 }
 
-func (p *policy) loadDefault() {
-	v, bad, err := verdict(p.profile.DefaultAction, p.profile.DefaultErrnoRet)
-	switch {
-	case bad == "action":
-		p.fail(err, "defaultAction")
-	case err != nil:
-		p.fail(err, "defaultErrnoRet")
-	case v == retNotify:
-		// The runtime's own calls after loading the filter would wait for an agent that it has not reached yet.
-		p.fail(errors.New("SCMP_ACT_NOTIFY cannot be used as default action"), "defaultAction")
-	}
-	p.def = v
-}
-
-// loadArches adds the native architecture and the listed ones that the same kernel can run. The others need no code: no system call
-// will ever come from them.
-func (p *policy) loadArches(native specs.Arch) {
-	n := findArch(native)
-	if n == nil {
-		p.errs = append(p.errs, fmt.Errorf("linux.seccomp: this machine's architecture (%q) has no seccomp tables", native))
-		return
-	}
+// loadArches adds the native architecture and the listed ones that the same kernel can run. The
+// others need no code: no system call will ever come from them.
+func (p *policy) loadArches(native *arch) {
 	p.arches = make([]*arch, 1, 4)
-	p.arches[0] = n
-next:
-	for i, name := range p.profile.Architectures {
-		a := findArch(name)
-		if a == nil {
-			p.fail(fmt.Errorf("unknown architecture %q", name), "architectures[%d]", i)
-			continue
-		}
-		for _, have := range p.arches {
-			if have == a {
-				continue next
-			}
-		}
-		if a.cpu == n.cpu {
+	p.arches[0] = native
+	for _, name := range p.profile.Architectures {
+		if a := findArch(name); a.cpu == native.cpu && !slices.Contains(p.arches, a) {
 			p.arches = append(p.arches, a)
 		}
 	}
@@ -149,32 +146,16 @@ func (p *policy) loadFlags() {
 	if p.profile.Flags == nil { // an empty list means none
 		p.flags = FlagSpecAllow
 	}
-	for i, f := range p.profile.Flags {
-		bit := flagBit(f)
-		if bit == 0 {
-			p.fail(fmt.Errorf("unknown flag %q", f), "flags[%d]", i)
-		}
-		p.flags |= bit
+	for _, f := range p.profile.Flags {
+		p.flags |= flagBit(f)
 	}
 }
 
 func (p *policy) loadRule(i int, f *finder) {
 	r := &p.profile.Syscalls[i]
-	v, bad, err := verdict(r.Action, r.ErrnoRet)
-	switch {
-	case bad == "action":
-		p.fail(err, "syscalls[%d].action", i)
-	case err != nil:
-		p.fail(err, "syscalls[%d].errnoRet", i)
-	}
-	if len(r.Names) == 0 {
-		p.fail(errors.New("empty, at least one name is needed"), "syscalls[%d].names", i)
-	}
+	v := verdict(r.Action, r.ErrnoRet)
 	p.notify = p.notify || v == retNotify
 	conds := p.loadArgs(i)
-	if len(p.errs) > 0 {
-		return
-	}
 	from, to := p.addClauses(v, conds)
 	fresh := len(p.decisions)
 	for _, s := range r.Names {
@@ -204,38 +185,21 @@ func (p *policy) loadArgs(i int) []cond {
 		return nil
 	}
 	from := len(p.conds)
-	for j, a := range args {
-		if a.Index > 5 {
-			p.fail(fmt.Errorf("%d is above 5", a.Index), "syscalls[%d].args[%d].index", i, j)
-		}
-		c := cond{index: uint8(a.Index), mask: math.MaxUint64, value: a.Value}
-		switch a.Op {
-		case specs.OpEqualTo:
-			c.op = opEQ
-		case specs.OpNotEqual:
-			c.op = opNE
-		case specs.OpLessThan:
-			c.op = opLT
-		case specs.OpLessEqual:
-			c.op = opLE
-		case specs.OpGreaterEqual:
-			c.op = opGE
-		case specs.OpGreaterThan:
-			c.op = opGT
-		case specs.OpMaskedEqual:
+	for _, a := range args {
+		c := cond{index: uint8(a.Index), op: operatorOf(a.Op), mask: math.MaxUint64, value: a.Value}
+		if a.Op == specs.OpMaskedEqual {
 			// Bits of the value that the mask hides don't count, rather than never matching.
-			c.op, c.mask, c.value = opEQ, a.Value, a.ValueTwo&a.Value
-		default:
-			p.fail(fmt.Errorf("unknown operator %q", a.Op), "syscalls[%d].args[%d].op", i, j)
+			c.mask, c.value = a.Value, a.ValueTwo&a.Value
 		}
 		p.conds = append(p.conds, c)
 	}
 	return p.conds[from:]
 }
 
-// addClauses appends a rule's clauses and returns their range. Conditions on different arguments must all hold. When two are on the same
-// argument, each condition of the rule is a clause of its own, any of which matches: that is what such rules have always
-// meant to runtimes on libseccomp, which compares an argument once a rule.
+// addClauses appends a rule's clauses and returns their range. Conditions on different arguments
+// must all hold. When two are on the same argument, each condition of the rule is a clause of its
+// own, any of which matches: that is what such rules have always meant to runtimes on libseccomp,
+// which compares an argument once a rule.
 func (p *policy) addClauses(v uint32, conds []cond) (from, to int32) {
 	from = int32(len(p.clauses))
 	var seen [6]bool
@@ -254,8 +218,8 @@ func (p *policy) addClauses(v uint32, conds []cond) (from, to int32) {
 	return from, int32(len(p.clauses))
 }
 
-// always returns the decision for a call that had decision d and is now named by a rule without arguments, which hides those with
-// arguments.
+// always returns the decision for a call that had decision d and is now named by a rule without
+// arguments, which hides those with arguments.
 func (p *policy) always(d uint16, v uint32) uint16 {
 	if old := p.decisions[d]; d >= firstOwn && old.clause < 0 {
 		v = p.prevails(v, old.verdict)
@@ -268,9 +232,10 @@ func (p *policy) always(d uint16, v uint32) uint16 {
 	return p.newDecision(decision{verdict: v, clause: -1})
 }
 
-// prevails returns which of two rules without arguments holds, whatever their order: the stricter. But where errors are the default, another
-// errno only says how a call is refused that nothing allows: podman's own profile allows setns to all and then gives it
-// EPERM for want of a capability, where its default is ENOSYS.
+// prevails returns which of two rules without arguments holds, whatever their order: the stricter.
+// But where errors are the default, another errno only says how a call is refused that nothing
+// allows: podman's own profile allows setns to all and then gives it EPERM for want of a
+// capability, where its default is ENOSYS.
 func (p *policy) prevails(v, w uint32) uint32 {
 	if isErrno(p.def) && isErrno(v) != isErrno(w) {
 		if isErrno(v) {
@@ -281,7 +246,8 @@ func (p *policy) prevails(v, w uint32) uint32 {
 	return stricter(v, w)
 }
 
-// add returns the decision that has clause c besides what d has. Decisions that already have it lie at fresh or above.
+// add returns the decision that has clause c besides what d has. Decisions that already have it lie
+// at fresh or above.
 func (p *policy) add(d uint16, c int32, fresh int) uint16 {
 	if d >= firstOwn && p.decisions[d].clause < 0 {
 		return d

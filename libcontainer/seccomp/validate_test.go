@@ -20,21 +20,21 @@ func TestErrorsNameTheirPlace(t *testing.T) {
 		profile specs.LinuxSeccomp
 		want    []string
 	}{
-		{"nothing", specs.LinuxSeccomp{}, []string{"defaultAction: missing"}},
+		{"nothing", specs.LinuxSeccomp{}, []string{`defaultAction: unknown action ""`}},
 		{"unknown default", specs.LinuxSeccomp{DefaultAction: "SCMP_ACT_PANIC"}, []string{`defaultAction: unknown action "SCMP_ACT_PANIC"`}},
-		{"notify all", specs.LinuxSeccomp{DefaultAction: specs.ActNotify}, []string{"defaultAction: SCMP_ACT_NOTIFY cannot be used as default action"}},
+		{"notify all", specs.LinuxSeccomp{DefaultAction: specs.ActNotify}, []string{"defaultAction: SCMP_ACT_NOTIFY can't be the default: nobody would be left to answer"}},
 		{"errno for allow", specs.LinuxSeccomp{DefaultAction: specs.ActAllow, DefaultErrnoRet: new(uint(1))},
-			[]string{"defaultErrnoRet: SCMP_ACT_ALLOW takes no errno"}},
-		{"errno too large", specs.LinuxSeccomp{DefaultAction: specs.ActErrno, DefaultErrnoRet: new(uint(4096))}, []string{"defaultErrnoRet: 4096 is above 4095"}},
+			[]string{`defaultErrnoRet: must not be set: "SCMP_ACT_ALLOW" returns none`}},
+		{"errno too large", specs.LinuxSeccomp{DefaultAction: specs.ActErrno, DefaultErrnoRet: new(uint(4096))}, []string{"defaultErrnoRet: must not be more than 4095: 4096"}},
 		{"architecture", specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Architectures: []specs.Arch{specs.ArchX86, "SCMP_ARCH_VAX"}},
 			[]string{`architectures[1]: unknown architecture "SCMP_ARCH_VAX"`}},
 		{"flag", specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Flags: []specs.LinuxSeccompFlag{"SECCOMP_FILTER_FLAG_NEW_LISTENER"}},
 			[]string{`flags[0]: unknown flag "SECCOMP_FILTER_FLAG_NEW_LISTENER"`}},
-		{"metadata", specs.LinuxSeccomp{DefaultAction: specs.ActAllow, ListenerMetadata: "x"}, []string{"listenerMetadata: set without listenerPath"}},
+		{"metadata", specs.LinuxSeccomp{DefaultAction: specs.ActAllow, ListenerMetadata: "x"}, []string{"listenerMetadata: must not be set without a listenerPath"}},
 		{"notify nobody", specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{rule(specs.ActNotify, "read")}},
-			[]string{"listenerPath: missing, but a rule has SCMP_ACT_NOTIFY"}},
+			[]string{"syscalls[0].action: SCMP_ACT_NOTIFY needs a listenerPath"}},
 		{"no names", specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{ok, rule(specs.ActAllow)}},
-			[]string{"syscalls[1].names: empty, at least one name is needed"}},
+			[]string{"syscalls[1].names: must not be empty"}},
 		{"all at once", specs.LinuxSeccomp{Syscalls: []specs.LinuxSyscall{
 			with(ok, func(r *specs.LinuxSyscall) { r.Action = "" }),
 			with(ok, func(r *specs.LinuxSyscall) { r.ErrnoRet = new(uint(1)) }),
@@ -43,11 +43,11 @@ func TestErrorsNameTheirPlace(t *testing.T) {
 				r.Args = []specs.LinuxSeccompArg{{Index: 6, Op: specs.OpEqualTo}, {Op: "=="}}
 			}),
 		}}, []string{
-			"defaultAction: missing",
-			"syscalls[0].action: missing",
-			"syscalls[1].errnoRet: SCMP_ACT_ALLOW takes no errno",
-			"syscalls[2].errnoRet: 65536 is above 65535",
-			"syscalls[3].args[0].index: 6 is above 5",
+			`defaultAction: unknown action ""`,
+			`syscalls[0].action: unknown action ""`,
+			`syscalls[1].errnoRet: must not be set: "SCMP_ACT_ALLOW" returns none`,
+			"syscalls[2].errnoRet: must not be more than 65535: 65536",
+			"syscalls[3].args[0].index: must be between 0 and 5, not 6",
 			`syscalls[3].args[1].op: unknown operator "=="`,
 		}},
 	} {
