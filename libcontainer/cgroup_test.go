@@ -56,13 +56,13 @@ func TestRecordOfALeftCgroup(t *testing.T) {
 	c.dir, err = state.Create(r.Root, c.id)
 	must(err)
 	must(c.record())
-	if err := errors.Join(c.makeCgroup(), c.unmake()); err == nil || !left.Exists() {
+	if err := errors.Join(c.makeCgroup(), c.unmake(t.Context())); err == nil || !left.Exists() {
 		t.Fatalf("%v, and the cgroup is left: %v", err, left.Exists())
 	}
 	release()
 	again, err := r.Load(c.id)
 	must(err)
-	must(again.Delete(true))
+	must(again.Delete(t.Context(), true))
 	if left.Exists() {
 		t.Error("after delete, the cgroup is still there")
 	}

@@ -76,7 +76,7 @@ func (r *Runtime) Create(ctx context.Context, id string, o *CreateOptions) (*Con
 	}
 	defer unlock()
 	if err := c.make(ctx); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("unable to start container process: %w", c.explain(err)), c.unmake())
+		return nil, nil, errors.Join(fmt.Errorf("unable to start container process: %w", c.explain(err)), c.unmake(ctx))
 	}
 	return c.container(), &Process{Pid: c.rec.InitPid, launched: c.proc}, nil
 }
@@ -319,10 +319,9 @@ func (c *creation) explain(err error) error {
 
 // unmake undoes a failed creation. The record goes last, when there is nothing left that it could
 // be needed for.
-func (c *creation) unmake() error {
+func (c *creation) unmake(ctx context.Context) error {
 	if err := c.undo.Run(); err != nil {
 		return fmt.Errorf("container %s: what was made is not all removed (delete --force tries again): %w", c.id, err)
 	}
-	c.poststop()
-	return c.dir.Remove()
+	return errors.Join(c.poststop(ctx), c.dir.Remove())
 }

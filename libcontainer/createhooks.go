@@ -34,14 +34,14 @@ func (c *creation) runHooks(ctx context.Context, s *plan.Step, files []*os.File)
 }
 
 // poststop runs the hooks that follow a creation which has failed.
-func (c *creation) poststop() {
-	h := c.spec.Hooks
-	if h == nil || len(h.Poststop) == 0 || c.rec == nil {
-		return
+func (c *creation) poststop(ctx context.Context) error {
+	if c.spec.Hooks == nil || c.rec == nil {
+		return nil
 	}
-	st := c.stateOf(specs.StateStopped, 0) // there may never have been an init
-	hooks.RunAll(context.Background(), hooks.Poststop, h.Poststop, st, hooks.Options{Dir: c.o.Bundle},
-		func(err error) { c.rt.warn(err.Error()) })
+	ctx, cancel := afterwards(ctx)
+	defer cancel()
+	// There may never have been an init.
+	return c.rt.runPoststop(ctx, c.spec.Hooks.Poststop, c.stateOf(specs.StateStopped, 0), c.o.Bundle)
 }
 
 // containerPid is the init's pid as its own pid namespace counts.

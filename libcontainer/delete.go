@@ -1,7 +1,6 @@
 package libcontainer
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +16,6 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/internal/rootfs"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
-	"github.com/ociruntime/ociruntime/specconv/load"
 )
 
 const (
@@ -33,13 +31,13 @@ const (
 // Delete removes a container by its id, as [Container.Delete] does, and also what is left of one
 // that can't be loaded: a directory without a record, whatever force says, one with a broken record
 // with force. With force an unknown id is no error.
-func (r *Runtime) Delete(id string, force bool) error {
+func (r *Runtime) Delete(ctx context.Context, id string, force bool) error {
 	c, err := r.Load(id)
 	if err != nil && !errors.Is(err, ErrInvalidID) {
-		c, err = r.deleteBroken(id, force, err)
+		c, err = r.deleteBroken(ctx, id, force, err)
 	}
 	if err == nil && c != nil {
-		err = c.Delete(force)
+		err = c.Delete(ctx, force)
 	}
 	if force && errors.Is(err, ErrNotExist) {
 		return nil
@@ -49,7 +47,7 @@ func (r *Runtime) Delete(id string, force bool) error {
 
 // deleteBroken removes the directory of a container that could not be loaded because of cause. The
 // container is returned when it turns out that it was only being made.
-func (r *Runtime) deleteBroken(id string, force bool, cause error) (*Container, error) {
+func (r *Runtime) deleteBroken(ctx context.Context, id string, force bool, cause error) (*Container, error) {
 	// The record is written before anything happens, so that without one there is nothing but the
 	// directory.
 	empty := errors.Is(cause, ErrNotExist)
@@ -60,7 +58,7 @@ func (r *Runtime) deleteBroken(id string, force bool, cause error) (*Container, 
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := dir.LockWithin(context.Background(), lockTimeout)
+	unlock, err := dir.LockWithin(ctx, lockTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -88,9 +86,13 @@ func unread(err error) bool {
 // Delete removes a container: what is left of its processes and its cgroup, then the poststop hooks
 // run, then the directory goes, and its id is free. One that was created but not started is killed
 // first, as engines expect (and so is one whose create died); a running or paused one only with
-// force. Delete is bounded in time; after an error it can be called again.
-func (c *Container) Delete(force bool) error {
-	unlock, err := c.lockToDelete(force)
+// force. Hooks apart, Delete is bounded in time; after an error it can be called again.
+//
+// When ctx ends, Delete gives its cause and no longer waits for locks and processes. The poststop
+// hook that runs is killed, those behind it are left out, and then the container is gone all the
+// same: what becomes of these hooks changes nothing in its life cycle.
+func (c *Container) Delete(ctx context.Context, force bool) error {
+	unlock, err := c.lockToDelete(ctx, force)
 	if err != nil {
 		return err
 	}
@@ -107,14 +109,14 @@ func (c *Container) Delete(force bool) error {
 	case Creating:
 		// We have the lock, so its creator is dead.
 	}
-	return c.destroy(force || status != Stopped, deathTimeout)
+	return c.destroy(ctx, force || status != Stopped, deathTimeout)
 }
 
 // lockToDelete waits for other commands. With force it kills the container's processes when that
 // takes too long: what the holder waits for, a hook apart, are they.
-func (c *Container) lockToDelete(force bool) (unlock func(), err error) {
+func (c *Container) lockToDelete(ctx context.Context, force bool) (unlock func(), err error) {
 	if force {
-		unlock, err := c.dir.LockWithin(context.Background(), busyTimeout)
+		unlock, err := c.dir.LockWithin(ctx, busyTimeout)
 		if err == nil {
 			if err = c.reload(); err != nil {
 				unlock()
@@ -125,13 +127,29 @@ func (c *Container) lockToDelete(force bool) (unlock func(), err error) {
 			_, _ = c.killEverything()
 		}
 	}
-	return c.lock(context.Background())
+	return c.lock(ctx)
+}
+
+// destroyFailed removes the container after a failure in its start. When that was the end of ctx,
+// the poststop hooks run all the same, but not for ever: nothing else would end them.
+func (c *Container) destroyFailed(ctx context.Context) error {
+	ctx, cancel := afterwards(ctx)
+	defer cancel()
+	return c.destroy(ctx, true, deathTimeout)
+}
+
+// afterwards is the context for what has to be done after a failure, even if ctx has ended.
+func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx.Err() == nil {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(context.WithoutCancel(ctx), deathTimeout, context.Cause(ctx))
 }
 
 // destroy undoes what create did. With kill it ends the container first; without, only processes
 // that the kernel has not killed together with the init. It gives processes that long to die. The
 // caller holds the lock.
-func (c *Container) destroy(kill bool, patience time.Duration) error {
+func (c *Container) destroy(ctx context.Context, kill bool, patience time.Duration) error {
 	deadline := time.Now().Add(patience)
 	cg, err := c.cgroup()
 	if err != nil {
@@ -144,7 +162,7 @@ func (c *Container) destroy(kill bool, patience time.Duration) error {
 		init, killErr = c.killEverything()
 		if init != nil {
 			defer init.Close()
-			if err := awaitDeath(init, deadline); err != nil {
+			if err := awaitDeath(ctx, init, deadline); err != nil {
 				return errors.Join(c.survivor(err), killErr)
 			}
 		}
@@ -157,8 +175,7 @@ func (c *Container) destroy(kill bool, patience time.Duration) error {
 		// find that again.
 		return killErr
 	}
-	c.poststop()
-	return c.dir.Remove()
+	return errors.Join(c.poststop(ctx), c.dir.Remove())
 }
 
 // killEverything sends SIGKILL to all processes of the container, frozen or not. init is a pidfd,
@@ -200,18 +217,20 @@ func (c *Container) endsWithin(patience time.Duration) bool {
 
 // awaitDeath waits for the process behind a pidfd; whoever is its parent may take its time to reap
 // it.
-func awaitDeath(pidfd *os.File, deadline time.Time) error {
+func awaitDeath(ctx context.Context, pidfd *os.File, deadline time.Time) error {
+	const turn = 50 * time.Millisecond // how late the end of ctx may be seen
 	for {
-		ts := unix.NsecToTimespec(max(0, time.Until(deadline)).Nanoseconds())
+		ts := unix.NsecToTimespec(max(0, min(turn, time.Until(deadline))).Nanoseconds())
 		n, err := unix.Ppoll([]unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}, &ts, nil)
 		switch {
-		case errors.Is(err, unix.EINTR):
-		case err != nil:
+		case err != nil && !errors.Is(err, unix.EINTR):
 			return fmt.Errorf("wait for the container's init: %w", err)
-		case n == 0:
-			return errSurvived
-		default:
+		case n == 1:
 			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !time.Now().Before(deadline):
+			return errSurvived
 		}
 	}
 }
@@ -244,25 +263,39 @@ func (c *Container) removeCgroup(cg *cgroups.Cgroup, deadline time.Time) error {
 	return nil
 }
 
-// poststop runs the hooks of that name. Their failure changes nothing (config.md, "Poststop"). They
-// run before the directory goes: should we be killed meanwhile, the next delete runs them again.
-func (c *Container) poststop() {
-	text, err := c.configText()
-	// Most containers have no such hooks, and then there is no need to take the configuration
-	// apart. Any letter of a name may be written as an escape.
-	if err == nil && !bytes.Contains(bytes.ToLower(text), []byte(`"poststop"`)) && !bytes.Contains(text, []byte(`\u`)) {
-		return
+// HasPoststop reports whether the container may have poststop hooks, with which Delete takes as long
+// as they do.
+func (c *Container) HasPoststop() bool { return !c.rec.NoPoststop }
+
+// poststop runs the hooks of that name. Their failure changes nothing (config.md, "Poststop"), so
+// only the end of ctx is an error. They run before the directory goes: should we be killed
+// meanwhile, the next delete runs them again.
+func (c *Container) poststop(ctx context.Context) error {
+	if c.rec.NoPoststop {
+		return nil
 	}
-	var spec *specs.Spec
-	if err == nil {
-		spec, _, err = load.Parse(text)
-	}
+	spec, err := c.Config()
 	if err != nil {
-		c.rt.warn(fmt.Sprintf("container %s: poststop hooks are left out: %v", c.ID(), err))
-		return
+		c.rt.warn(fmt.Sprintf("poststop hooks are left out: %v", err))
+		return nil
 	}
-	if spec.Hooks != nil {
-		hooks.RunAll(context.Background(), hooks.Poststop, spec.Hooks.Poststop, c.hookState(Stopped, 0), hooks.Options{Dir: c.hookDir()},
-			func(err error) { c.rt.warn(err.Error()) })
+	if spec.Hooks == nil {
+		return nil
 	}
+	return c.rt.runPoststop(ctx, spec.Hooks.Poststop, c.hookState(Stopped, 0), c.hookDir())
+}
+
+// runPoststop warns of hooks that fail. The error is that of the first which the end of ctx has cut
+// short.
+func (r *Runtime) runPoststop(ctx context.Context, list []specs.Hook, st *specs.State, dir string) error {
+	var cut error
+	hooks.RunAll(ctx, hooks.Poststop, list, st, hooks.Options{Dir: dir}, func(err error) {
+		switch {
+		case ctx.Err() == nil:
+			r.warn(err.Error())
+		case cut == nil:
+			cut = err
+		}
+	})
+	return cut
 }

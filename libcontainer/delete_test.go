@@ -42,7 +42,7 @@ func TestDelete(t *testing.T) {
 				t.Run(fmt.Sprintf("%s,pid namespace %v,force %v", c.name, pidNS, force), func(t *testing.T) {
 					s := newStandIn(t, pidNS, family)
 					c.prepare(s)
-					err := s.rt.Delete("c", force)
+					err := s.rt.Delete(t.Context(), "c", force)
 					if c.refused == "" || force {
 						s.must(err)
 						s.nothingLeft()
@@ -70,11 +70,11 @@ func (s *standIn) leaveCgroup() {
 
 func TestDeleteOfNothing(t *testing.T) {
 	r := &Runtime{Root: filepath.Join(t.TempDir(), "missing")}
-	isError(t, r.Delete("c", false), ErrNotExist, "container does not exist")
-	if err := r.Delete("c", true); err != nil {
+	isError(t, r.Delete(t.Context(), "c", false), ErrNotExist, "container does not exist")
+	if err := r.Delete(t.Context(), "c", true); err != nil {
 		t.Error(err)
 	}
-	isError(t, r.Delete("../c", true), ErrInvalidID, "invalid container ID format")
+	isError(t, r.Delete(t.Context(), "../c", true), ErrInvalidID, "invalid container ID format")
 }
 
 func TestDeleteOfADirectoryWithoutState(t *testing.T) {
@@ -83,7 +83,7 @@ func TestDeleteOfADirectoryWithoutState(t *testing.T) {
 		if _, err := state.Create(r.Root, "c"); err != nil {
 			t.Fatal(err)
 		}
-		err := r.Delete("c", force)
+		err := r.Delete(t.Context(), "c", force)
 		if force && err != nil || !force && !errors.Is(err, ErrNotExist) {
 			t.Errorf("force %v: %v", force, err)
 		}
@@ -103,10 +103,10 @@ func TestDeleteOfABrokenState(t *testing.T) {
 	if err := d.WriteFile("state.json", []byte("{")); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Delete("c", false); err == nil || !strings.Contains(err.Error(), "state.json") {
+	if err := r.Delete(t.Context(), "c", false); err == nil || !strings.Contains(err.Error(), "state.json") {
 		t.Errorf("without force: %v", err)
 	}
-	if err := r.Delete("c", true); err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "only its directory") {
+	if err := r.Delete(t.Context(), "c", true); err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "only its directory") {
 		t.Errorf("with force: %v, %q", err, warnings)
 	}
 	if _, err := os.Lstat(d.Path()); !errors.Is(err, os.ErrNotExist) {
@@ -128,7 +128,7 @@ func TestDeleteSparesForeignCgroups(t *testing.T) {
 	victim.must(err)
 	rec.CgroupPaths = victim.rec.CgroupPaths
 	victim.must(d.Save(rec))
-	victim.must((&Runtime{Root: root}).Delete("killed-early", true))
+	victim.must((&Runtime{Root: root}).Delete(t.Context(), "killed-early", true))
 
 	victim.is(Running)
 	if _, err := os.Stat(inside); err != nil {
@@ -145,7 +145,7 @@ func TestDeleteOfAnUnrecordedCgroup(t *testing.T) {
 	s.reap()
 	s.rec.Phase, s.rec.InitPid, s.rec.CgroupMade = state.Creating, 0, false
 	s.save()
-	s.must(s.rt.Delete("c", true))
+	s.must(s.rt.Delete(t.Context(), "c", true))
 	s.nothingLeft()
 }
 
@@ -162,7 +162,7 @@ func TestPoststopHooks(t *testing.T) {
 	s.must(s.load().Kill(unix.SIGKILL, false))
 	s.reap()
 	s.is(Stopped)
-	s.must(s.rt.Delete("c", false))
+	s.must(s.rt.Delete(t.Context(), "c", false)) // the record does not speak of hooks
 	s.nothingLeft()
 	got, err := os.ReadFile(out)
 	s.must(err)
@@ -184,7 +184,7 @@ func TestDeleteBelowAFrozenCgroup(t *testing.T) {
 	s := newStandIn(t, true, sleeping)
 	parent := filepath.Join(filepath.Dir(s.cgroupDir("freezer")), "freezer.state")
 	s.freeze(parent)
-	s.must(s.rt.Delete("c", true))
+	s.must(s.rt.Delete(t.Context(), "c", true))
 	s.nothingLeft()
 	if state, _ := os.ReadFile(parent); string(state) != "FROZEN\n" {
 		t.Errorf("the parent is now %s", state)
@@ -215,13 +215,13 @@ func TestDeleteIsBoundedInTime(t *testing.T) {
 	s.freeze(filepath.Join(beside, "freezer.state"))
 
 	begin := time.Now()
-	err := s.load().destroy(true, 200*time.Millisecond)
+	err := s.load().destroy(t.Context(), true, 200*time.Millisecond)
 	isError(t, err, errSurvived, fmt.Sprintf("container init still running: process %d (sleep) was sent SIGKILL and is still in ", s.init.Process.Pid))
 	if took := time.Since(begin); took < 200*time.Millisecond || took > 5*time.Second {
 		t.Errorf("took %s", took)
 	}
 	s.must(os.WriteFile(filepath.Join(beside, "freezer.state"), []byte("THAWED"), 0))
-	s.must(s.rt.Delete("c", true))
+	s.must(s.rt.Delete(t.Context(), "c", true))
 	s.nothingLeft()
 }
 
@@ -236,7 +236,7 @@ func TestForcedDeleteOfAHeldContainer(t *testing.T) {
 		unlock()
 	}()
 	begin := time.Now()
-	s.must(s.rt.Delete("c", true))
+	s.must(s.rt.Delete(t.Context(), "c", true))
 	if took := time.Since(begin); took < busyTimeout || took > lockTimeout/2 {
 		t.Errorf("took %s", took)
 	}
@@ -257,7 +257,7 @@ func TestDeleteOfOtherRuntimesContainer(t *testing.T) {
 	s.is(Running)
 	s.must(s.dir.WriteFile("exec.fifo", nil))
 	s.is(Created)
-	s.must(s.rt.Delete("c", true))
+	s.must(s.rt.Delete(t.Context(), "c", true))
 	if _, err := s.rt.Load("c"); !errors.Is(err, ErrNotExist) {
 		t.Errorf("load: %v", err)
 	}
@@ -269,7 +269,7 @@ func TestDeleteOfOtherRuntimesContainer(t *testing.T) {
 // The id is free at once.
 func TestCreateAfterDelete(t *testing.T) {
 	s := newStandIn(t, true, sleeping)
-	s.must(s.rt.Delete("c", true))
+	s.must(s.rt.Delete(t.Context(), "c", true))
 	_, err := state.Create(s.rt.Root, "c")
 	s.must(err)
 }

@@ -26,6 +26,7 @@ func (c *creation) record() error {
 		rec.Config.Cgroups = &state.Cgroups{Path: spec.Linux.CgroupsPath}
 	}
 	rec.CgroupPaths = plannedPaths(c.places)
+	rec.NoPoststop = spec.Hooks == nil || len(spec.Hooks.Poststop) == 0
 	c.recordResctrl(rec)
 	if err := rootfs.RecordHostMounts(rec, spec); err != nil {
 		return err

@@ -74,7 +74,7 @@ func (c *Container) start(ctx context.Context, t *trace.Recorder) error {
 // startHooks runs the startContainer hooks inside the container, before its program.
 func (c *Container) startHooks(ctx context.Context, spec *specs.Spec) error {
 	if err := c.runStartHooks(ctx, spec); err != nil {
-		return errors.Join(err, c.destroy(true, deathTimeout))
+		return errors.Join(err, c.destroyFailed(ctx))
 	}
 	return nil
 }
@@ -117,7 +117,7 @@ func (c *Container) release(ctx context.Context, spec *specs.Spec) error {
 	defer page.Close()
 	op, errno, err := launch.AwaitStart(ctx, conn, page, c.rec.ExecOp)
 	if err != nil && ctx.Err() != nil {
-		return errors.Join(err, c.destroy(true, deathTimeout))
+		return errors.Join(err, c.destroyFailed(ctx))
 	}
 	if errno != 0 {
 		err = diagnose.ExplainExec(c.stepError(spec, op, errno), spec, c.rec.Config.Rootfs)
@@ -157,7 +157,7 @@ func (c *Container) stepError(spec *specs.Spec, op int, errno unix.Errno) error 
 // poststart runs those hooks, the program being started.
 func (c *Container) poststart(ctx context.Context, spec *specs.Spec) error {
 	if err := c.runPoststart(ctx, spec); err != nil {
-		return errors.Join(err, c.destroy(true, deathTimeout))
+		return errors.Join(err, c.destroyFailed(ctx))
 	}
 	return nil
 }

@@ -190,7 +190,7 @@ func TestKillPaused(t *testing.T) {
 			s.is(Paused)
 			s.must(s.load().Kill(unix.SIGKILL, false))
 			s.becomes(Stopped)
-			s.must(s.load().Delete(false))
+			s.must(s.load().Delete(t.Context(), false))
 			s.nothingLeft()
 		})
 	}
@@ -293,7 +293,7 @@ func TestVerbsAtOnce(t *testing.T) {
 					}
 				}
 			}
-			deleted[i] = s.rt.Delete("c", i%2 == 0)
+			deleted[i] = s.rt.Delete(t.Context(), "c", i%2 == 0)
 			if errors.Is(deleted[i], ErrNotExist) && i%2 == 1 || deleted[i] != nil && strings.Contains(deleted[i].Error(), "that is not stopped") {
 				deleted[i] = nil
 			}

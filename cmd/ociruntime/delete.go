@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -27,9 +28,19 @@ has left is removed, too, and an unknown ID is no error.`,
 			if many {
 				return a.deleteMany(c.Args().First(), force)
 			}
-			return a.runtime().Delete(c.Args().First(), force)
+			return a.delete(c.Args().First(), force)
 		}),
 	}
+}
+
+// delete removes a container. To catch signals takes half a millisecond of five, so that is done
+// only where a hook would outlive us.
+func (a *app) delete(id string, force bool) error {
+	remove := func(ctx context.Context) error { return a.runtime().Delete(ctx, id, force) }
+	if c, err := a.runtime().Load(id); err == nil && c.HasPoststop() {
+		return interruptible(remove)
+	}
+	return remove(context.Background())
 }
 
 // deleteMany removes the containers whose ids an expression matches anywhere, as crun's does, and
@@ -48,9 +59,12 @@ func (a *app) deleteMany(expression string, force bool) error {
 		if !pattern.MatchString(c.ID()) {
 			continue
 		}
-		err := a.runtime().Delete(c.ID(), force)
+		err := a.delete(c.ID(), force)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", c.ID(), err))
+		}
+		if errors.As(err, new(interruption)) {
+			break
 		}
 	}
 	return errors.Join(failed...)

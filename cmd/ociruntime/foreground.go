@@ -44,6 +44,17 @@ func (f *foreground) begin(launch func(ctx context.Context) error) error {
 	return err
 }
 
+// end does what is left when the process has ended. A signal that asks for the end cancels that; what
+// came before was for the process.
+func (f *foreground) end(finish func(ctx context.Context) error) error {
+	for len(f.signals) > 0 {
+		<-f.signals
+	}
+	ctx, stop := cancelOn(f.ending, f.signals)
+	defer stop()
+	return finish(ctx)
+}
+
 // settle does what only long-lived commands need. The signals of job control stay the kernel's: a handler in the place of the
 // default action makes a read or an ioctl of a background process start over for ever.
 func (f *foreground) settle() {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -88,15 +89,22 @@ func (r *runFlags) run(a *app, id string) (int, error) {
 	a.readyTold(told)
 	// The terminal is given back before poststop hooks run.
 	front.close()
-	return code, r.finish(a, container, err)
+	return code, r.finish(a, front, container, err)
 }
 
-// finish removes the container. When that fails, the program's exit code still counts.
-func (r *runFlags) finish(a *app, container *libcontainer.Container, err error) error {
+// finish removes the container. When that fails, the program's exit code still counts, unless a
+// signal has ended it.
+func (r *runFlags) finish(a *app, front *foreground, container *libcontainer.Container, err error) error {
 	if r.keep && err == nil {
 		return nil
 	}
-	if deleteErr := container.Delete(true); deleteErr != nil {
+	deleteErr := front.end(func(ctx context.Context) error { return container.Delete(ctx, true) })
+	var interrupted interruption
+	switch {
+	case deleteErr == nil:
+	case errors.As(deleteErr, &interrupted):
+		err = errors.Join(err, fmt.Errorf("remove the container: %w", deleteErr))
+	default:
 		a.log.warn(fmt.Sprintf("remove the container: %v", deleteErr))
 	}
 	return err

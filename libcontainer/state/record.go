@@ -66,6 +66,10 @@ type Record struct {
 	IntelRdtOwn     bool `json:"intel_rdt_own,omitempty"`
 	IntelRdtMonMade bool `json:"intel_rdt_mon_made,omitempty"`
 
+	// NoPoststop says that config.json has no poststop hooks, so that it need not be read to delete
+	// the container. False in records of other runtimes, and of ours before there was this.
+	NoPoststop bool `json:"no_poststop,omitempty"`
+
 	// WaitOp is the op of the init's plan at which it waits for `start`, ExecOp the last op, which executes the user's program.
 	WaitOp int `json:"wait_op"`
 	ExecOp int `json:"exec_op"`

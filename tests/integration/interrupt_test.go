@@ -77,6 +77,40 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestInterruptedPoststop: a signal while a container is removed ends the hook that runs and leaves
+// out those behind it; the container goes all the same.
+func TestInterruptedPoststop(t *testing.T) {
+	t.Parallel()
+	ours(t, "waits for the hook, or ends by the signal and leaves the hook")
+	for _, verb := range []string{"run", "delete"} {
+		t.Run(verb, func(t *testing.T) {
+			t.Parallel()
+			b := harness.NewBundle(t).Args("true")
+			log, _ := hookLog(t, b)
+			addHook(b.Spec, "poststop", hook("sleep 1000 & echo ready >>"+log+"; wait"))
+			addHook(b.Spec, "poststop", hook("echo second >>"+log))
+			cmd := b.Command("run")
+			if verb == "delete" {
+				b.Create()
+				cmd = b.Cmd("delete", b.ID)
+			}
+			var out bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &out, &out
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = cmd.Process.Kill() }()
+			harness.Eventually(t, "the hook", func() bool { return fileOrNothing(log) != "" })
+			wantInterrupted(t, cmd, unix.SIGTERM)
+			contains(t, out.String(), "interrupted by SIGTERM", "hooks.poststop[0]")
+			wantLines(t, readFile(t, log), "ready")
+			if left, _ := os.ReadDir(b.Root); len(left) > 0 {
+				t.Errorf("left %v", left)
+			}
+		})
+	}
+}
+
 // TestInterruptedExec: exec that waits, for the container to go on or for another command, ends at
 // once as well.
 func TestInterruptedExec(t *testing.T) {

@@ -91,7 +91,7 @@ func useLibrary(r *libcontainer.Runtime, bundle, id string, run bool, stdio [3]*
 	if missing {
 		if err == nil {
 			err = errors.New("a program that is missing runs")
-			return errors.Join(err, c.Delete(true))
+			return errors.Join(err, c.Delete(context.Background(), true))
 		}
 		return nil
 	}
@@ -110,7 +110,7 @@ func useLibrary(r *libcontainer.Runtime, bundle, id string, run bool, stdio [3]*
 			_, err = p.Wait()
 		}
 	}
-	err = errors.Join(err, c.Delete(true))
+	err = errors.Join(err, c.Delete(context.Background(), true))
 	_, werr := init.Wait()
 	return errors.Join(err, werr)
 }
