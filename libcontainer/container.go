@@ -1,98 +1,136 @@
-// Package libcontainer is the library behind the ociruntime command: a [Runtime] (a root directory and a few settings) makes and
-// finds [Container]s, and a container has the verbs of the OCI runtime specification.
-//
-// It is the host's side: it opens what the plan names, makes the cgroup, launches the init image and meets it at its
-// rendezvous. What happens inside the container is specconv's plan. Nothing has to be registered by the importing program, and nothing
-// is re-executed.
 package libcontainer
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strconv"
+	"time"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/moby/sys/user"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/ociruntime/ociruntime/libcontainer/cgroups/systemd"
-	"github.com/ociruntime/ociruntime/libcontainer/facts"
-	"github.com/ociruntime/ociruntime/libcontainer/launch"
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
+	"github.com/ociruntime/ociruntime/libcontainer/state"
+	"github.com/ociruntime/ociruntime/specconv/load"
 )
 
-// Runtime is where containers live and how they are made. The zero value is not useful: Root is required.
-type Runtime struct {
-	// Root is the directory that holds one directory a container, absolute.
-	Root string
-	// SystemdCgroup asks for cgroups made by systemd.
-	SystemdCgroup bool
-	// Rootless makes cgroup permission errors harmless. Nil decides by what the process may do.
-	Rootless *bool
-	// Warn is told what goes wrong without ending the command; nil drops it.
-	Warn func(msg string)
+// Container is one that exists, as the last command left it. Its methods are for one goroutine.
+type Container struct {
+	rt  *Runtime
+	dir *state.Dir
+	rec *state.Record
+
+	listen bool     // see ListenNotify
+	notify *os.File // the socket, once it is made
 }
 
-// ProcessOptions are what a process gets from the caller, and where others are told of it.
-type ProcessOptions struct {
-	Stdio [3]*os.File
-	// Preserve is handed to the container's process as 3, 4, …
-	Preserve []*os.File
-	// ListenFDs is how many of Preserve came by socket activation; the process is told with LISTEN_FDS and LISTEN_PID.
-	ListenFDs int
-	// ConsoleSocket and PidfdSocket are paths of unix sockets, or empty.
-	ConsoleSocket string
-	PidfdSocket   string
-	// Console, when not nil, receives the master of the container's terminal in place of a console socket.
-	Console func(master *os.File) error
-	PidFile string
-	Trace   string // file for the trace, or empty
-}
+// lockTimeout is how long a command waits for another one that is changing the same container.
+const lockTimeout = 10 * time.Second
 
-// CreateOptions are the parts of `create` and `run` that do not stand in config.json.
-type CreateOptions struct {
-	ProcessOptions
-	Bundle string      // absolute
-	Spec   *specs.Spec // loaded and checked
-	// Config is the text of config.json, kept beside the state: later edits of the bundle have no effect.
-	Config       []byte
-	NoPivot      bool
-	NoNewKeyring bool
-	// Notify gives the container's process a socket on which to report that it is ready; see ForwardReady.
-	Notify bool
-	// Run goes straight on to the user's program: there will be no Start.
-	Run bool
-}
-
-// ExecOptions are what `exec` needs beside the process itself.
-type ExecOptions struct {
-	ProcessOptions
-	Process      *specs.Process // whole: the caller has merged flags and the container's own process
-	Cgroup       []string       // `--cgroup` arguments
-	IgnorePaused bool
-
-	path string // see specconv.ExecInput.Path
-}
-
-// Process is a process that Create or Exec started. It is a child of the caller, who has to call Wait
-// in the end: until then it keeps a descriptor and a mapping, and then a zombie.
-type Process struct {
-	Pid int
-
-	launched *launch.Process
-}
-
-// Status of a container; the four words of the specification and "paused".
-type Status string
-
-const (
-	Creating Status = "creating"
-	Created  Status = "created"
-	Running  Status = "running"
-	Paused   Status = "paused"
-	Stopped  Status = "stopped"
-)
-
-// rootless reports whether cgroup permission errors are to be expected and harmless.
-func (r *Runtime) rootless(f *facts.Facts) bool {
-	if r.Rootless != nil {
-		return *r.Rootless
+// Load finds a container.
+func (r *Runtime) Load(id string) (*Container, error) {
+	dir, err := state.Open(r.Root, id)
+	if err != nil {
+		return nil, err
 	}
-	// The root of a container in which systemd runs may have it make cgroups as on a host.
-	return f.EUID != 0 || f.InUserNS && !(r.SystemdCgroup && !systemd.User())
+	rec, err := dir.Load()
+	if err != nil {
+		return nil, err
+	}
+	return &Container{rt: r, dir: dir, rec: rec}, nil
 }
+
+func (r *Runtime) warn(msg string) {
+	if r.Warn != nil {
+		r.Warn(msg)
+	}
+}
+
+// ID is the container's id.
+func (c *Container) ID() string { return c.dir.ID() }
+
+// Record is what is known of the container beside what the kernel can be asked.
+func (c *Container) Record() *state.Record { return c.rec }
+
+// lock keeps other commands from changing the container, and makes c what the last of them has
+// left.
+func (c *Container) lock(ctx context.Context) (unlock func(), err error) {
+	unlock, err = c.dir.LockWithin(ctx, lockTimeout)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.reload(); err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
+// lockStatus is lock with the status that the container then has.
+func (c *Container) lockStatus(ctx context.Context) (status Status, unlock func(), err error) {
+	if unlock, err = c.lock(ctx); err != nil {
+		return "", nil, err
+	}
+	if status, err = c.Status(); err != nil {
+		unlock()
+		return "", nil, err
+	}
+	return status, unlock, nil
+}
+
+func (c *Container) reload() error {
+	rec, err := c.dir.Load()
+	if err == nil {
+		c.rec = rec
+	}
+	return err
+}
+
+// Config is the configuration with which the container was created.
+func (c *Container) Config() (*specs.Spec, error) {
+	data, err := c.configText()
+	var spec *specs.Spec
+	if err == nil {
+		spec, _, err = load.Parse(data)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("container %s: %w", c.ID(), err)
+	}
+	return spec, nil
+}
+
+func (c *Container) configText() ([]byte, error) {
+	data, err := c.dir.Config()
+	if errors.Is(err, fs.ErrNotExist) {
+		// Another runtime made the container.
+		return os.ReadFile(filepath.Join(c.rec.Bundle, load.ConfigName))
+	}
+	return data, err
+}
+
+// Owner is the name of the user who created the container, or "#" and the number of one without a
+// name.
+func (c *Container) Owner() string {
+	if u, err := user.LookupUid(c.rec.Owner); err == nil {
+		return u.Name
+	}
+	return "#" + strconv.Itoa(c.rec.Owner)
+}
+
+// OOMKilled reports whether the kernel has killed a process of the container because of its memory
+// limit.
+func (c *Container) OOMKilled() (bool, error) {
+	cg, err := c.cgroup()
+	if err != nil {
+		return false, err
+	}
+	defer cg.Close()
+	n, err := cg.OOMKills()
+	return n > 0 || err == nil && c.oomScope(cg), err
+}
+
+func (c *Container) cgroup() (*cgroups.Cgroup, error) { return cgroups.Open(c.rec.CgroupPaths) }

@@ -75,7 +75,7 @@ func (r *Runtime) Create(ctx context.Context, id string, o *CreateOptions) (*Con
 		return nil, nil, err
 	}
 	defer unlock()
-	if err := c.make(ctx); err != nil {
+	if err := c.carryOut(ctx); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("unable to start container process: %w", c.explain(err)), c.unmake(ctx))
 	}
 	return c.container(), &Process{Pid: c.rec.InitPid, launched: c.proc}, nil
@@ -193,8 +193,8 @@ func (c *creation) compilePlan(warn func(string)) (err error) {
 	return err
 }
 
-// make carries the plan out.
-func (c *creation) make(ctx context.Context) error {
+// carryOut carries the plan out.
+func (c *creation) carryOut(ctx context.Context) error {
 	defer c.files.Close()
 	var entrance *cgroups.Entrance
 	err := c.trace.Do(

@@ -256,7 +256,8 @@ func (c *Container) removeCgroup(cg *cgroups.Cgroup, deadline time.Time) error {
 		c.stopUnit()
 		return cg.Remove(max(time.Second, time.Until(deadline)))
 	}
-	// Create was interrupted. What it made is empty; anything else was there before, and is somebody else's.
+	// Create was interrupted. What it made is empty; anything else was there before, and is
+	// somebody else's.
 	if err := cgroups.RemoveUnused(c.rec.CgroupPaths); err != nil {
 		c.rt.warn(fmt.Sprintf("container %s, which was not created: %v", c.ID(), err))
 	}

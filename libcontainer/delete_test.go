@@ -114,7 +114,8 @@ func TestDeleteOfABrokenState(t *testing.T) {
 	}
 }
 
-// config.json may name any cgroup. Until it is known to be the container's, nobody in it may be harmed.
+// config.json may name any cgroup. Until it is known to be the container's, nobody in it may be
+// harmed.
 func TestDeleteSparesForeignCgroups(t *testing.T) {
 	victim := newStandIn(t, false, sleeping)
 	inside := filepath.Join(victim.cgroupDir("freezer", ""), "inside")
@@ -155,7 +156,8 @@ func TestPoststopHooks(t *testing.T) {
 	hook := func(script string) string {
 		return `{"path":"/bin/sh","args":["sh","-c","` + script + `"]}`
 	}
-	// The first fails; the last sees that processes and cgroups are gone, and that the id is not free yet.
+	// The first fails; the last sees that processes and cgroups are gone, and that the id is not
+	// free yet.
 	config := `{"ociVersion":"1.0.0","hooks":{"post\u0073top":[` + hook("exit 3") + `,` + hook("cat > "+out) + `,` +
 		hook(fmt.Sprintf("kill -0 %d; ls -d %s %s > %s.ls", s.init.Process.Pid, s.cgroupDir("freezer", ""), s.dir.Path(), out)) + `]}}`
 	s.must(s.dir.SaveConfig([]byte(config)))
@@ -178,8 +180,8 @@ func TestPoststopHooks(t *testing.T) {
 	}
 }
 
-// The freezer of cgroup v1 keeps even killed processes, and a cgroup above the container's is not ours
-// to thaw: a forced delete takes them out of it.
+// The freezer of cgroup v1 keeps even killed processes, and a cgroup above the container's is not
+// ours to thaw: a forced delete takes them out of it.
 func TestDeleteBelowAFrozenCgroup(t *testing.T) {
 	s := newStandIn(t, true, sleeping)
 	parent := filepath.Join(filepath.Dir(s.cgroupDir("freezer")), "freezer.state")
@@ -199,8 +201,8 @@ func (s *standIn) freeze(file string) {
 	s.eventually("frozen", func() bool { data, _ := os.ReadFile(file); return string(data) == "FROZEN\n" })
 }
 
-// Nothing that we can do ends a process that has been frozen in a cgroup outside of the container, as one that waits for a dead
-// disk: delete says so in time, and can be called again.
+// Nothing that we can do ends a process that has been frozen in a cgroup outside of the container,
+// as one that waits for a dead disk: delete says so in time, and can be called again.
 func TestDeleteIsBoundedInTime(t *testing.T) {
 	s := newStandIn(t, true, sleeping)
 	s.eventually("sleep", func() bool {
@@ -225,8 +227,8 @@ func TestDeleteIsBoundedInTime(t *testing.T) {
 	s.nothingLeft()
 }
 
-// A create or start that waits for the init, or for what the init does, holds the lock: a forced delete gets through by
-// killing what it waits for.
+// A create or start that waits for the init, or for what the init does, holds the lock: a forced
+// delete gets through by killing what it waits for.
 func TestForcedDeleteOfAHeldContainer(t *testing.T) {
 	s := newStandIn(t, true, sleeping)
 	unlock, err := s.dir.Lock(t.Context(), true)

@@ -6,7 +6,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 )
 
-// What a verb says when the container's status does not allow it. Engines look for these words in a command's output.
+// What a verb says when the container's status does not allow it. Engines look for these words in a
+// command's output.
 var (
 	ErrNotExist   = state.ErrNotExist
 	ErrExist      = state.ErrExist

@@ -59,8 +59,8 @@ func (c *Container) statsEvent(cg *cgroups.Cgroup) (*Event, error) {
 	return &Event{"stats", c.ID(), s}, nil
 }
 
-// Events gives the container's statistics at each interval, and tells each time that it has run out of memory, until its first process has
-// ended, tell returns an error or ctx is done.
+// Events gives the container's statistics at each interval, and tells each time that it has run out
+// of memory, until its first process has ended, tell returns an error or ctx is done.
 func (c *Container) Events(ctx context.Context, interval time.Duration, tell func(*Event) error) error {
 	init, err := c.rec.OpenInit()
 	if errors.Is(err, unix.ESRCH) {
@@ -94,7 +94,8 @@ func (c *Container) Events(ctx context.Context, interval time.Duration, tell fun
 
 // ended gives a channel that is closed when the process behind a pidfd has ended, or ctx is done.
 func ended(ctx context.Context, pidfd *os.File) (<-chan struct{}, error) {
-	// Go's poller takes non-blocking descriptors only, and only those can be waited for and closed at the same time.
+	// Go's poller takes non-blocking descriptors only, and only those can be waited for and closed
+	// at the same time.
 	fd, err := unix.FcntlInt(pidfd.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err == nil {
 		err = unix.SetNonblock(fd, true)
@@ -173,7 +174,8 @@ func (w *watch) stats() error {
 	return nil
 }
 
-// last makes up for the notice that came together with the end of the init, which the lack of memory has killed.
+// last makes up for the notice that came together with the end of the init, which the lack of
+// memory has killed.
 func (w *watch) last() error {
 	kills, err := w.cg.OOMKills()
 	if err != nil || w.ooms > 0 || kills <= w.kills && !w.c.oomScope(w.cg) {
@@ -182,7 +184,8 @@ func (w *watch) last() error {
 	return w.oom()
 }
 
-// networkInterfaces are the devices of the container's network namespace but the loopback device; none if it has the runtime's.
+// networkInterfaces are the devices of the container's network namespace but the loopback device;
+// none if it has the runtime's.
 func (c *Container) networkInterfaces() ([]stats.NetworkInterface, error) {
 	var ours, theirs unix.Stat_t
 	dir := "/proc/" + strconv.Itoa(c.rec.InitPid)
@@ -196,7 +199,8 @@ func (c *Container) networkInterfaces() ([]stats.NetworkInterface, error) {
 	return parseNetDev(string(text))
 }
 
-// parseNetDev reads proc_pid_net_dev(5): a name, then eight numbers for what was received and eight for what was sent.
+// parseNetDev reads proc_pid_net_dev(5): a name, then eight numbers for what was received and eight
+// for what was sent.
 func parseNetDev(text string) ([]stats.NetworkInterface, error) {
 	var list []stats.NetworkInterface
 	for line := range strings.Lines(text) {

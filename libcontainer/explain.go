@@ -10,8 +10,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
-// Explain makes the plan of a configuration without touching anything, with the cgroup's part, which the host does before the init
-// exists, in front. The plan is for reading only.
+// Explain makes the plan of a configuration without touching anything, with the cgroup's part,
+// which the host does before the init exists, in front. The plan is for reading only.
 func (r *Runtime) Explain(id, bundle string, spec *specs.Spec) (*plan.Plan, error) {
 	return newCreation(r, id, &CreateOptions{Bundle: bundle, Spec: spec}).explained()
 }

@@ -10,9 +10,10 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
-// warnOfKeyring says so when a process had to do with the session keyring that it inherited: its user's quota of keys (200 for all but
-// root, a keyring being one) may be used up. Where nobody gets keyrings, in a kernel without them or behind a seccomp filter, as in most
-// containers, it says nothing.
+// warnOfKeyring says so when a process had to do with the session keyring that it inherited: its
+// user's quota of keys (200 for all but root, a keyring being one) may be used up. Where nobody
+// gets keyrings, in a kernel without them or behind a seccomp filter, as in most containers, it
+// says nothing.
 func (r *Runtime) warnOfKeyring(p *launch.Process) {
 	if binary.NativeEndian.Uint32(p.Page()[plan.PageKeyring:]) == 0 {
 		return

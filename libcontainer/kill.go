@@ -36,7 +36,7 @@ func (c *Container) Kill(sig unix.Signal, all bool) error {
 		return err
 	}
 	if sig == unix.SIGKILL {
-		return c.thaw()
+		return c.letDie()
 	}
 	return nil
 }
@@ -51,7 +51,8 @@ func (c *Container) outlivesInit() bool {
 	return err == nil && len(pids) > 0
 }
 
-// living opens the init, which the specification lets be signalled when the container is created or running.
+// living opens the init, which the specification lets be signalled when the container is created or
+// running.
 func (c *Container) living() (*os.File, error) {
 	if c.rec.Phase == state.Creating {
 		return nil, ErrNotRunning
@@ -97,9 +98,9 @@ func (c *Container) signalAll(init *os.File, sig unix.Signal) error {
 	return nil
 }
 
-// thaw lets a frozen container go on; the v1 freezer keeps even a killed process. A cgroup above that
+// letDie thaws a frozen container: the v1 freezer keeps even a killed process. A cgroup above that
 // is frozen is not ours: the killed process ends when that one is thawed.
-func (c *Container) thaw() error {
+func (c *Container) letDie() error {
 	cg, err := c.cgroup()
 	if err != nil {
 		return err

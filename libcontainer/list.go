@@ -7,8 +7,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 )
 
-// List finds all containers, in the order of their ids, and in broken an error for each directory that holds none. A missing root is an
-// error that is fs.ErrNotExist.
+// List finds all containers, in the order of their ids, and in broken an error for each directory
+// that holds none. A missing root is an error that is fs.ErrNotExist.
 func (r *Runtime) List() (all []*Container, broken []error, err error) {
 	ids, err := state.List(r.Root)
 	if err != nil {
@@ -28,7 +28,8 @@ func (r *Runtime) List() (all []*Container, broken []error, err error) {
 	return all, broken, nil
 }
 
-// abandoned tells the rest of a create that was killed before it had any effect from a container that is just being made or deleted.
+// abandoned tells the rest of a create that was killed before it had any effect from a container
+// that is just being made or deleted.
 func (r *Runtime) abandoned(id string) bool {
 	dir, err := state.Open(r.Root, id)
 	return err == nil && !dir.Held()

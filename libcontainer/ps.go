@@ -1,7 +1,7 @@
 package libcontainer
 
-// Pids are the container's processes in ascending order: the init, what it started and what was executed in the container. They are
-// numbers of the caller's pid namespace.
+// Pids are the container's processes in ascending order: the init, what it started and what was
+// executed in the container. They are numbers of the caller's pid namespace.
 func (c *Container) Pids() ([]int, error) {
 	cg, err := c.cgroup()
 	if err != nil {

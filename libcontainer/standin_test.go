@@ -38,7 +38,8 @@ type standIn struct {
 	warnings []string
 }
 
-// newStandIn makes a running container of a shell script; with pidNS the shell is the first process of a pid namespace.
+// newStandIn makes a running container of a shell script; with pidNS the shell is the first process
+// of a pid namespace.
 func newStandIn(t *testing.T, pidNS bool, script string) *standIn {
 	t.Helper()
 	if os.Geteuid() != 0 {

@@ -11,6 +11,17 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 )
 
+// Status of a container; the four words of the specification and "paused".
+type Status string
+
+const (
+	Creating Status = "creating"
+	Created  Status = "created"
+	Running  Status = "running"
+	Paused   Status = "paused"
+	Stopped  Status = "stopped"
+)
+
 // State is the state document of the specification with the additions that runc made to it.
 type State struct {
 	Version     string            `json:"ociVersion"`
@@ -32,7 +43,7 @@ func (c *Container) Status() (Status, error) {
 	}
 	switch {
 	case init == nil && c.rec.Phase == state.Creating:
-		return c.unborn()
+		return c.statusWithoutInit()
 	case init == nil:
 		return Stopped, nil
 	case c.rec.Phase == state.Creating:
@@ -48,9 +59,9 @@ func (c *Container) Status() (Status, error) {
 	return Created, nil
 }
 
-// unborn is the status of a container without an init, whose record says that it is being created. That is so while the
-// command that does it holds the lock.
-func (c *Container) unborn() (Status, error) {
+// statusWithoutInit is the status of a container without an init, whose record says that it is
+// being created. That is so while the command that does it holds the lock.
+func (c *Container) statusWithoutInit() (Status, error) {
 	if c.dir.Held() {
 		return Creating, nil
 	}
@@ -73,7 +84,8 @@ func (c *Container) frozen() (bool, error) {
 	return cg.Frozen()
 }
 
-// started reports whether the init has gone on from where it waited for `start` to the user's program.
+// started reports whether the init has gone on from where it waited for `start` to the user's
+// program.
 func (c *Container) started() (bool, error) {
 	if c.rec.Version == 0 {
 		// runc's containers wait at a fifo, which its start removes.

@@ -14,15 +14,16 @@ import (
 	"github.com/ociruntime/ociruntime/specconv/load"
 )
 
-// UpdateOptions are the changes to a container's limits. What is not set, or zero where the kernel has no use for zero, stays as it is.
+// UpdateOptions are the changes to a container's limits. What is not set, or zero where the kernel
+// has no use for zero, stays as it is.
 type UpdateOptions struct {
 	Resources *specs.LinuxResources // device rules in it are left out
 	// L3CacheSchema and MemBwSchema are those of linux.intelRdt.
 	L3CacheSchema, MemBwSchema string
 }
 
-// Update changes the limits of a container that has not stopped, all or none, and notes them in the saved configuration: a later
-// update starts from there.
+// Update changes the limits of a container that has not stopped, all or none, and notes them in the
+// saved configuration: a later update starts from there.
 func (c *Container) Update(o *UpdateOptions) error {
 	status, unlock, err := c.lockStatus(context.Background())
 	if err != nil {
@@ -58,7 +59,8 @@ func (c *Container) Update(o *UpdateOptions) error {
 	return nil
 }
 
-// limit puts limits in force. Their check belongs here, since a change may be good or bad only together with what was there before.
+// limit puts limits in force. Their check belongs here, since a change may be good or bad only
+// together with what was there before.
 func (c *Container) limit(res, before *specs.LinuxResources) error {
 	if _, err := check.Resources(res); err != nil {
 		return err
@@ -85,8 +87,9 @@ func (c *Container) limit(res, before *specs.LinuxResources) error {
 	return c.limitUnit(cg, set, func() (*cgroups.Settings, error) { return cgroups.CompileUpdate(before, host) })
 }
 
-// saveLinux replaces members of "linux" in the text of the saved configuration. The rest of the text stays, since a decoded
-// configuration could not be written as it was read: a hook with an empty environment isn't one without.
+// saveLinux replaces members of "linux" in the text of the saved configuration. The rest of the
+// text stays, since a decoded configuration could not be written as it was read: a hook with an
+// empty environment isn't one without.
 func (c *Container) saveLinux(members map[string]any) error {
 	text, err := c.configText()
 	if err != nil {
@@ -106,8 +109,8 @@ func (c *Container) saveLinux(members map[string]any) error {
 	return c.dir.SaveConfig(text)
 }
 
-// editMember replaces a member of a JSON object, "null" or nothing by what edit makes of it. Upper and lower case in its name don't count, as when it
-// is read.
+// editMember replaces a member of a JSON object, "null" or nothing by what edit makes of it. Upper
+// and lower case in its name don't count, as when it is read.
 func editMember(object []byte, name string, edit func([]byte) ([]byte, error)) ([]byte, error) {
 	members := map[string]json.RawMessage{}
 	if len(object) > 0 {

@@ -50,7 +50,8 @@ func TestStatusIsDerived(t *testing.T) {
 	s.becomes(Stopped) // though nobody has reaped it
 }
 
-// Before the init exists, only the lock tells a container that is being created from what a killed create left.
+// Before the init exists, only the lock tells a container that is being created from what a killed
+// create left.
 func TestStatusWithoutAnInit(t *testing.T) {
 	s := newStandIn(t, false, sleeping)
 	s.rec.Phase, s.rec.InitPid = state.Creating, 0

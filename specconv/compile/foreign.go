@@ -70,7 +70,7 @@ func (e *mountEntry) made(attr uint64) (m plan.Reg, ops []plan.Op, set, clr uint
 		return m, ops, f.set, f.clr, nil
 	}
 	m = e.tmp()
-	if ops, set, clr, err = e.make(m, attr); err != nil {
+	if ops, set, clr, err = e.makeFilesystem(m, attr); err != nil {
 		return m, nil, 0, 0, err
 	}
 	return m, append(ops, e.relabel(m, e.m.Type)...), set, clr, nil

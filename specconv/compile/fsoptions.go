@@ -130,9 +130,9 @@ func (e *mountEntry) tooLong(options []fsOption) bool {
 	})
 }
 
-// make makes the file system, with some of its attributes, and puts the detached mount into m. set
+// makeFilesystem makes it, with some of its attributes, and puts the detached mount into m. set
 // and clr are what is still to be changed.
-func (e *mountEntry) make(m plan.Reg, attr uint64) (ops []plan.Op, set, clr uint64, err error) {
+func (e *mountEntry) makeFilesystem(m plan.Reg, attr uint64) (ops []plan.Op, set, clr uint64, err error) {
 	options := e.options(false)
 	if e.tooLong(options) && e.in.Facts.OverlayLayers {
 		if apart := e.options(true); !e.tooLong(apart) {

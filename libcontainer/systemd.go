@@ -16,8 +16,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
-// scope is the part of a creation in which systemd makes the cgroup. All methods but newScope do nothing on a nil scope, which is what a
-// creation without systemd has.
+// scope is the part of a creation in which systemd makes the cgroup. All methods but newScope do
+// nothing on a nil scope, which is what a creation without systemd has.
 type scope struct {
 	unit        systemd.Unit
 	path        string // its cgroup, for cgroups.Config
@@ -27,8 +27,8 @@ type scope struct {
 	started     bool
 }
 
-// newScope finds out which unit the configuration asks for and connects to systemd; nothing is made. Quotas in set become those that systemd
-// can keep.
+// newScope finds out which unit the configuration asks for and connects to systemd; nothing is
+// made. Quotas in set become those that systemd can keep.
 func newScope(spec *specs.Spec, id string, host *cgroups.Layout, set *cgroups.Settings) (*scope, error) {
 	user := systemd.User()
 	if user && !host.Unified() {
@@ -146,9 +146,10 @@ func (s *scope) explain(from string, add func(from, what string)) {
 	}
 }
 
-// mayMove says whether the kernel lets us put processes of ours into the v2 cgroup dir: that takes the right to write to cgroup.procs there and in
-// what it has in common with our own cgroup (cgroups(7), "Delegation containment"). A login session, for one, is not
-// below the user's own systemd.
+// mayMove says whether the kernel lets us put processes of ours into the v2 cgroup dir: that takes
+// the right to write to cgroup.procs there and in what it has in common with our own cgroup
+// (cgroups(7), "Delegation containment"). A login session, for one, is not below the user's own
+// systemd.
 func mayMove(host *cgroups.Layout, dir string) bool {
 	if host.V2 == nil {
 		return true
@@ -165,7 +166,8 @@ func mayMove(host *cgroups.Layout, dir string) bool {
 	return true
 }
 
-// needsAttach says whether systemd has to move a further process into the container's scope, and closes the way in that is no use then.
+// needsAttach says whether systemd has to move a further process into the container's scope, and
+// closes the way in that is no use then.
 func (c *Container) needsAttach(in *cgroups.Entrance) (bool, error) {
 	if c.rec.SystemdScope == "" || in.Dir == nil || in.Dir.Name() != c.rec.CgroupPaths[""] || os.Geteuid() == 0 && !systemd.User() {
 		return false, nil
@@ -192,8 +194,8 @@ func (c *Container) withSystemd(do func(m *systemd.Manager, unit string) error) 
 	return do(m, c.rec.SystemdScope)
 }
 
-// oomScope asks systemd whether the container has lacked memory: it removes the cgroup, and the kernel's count with it, as soon as the last
-// process is gone.
+// oomScope asks systemd whether the container has lacked memory: it removes the cgroup, and the
+// kernel's count with it, as soon as the last process is gone.
 func (c *Container) oomScope(cg *cgroups.Cgroup) (oom bool) {
 	if c.rec.SystemdScope == "" || cg.Exists() {
 		return false
@@ -205,8 +207,9 @@ func (c *Container) oomScope(cg *cgroups.Cgroup) (oom bool) {
 	return oom
 }
 
-// limitUnit puts limits in force in a cgroup that systemd has made. The control files come first: systemd reports nothing when the kernel
-// refuses a value. No property of devices is among them, so that the container need not be frozen meanwhile.
+// limitUnit puts limits in force in a cgroup that systemd has made. The control files come first:
+// systemd reports nothing when the kernel refuses a value. No property of devices is among them, so
+// that the container need not be frozen meanwhile.
 func (c *Container) limitUnit(cg *cgroups.Cgroup, set *cgroups.Settings, before func() (*cgroups.Settings, error)) error {
 	props, late, err := systemd.Limits(set)
 	if err != nil {

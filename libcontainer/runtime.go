@@ -1,0 +1,84 @@
+// Package libcontainer is the library behind the ociruntime command: a [Runtime] (a root directory
+// and a few settings) makes and finds [Container]s, and a container has the verbs of the OCI
+// runtime specification.
+//
+// It is the host's side: it opens what the plan names, makes the cgroup, launches the init image
+// and meets it at its rendezvous. What happens inside the container is specconv's plan. Nothing has
+// to be registered by the importing program, and nothing is re-executed.
+package libcontainer
+
+import (
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/systemd"
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
+)
+
+// Runtime is where containers live and how they are made. The zero value is not useful: Root is
+// required.
+type Runtime struct {
+	// Root is the directory that holds one directory a container, absolute.
+	Root string
+	// SystemdCgroup asks for cgroups made by systemd.
+	SystemdCgroup bool
+	// Rootless makes cgroup permission errors harmless. Nil decides by what the process may do.
+	Rootless *bool
+	// Warn is told what goes wrong without ending the command; nil drops it.
+	Warn func(msg string)
+}
+
+// ProcessOptions are what a process gets from the caller, and where others are told of it.
+type ProcessOptions struct {
+	Stdio [3]*os.File
+	// Preserve is handed to the container's process as 3, 4, …
+	Preserve []*os.File
+	// ListenFDs is how many of Preserve came by socket activation; the process is told with
+	// LISTEN_FDS and LISTEN_PID.
+	ListenFDs int
+	// ConsoleSocket and PidfdSocket are paths of unix sockets, or empty.
+	ConsoleSocket string
+	PidfdSocket   string
+	// Console, when not nil, receives the master of the container's terminal in place of a console
+	// socket.
+	Console func(master *os.File) error
+	PidFile string
+	Trace   string // file for the trace, or empty
+}
+
+// CreateOptions are the parts of `create` and `run` that do not stand in config.json.
+type CreateOptions struct {
+	ProcessOptions
+	Bundle string      // absolute
+	Spec   *specs.Spec // loaded and checked
+	// Config is the text of config.json, kept beside the state: later edits of the bundle have no
+	// effect.
+	Config       []byte
+	NoPivot      bool
+	NoNewKeyring bool
+	// Notify gives the container's process a socket on which to report that it is ready; see
+	// ForwardReady.
+	Notify bool
+	// Run goes straight on to the user's program: there will be no Start.
+	Run bool
+}
+
+// ExecOptions are what `exec` needs beside the process itself.
+type ExecOptions struct {
+	ProcessOptions
+	Process      *specs.Process // whole: the caller has merged flags and the container's own process
+	Cgroup       []string       // `--cgroup` arguments
+	IgnorePaused bool
+
+	path string // see compile.ExecInput.Path
+}
+
+// rootless reports whether cgroup permission errors are to be expected and harmless.
+func (r *Runtime) rootless(f *facts.Facts) bool {
+	if r.Rootless != nil {
+		return *r.Rootless
+	}
+	// The root of a container in which systemd runs may have it make cgroups as on a host.
+	return f.EUID != 0 || f.InUserNS && !(r.SystemdCgroup && !systemd.User())
+}
