@@ -8,7 +8,10 @@ import (
 	"strings"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/devices"
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/resources"
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/v1"
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/v2"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -92,52 +95,36 @@ func (c *compiler) limits(res *specs.LinuxResources) error {
 	return nil
 }
 
-// tree finds the hierarchy for a controller that a limit at place needs.
-func (c *compiler) tree(controller, place string) (v2 bool, err error) {
-	switch c.host.version(controller) {
-	case 1:
-		return false, nil
-	case 2:
-		return true, nil
-	}
-	return false, fmt.Errorf("%s: the %s cgroup controller is not available on this host", place, controller)
+// tree is the cgroup version that carries a controller.
+type tree struct {
+	backend.Compiler
+	v2 bool
 }
 
-func (c *compiler) put(w Write) { c.Writes = append(c.Writes, w) }
+// tree finds the hierarchy for a controller that a limit at place needs.
+func (c *compiler) tree(controller, place string) (tree, error) {
+	switch c.host.version(controller) {
+	case 1:
+		return tree{v1.Compiler{}, false}, nil
+	case 2:
+		return tree{v2.Compiler{}, true}, nil
+	}
+	return tree{}, fmt.Errorf("%s: the %s cgroup controller is not available on this host", place, controller)
+}
+
+// put takes in writes for the tree.
+func (c *compiler) put(t tree, writes ...Write) {
+	for _, w := range writes {
+		w.V2 = t.v2
+		if w.Else != nil {
+			w.Else.V2 = t.v2
+		}
+		c.Writes = append(c.Writes, w)
+	}
+}
 
 func (c *compiler) warn(format string, args ...any) {
 	c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...))
-}
-
-// given says that an engine meant it: present and not zero.
-func given[N int64 | uint64 | uint32 | uint16](p *N) bool { return p != nil && *p != 0 }
-
-func itoa(n int64) string { return strconv.FormatInt(n, 10) }
-
-func utoa(n uint64) string { return strconv.FormatUint(n, 10) }
-
-// orMax spells "no limit" for v2 files.
-func orMax(n int64) string {
-	if n < 0 {
-		return "max"
-	}
-	return itoa(n)
-}
-
-func (c *compiler) pids(res *specs.LinuxResources) error {
-	if res.Pids == nil || res.Pids.Limit == nil {
-		return nil
-	}
-	const place = linuxResources + ".pids.limit"
-	v2, err := c.tree("pids", place)
-	if err != nil {
-		return err
-	}
-	limit := *res.Pids.Limit
-	// The pids controller refuses a fork, not a move: on v1 the init moves in by itself, on v2 it
-	// is born inside.
-	c.put(Write{Controller: "pids", V2: v2, File: "pids.max", Value: orMax(limit), From: place, Late: v2 && limit == 0})
-	return nil
 }
 
 func (c *compiler) deviceRules(res *specs.LinuxResources) error {
@@ -158,7 +145,7 @@ func (c *compiler) deviceRules(res *specs.LinuxResources) error {
 		return err
 	}
 	for _, l := range lines {
-		c.put(Write{Controller: "devices", File: l.File, Value: l.Value, From: l.From})
+		c.Writes = append(c.Writes, Write{Controller: "devices", File: l.File, Value: l.Value, From: l.From})
 	}
 	return nil
 }
@@ -193,7 +180,7 @@ func (c *compiler) unified(res *specs.LinuxResources) error {
 			case "io", "rdma", "misc", "dmem": // files with a line for each device or resource
 				w.Key, _, _ = strings.Cut(w.Value, " ")
 			}
-			c.put(w)
+			c.Writes = append(c.Writes, w)
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -185,7 +186,7 @@ func TestCreateLeavesSomething(t *testing.T) {
 			}
 		})
 		// The first write puts a process into the cgroup, the second one fails.
-		enter := Write{V2: true, File: "cgroup.procs", Value: itoa(int64(cmd.Process.Pid))}
+		enter := Write{V2: true, File: "cgroup.procs", Value: strconv.Itoa(cmd.Process.Pid)}
 		if host.V2 == nil {
 			enter.V2, enter.Controller = false, host.V1[0].Controllers[0]
 		}

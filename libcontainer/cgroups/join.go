@@ -2,6 +2,7 @@ package cgroups
 
 import (
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
@@ -50,7 +51,7 @@ func (e *Entrance) Close() error {
 // that is there already.
 func (c *Cgroup) Join(pid int) error {
 	for _, n := range c.nodes {
-		if err := n.Dir().Write("cgroup.procs", itoa(int64(pid))); err != nil {
+		if err := n.Dir().Write("cgroup.procs", strconv.Itoa(pid)); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
 )
 
 // Merge returns the limits of a container after an update: what change sets, else what base has.
@@ -32,7 +34,7 @@ func Merge(base, change *specs.LinuxResources) *specs.LinuxResources {
 
 // pick takes the change's value if it means something, a zero included where it does.
 func pick[N int64 | uint64 | uint32 | uint16](base, change *N) *N {
-	if given(change) {
+	if backend.Given(change) {
 		return change
 	}
 	return base
@@ -80,7 +82,7 @@ func mergeMemory(base, change *specs.LinuxMemory) *specs.LinuxMemory {
 		CheckBeforeUpdate: pickAny(base.CheckBeforeUpdate, change.CheckBeforeUpdate),
 	}
 	// An old limit of memory and swap together would contradict unlimited memory: swap goes along.
-	if given(change.Limit) && *change.Limit == -1 && !given(change.Swap) {
+	if backend.Given(change.Limit) && *change.Limit == -1 && !backend.Given(change.Swap) {
 		m.Swap = nil
 	}
 	return m

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +54,7 @@ func TestDeepCgroups(t *testing.T) {
 				t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 				for i := range cg.nodes {
 					deep := nest(t, cg.nodes[i].Dir().Path, tc.name, tc.levels)
-					err := backend.WriteAt(deep, "cgroup.procs", itoa(int64(cmd.Process.Pid)))
+					err := backend.WriteAt(deep, "cgroup.procs", strconv.Itoa(cmd.Process.Pid))
 					unix.Close(deep)
 					if err != nil && !errors.Is(err, unix.ENOSPC) { // a new v1 cpuset has no CPUs
 						t.Fatal(err)
