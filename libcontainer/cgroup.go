@@ -44,9 +44,6 @@ func (c *creation) makeCgroup() error {
 	}
 	c.cg = cg
 	c.undo.Add(c.removeCgroup)
-	if c.scope != nil {
-		c.rec.SystemdScope = c.scope.unit.Name
-	}
 	c.rec.CgroupPaths, c.rec.CgroupMade = cg.Paths(), true
 	return c.dir.Save(c.rec)
 }

@@ -261,6 +261,10 @@ func (c *Container) removeCgroup(cg *cgroups.Cgroup, deadline time.Time) error {
 	if err := cgroups.RemoveUnused(c.rec.CgroupPaths); err != nil {
 		c.rt.warn(fmt.Sprintf("container %s, which was not created: %v", c.ID(), err))
 	}
+	if !cg.Exists() {
+		// Its unit holds nothing. One that somebody else has under this name has a cgroup.
+		c.stopUnit()
+	}
 	return nil
 }
 

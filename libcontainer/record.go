@@ -27,6 +27,9 @@ func (c *creation) record() error {
 	}
 	rec.CgroupPaths = plannedPaths(c.places)
 	rec.NoPoststop = spec.Hooks == nil || len(spec.Hooks.Poststop) == 0
+	if c.scope != nil {
+		rec.SystemdScope = c.scope.unit.Name
+	}
 	c.recordResctrl(rec)
 	if err := rootfs.RecordHostMounts(rec, spec); err != nil {
 		return err

@@ -87,7 +87,9 @@ func (d *Dir) WriteFile(name string, data []byte) error {
 func replace(temp, name string) error {
 	err := unix.Renameat2(unix.AT_FDCWD, temp, unix.AT_FDCWD, name, unix.RENAME_EXCHANGE)
 	if err == nil {
-		return unix.Unlink(temp)
+		// The new file is in place. What can't be removed of the old one, the next writer overwrites.
+		_ = unix.Unlink(temp)
+		return nil
 	}
 	// ENOENT: the first of its name. EINVAL: not every file system can exchange.
 	if err := unix.Rename(temp, name); err != nil {

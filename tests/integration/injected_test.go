@@ -134,3 +134,19 @@ func TestRunRecordsBeforeTheProgram(t *testing.T) {
 		t.Errorf("exit %d; the program reads %q, want %q", res.Code, res.Stdout, want)
 	}
 }
+
+// A record that is in place is saved, even if what it has replaced can't be removed.
+func TestReplacedRecordCannotBeRemoved(t *testing.T) {
+	t.Parallel()
+	ours(t, "the record's name is ours")
+	b := harness.NewBundle(t).Sh("echo hello")
+	dir := filepath.Join(b.Root, b.ID)
+	f := fault{calls: "?unlink,unlinkat", what: "error=EIO", path: filepath.Join(dir, ".state.json.new")}
+	res := b.RunCmd(faulty(t, b.Command("run"), f))
+	if res.Code != 0 || res.Stdout != "hello\n" {
+		t.Errorf("run: exit %d: %q %s", res.Code, res.Stdout, res.Stderr)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("run has left the container's directory")
+	}
+}
