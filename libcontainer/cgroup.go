@@ -1,14 +1,20 @@
 package libcontainer
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/specconv/compile"
-	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/ociruntime/ociruntime/specconv/load"
 )
 
 // cgroupPlan says where the container's cgroup will be, and with which limits.
@@ -20,15 +26,64 @@ type cgroupPlan struct {
 	places []cgroups.Place
 }
 
+// planCgroup finds out where the cgroup will be, and with which limits; nothing is touched. What the
+// container will see as its cgroup is what it returns.
+func (c *creation) planCgroup() (seen []cgroups.Place, err error) {
+	var res *specs.LinuxResources
+	if c.spec.Linux != nil {
+		res = load.Limits(c.spec.Version, c.spec.Linux.Resources)
+	}
+	if c.rt.NoCgroup {
+		c.set = &cgroups.Settings{}
+		c.warnUnlimited(res)
+		return c.host.Own(), nil
+	}
+	if c.set, err = cgroups.Compile(res, c.host); err != nil {
+		return nil, err
+	}
+	c.path = cgroupsPath(c.spec)
+	if c.rt.SystemdCgroup {
+		if c.scope, err = newScope(c.spec, c.id, c.host, c.set); err != nil {
+			return nil, err
+		}
+		c.path = c.scope.path
+	}
+	for _, w := range c.set.Warnings {
+		c.rt.warn(w)
+	}
+	c.places, err = c.host.Locate(c.path, c.id)
+	return c.places, err
+}
+
+// warnUnlimited names the limits that are not in force without a cgroup. crun says nothing.
+func (c *creation) warnUnlimited(res *specs.LinuxResources) {
+	members := map[string]json.RawMessage{}
+	data, err := json.Marshal(res)
+	if err == nil {
+		err = json.Unmarshal(data, &members)
+	}
+	if err != nil {
+		c.rt.warn("linux.resources: " + err.Error())
+	}
+	maps.DeleteFunc(members, func(_ string, value json.RawMessage) bool { return string(value) == "{}" })
+	if len(members) > 0 {
+		c.rt.warn(fmt.Sprintf("linux.resources: not in force, as the container has no cgroup: %s", strings.Join(slices.Sorted(maps.Keys(members)), ", ")))
+	}
+}
+
 func (c *creation) makeCgroup() error {
+	if err := c.makeResctrl(); err != nil {
+		return err
+	}
+	if c.rt.NoCgroup {
+		c.cg = cgroups.Disabled("it was not to have one")
+		return nil
+	}
 	cfg := cgroups.Config{Path: c.path, ID: c.id, Settings: c.set, Rootless: c.rt.rootless(c.facts), Adopt: c.scope != nil}
 	if cgroups.OwnerWanted(c.spec) && c.spec.Process != nil {
 		if uid, ok := hostID(c.spec, c.spec.Process.User.UID); ok {
 			cfg.Owner = &cgroups.Owner{UID: int(uid), GID: -1}
 		}
-	}
-	if err := c.makeResctrl(); err != nil {
-		return err
 	}
 	c.undo.Add(c.scope.stop) // which knows how far its start has come
 	if err := c.scope.start(c.given.Stdio[0], c.dir.Path()); err != nil {

@@ -133,4 +133,12 @@ func (c *Container) OOMKilled() (bool, error) {
 	return n > 0 || err == nil && c.oomScope(cg), err
 }
 
+// needsCgroup says what can't be had of a container without a cgroup.
+func (c *Container) needsCgroup(without string) error {
+	if len(c.rec.CgroupPaths) > 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", ErrNoCgroup, without)
+}
+
 func (c *Container) cgroup() (*cgroups.Cgroup, error) { return cgroups.Open(c.rec.CgroupPaths) }

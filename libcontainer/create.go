@@ -21,7 +21,6 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 	"github.com/ociruntime/ociruntime/libcontainer/trace"
 	"github.com/ociruntime/ociruntime/specconv/compile"
-	"github.com/ociruntime/ociruntime/specconv/load"
 )
 
 // creation is one call of Create.
@@ -130,28 +129,15 @@ func (c *creation) compile() error {
 	if c.host, err = cgroups.Probe(); err != nil {
 		return err
 	}
-	var res *specs.LinuxResources
-	if c.spec.Linux != nil {
-		res = load.Limits(c.spec.Version, c.spec.Linux.Resources)
-	}
-	if c.set, err = cgroups.Compile(res, c.host); err != nil {
+	seen, err := c.planCgroup()
+	if err != nil {
 		return err
 	}
-	c.path = cgroupsPath(c.spec)
-	if c.rt.SystemdCgroup {
-		if c.scope, err = newScope(c.spec, c.id, c.host, c.set); err != nil {
-			return err
-		}
-		c.path = c.scope.path
-	}
-	for _, w := range c.set.Warnings {
-		c.rt.warn(w)
-	}
-	if c.places, err = c.host.Locate(c.path, c.id); err != nil {
+	if c.facts, err = probe.Container(c.spec, c.o.Bundle, c.host, seen, c.given.Stdio); err != nil {
 		return err
 	}
-	if c.facts, err = probe.Container(c.spec, c.o.Bundle, c.host, c.places, c.given.Stdio); err != nil {
-		return err
+	if c.rt.NoCgroup {
+		c.facts.JoinTasks, c.facts.JoinDir = nil, false
 	}
 	if c.asRoot {
 		becomeRoot(c.facts)

@@ -16,4 +16,5 @@ var (
 	ErrRunning    = errors.New("container still running")
 	ErrPaused     = errors.New("container paused")
 	ErrNotPaused  = errors.New("container not paused")
+	ErrNoCgroup   = errors.New("container has no cgroup")
 )

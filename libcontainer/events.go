@@ -23,6 +23,8 @@ type Event struct {
 	Data *stats.Stats `json:"data,omitempty"`
 }
 
+const uncounted = "what it uses is not counted"
+
 // Stats is what the container has used so far.
 func (c *Container) Stats() (*Event, error) {
 	init, err := c.rec.Init()
@@ -31,6 +33,9 @@ func (c *Container) Stats() (*Event, error) {
 	}
 	if init == nil {
 		return nil, c.notRunning()
+	}
+	if err := c.needsCgroup(uncounted); err != nil {
+		return nil, err
 	}
 	cg, err := c.cgroup()
 	if err != nil {
@@ -70,6 +75,9 @@ func (c *Container) Events(ctx context.Context, interval time.Duration, tell fun
 		return err
 	}
 	defer init.Close()
+	if err := c.needsCgroup(uncounted); err != nil {
+		return err
+	}
 	cg, err := c.cgroup()
 	if err != nil {
 		return err

@@ -252,6 +252,9 @@ func (c *Container) execCgroup(args []string) (*cgroups.Cgroup, error) {
 	if err != nil || len(args) == 0 {
 		return cg, err
 	}
+	if err := c.needsCgroup("there is none to join"); err != nil {
+		return nil, fmt.Errorf("--cgroup: %w", err)
+	}
 	defer cg.Close()
 	paths := make(map[string]string)
 	for _, a := range args {

@@ -75,6 +75,6 @@ func (c *Container) Explain() (*plan.Plan, error) {
 		return nil, err
 	}
 	rt := *c.rt
-	rt.SystemdCgroup = c.rec.SystemdScope != ""
+	rt.SystemdCgroup, rt.NoCgroup = c.rec.SystemdScope != "", len(c.rec.CgroupPaths) == 0
 	return rt.Explain(c.ID(), c.rec.Bundle, spec)
 }

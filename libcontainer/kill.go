@@ -14,7 +14,8 @@ import (
 
 // Kill sends a signal to the container's init; 0 only asks whether it could be sent. With all,
 // every process of the container gets it, and one that has stopped is no error. SIGKILL ends the
-// whole container in any case, paused or not, and what is left of it when its init is gone.
+// whole container in any case, paused or not, and what is left of it when its init is gone. Without
+// a cgroup only the init can be found, and what the kernel ends with it.
 //
 // Kill takes no lock: a container must be mortal while another command is stuck with it.
 func (c *Container) Kill(sig unix.Signal, all bool) error {
@@ -31,6 +32,10 @@ func (c *Container) Kill(sig unix.Signal, all bool) error {
 		return c.signalAll(init, sig)
 	case init == nil:
 		return nil
+	case all && !(sig == unix.SIGKILL && c.rec.PrivatePid()):
+		if err := c.needsCgroup(unknownPids); err != nil {
+			return err
+		}
 	}
 	if err := signal(init, sig); err != nil {
 		return err

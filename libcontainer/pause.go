@@ -34,6 +34,9 @@ func (c *Container) freeze(allowed func(Status) error, freeze bool) error {
 		return err
 	}
 	defer unlock()
+	if err := c.needsCgroup("its processes can't be frozen"); err != nil {
+		return err
+	}
 	if err := allowed(status); err != nil {
 		return err
 	}

@@ -23,6 +23,8 @@ type Runtime struct {
 	Root string
 	// SystemdCgroup asks for cgroups made by systemd.
 	SystemdCgroup bool
+	// NoCgroup makes containers without a cgroup, which stay in the caller's and have no limits.
+	NoCgroup bool
 	// Rootless makes cgroup permission errors harmless. Nil decides by what the process may do.
 	Rootless *bool
 	// Warn is told what goes wrong without ending the command; nil drops it.

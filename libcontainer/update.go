@@ -33,6 +33,9 @@ func (c *Container) Update(o *UpdateOptions) error {
 	if status == Stopped || status == Creating {
 		return ErrNotRunning
 	}
+	if err := c.needsCgroup("no limit can be set"); err != nil {
+		return err
+	}
 	spec, err := c.Config()
 	if err != nil {
 		return err

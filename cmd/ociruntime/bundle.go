@@ -54,9 +54,6 @@ func (b *bundleFlags) options(a *app, foreground bool) (*libcontainer.CreateOpti
 	if spec.Process != nil {
 		spec.Process.Env = append(spec.Process.Env, given.env...)
 	}
-	if a.globals.cgroupManager == "disabled" {
-		return nil, errors.New("--cgroup-manager: containers without a cgroup are not supported")
-	}
 	if a.globals.usersRoot {
 		if err := makeUsersRoot(a.globals.root); err != nil {
 			return nil, err

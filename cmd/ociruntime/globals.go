@@ -37,7 +37,7 @@ func (g *globals) flags(a *app) []cli.Flag {
 		text(&a.log.format, "log-format", "`FORMAT` of the log: text or json (default: text)"),
 		boolean(&a.log.debug, "debug", "log what is being done"),
 		boolean(&g.systemdCgroup, "systemd-cgroup", "let systemd make the cgroups"),
-		text(&g.cgroupManager, "cgroup-manager", "`NAME` of who makes the cgroups: cgroupfs or systemd (default: cgroupfs)"),
+		text(&g.cgroupManager, "cgroup-manager", "`NAME` of who makes cgroups: cgroupfs (default), systemd, or disabled"),
 		text(&g.rootless, "rootless", "`WHEN` having no cgroup permissions is fine: true, false or auto"),
 		&cli.StringFlag{Name: "criu", Hidden: true}, // had an effect in old runtimes
 		version,
@@ -60,7 +60,9 @@ func (g *globals) settle() error {
 		g.rootlessSet = &set
 	}
 	switch g.cgroupManager {
-	case "", "cgroupfs", "disabled":
+	case "", "cgroupfs":
+	case "disabled":
+		g.systemdCgroup = false
 	case "systemd":
 		g.systemdCgroup = true
 	default:
@@ -74,6 +76,7 @@ func (a *app) runtime() *libcontainer.Runtime {
 	return &libcontainer.Runtime{
 		Root:          a.globals.root,
 		SystemdCgroup: a.globals.systemdCgroup,
+		NoCgroup:      a.globals.cgroupManager == "disabled",
 		Rootless:      a.globals.rootlessSet,
 		Warn:          a.log.warn,
 	}

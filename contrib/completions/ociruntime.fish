@@ -55,4 +55,4 @@ end
 complete -c ociruntime -l log-format -x -a 'text json'
 complete -c ociruntime -l format -x -a 'table json'
 complete -c ociruntime -l rootless -x -a 'true false auto'
-complete -c ociruntime -l cgroup-manager -x -a 'cgroupfs systemd'
+complete -c ociruntime -l cgroup-manager -x -a 'cgroupfs systemd disabled'

@@ -27,6 +27,18 @@ func (p Place) node() backend.Cgroup {
 	return v1.New(p.Path(), p.Tree.Controllers)
 }
 
+// Own are the places of the cgroup that this process is in.
+func (l *Layout) Own() []Place {
+	places := make([]Place, 0, len(l.V1)+1)
+	for i := range l.V1 {
+		places = append(places, Place{Tree: &l.V1[i], Rel: l.V1[i].Own})
+	}
+	if l.V2 != nil {
+		places = append(places, Place{Tree: l.V2, V2: true, Rel: l.V2.Own})
+	}
+	return places
+}
+
 // Locate says where linux.cgroupsPath puts the container id in each hierarchy (config-linux.md,
 // "Cgroups Path"). An absolute path counts from the mount. A relative one counts from this
 // process's own cgroup, on a pure v2 host from that one's parent, because a v2 cgroup that holds
