@@ -48,8 +48,8 @@ type Record struct {
 	// CgroupMade says that the cgroup was made or found empty, before the init was started in it: from then on all processes in it
 	// are the container's. Until then nothing may be killed there: config.json may name any cgroup of the host.
 	CgroupMade bool `json:"cgroup_made"`
-	// SystemdScope is the unit that systemd makes for the container, or empty. Like CgroupPaths, it is the container's only with
-	// CgroupMade.
+	// SystemdScope is the unit that systemd makes for the container, or empty. Like CgroupPaths, it is
+	// the container's only with CgroupMade.
 	SystemdScope string `json:"systemd_scope,omitempty"`
 
 	// RootBelow is the id of the mount that root.path lay in before the container's mounts were made on it in the host's mount
