@@ -1,10 +1,17 @@
-// Package netdev moves network devices of the host into a container's network namespace (config-linux.md, "Network Devices"), over route
-// netlink (rtnetlink(7)).
+// Package netdev moves network devices of the host into a container's network namespace
+// (config-linux.md, "Network Devices"), over route netlink (rtnetlink(7)).
 //
-// The kernel takes down a device that it moves, and drops its addresses; these are read before and set again behind. MAC address, MTU and
-// the like stay. Routes are lost, and so is the membership in a bridge.
+// The kernel takes down a device that it moves, and drops its addresses; these are read before and
+// set again behind. MAC address, MTU and the like stay. Routes are lost, and so is the membership in
+// a bridge.
 //
-// What may come in: what a device needs to get into a container and back. Making devices and connecting them is for network plugins.
+// What may come in: what a device needs to get into a container and back. Making devices and
+// connecting them is for network plugins.
+//
+// github.com/vishvananda/netlink is not used, because every command would pay for it. Linked in
+// (v1.3.1; 300 interleaved runs on a busy machine), it took `state` from 534 page faults to 591
+// (11 %) and from 3.7 to 4.5 ms of CPU time (its fastest tenth), `--version` from 3.8 to 4.6 ms; the
+// program grew by 270 KB. The bound was 2 %.
 package netdev
 
 import (
