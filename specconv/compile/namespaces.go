@@ -87,6 +87,7 @@ func (c *compiler) enterNamespaces() error {
 			return err
 		}
 	}
+	c.hideUnreachableMounts()
 	c.userNamespace()
 	c.timeNamespace()
 	if !c.in.Facts.Privileged && user {

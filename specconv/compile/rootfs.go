@@ -297,34 +297,6 @@ func (c *compiler) pivot() error {
 	return nil
 }
 
-// hideKernelMounts takes the host's proc and sysfs away, which stay below the new root otherwise:
-// for a process of the container that makes a user namespace, the kernel allows a new mount of
-// either only as long as a whole one is there, and that would have neither masks nor read-only
-// paths. Those that a user namespace has inherited can't be unmounted, but covered. So are those
-// that are shared with the host, which would lose its own.
-func (c *compiler) hideKernelMounts() {
-	for _, at := range c.in.Facts.KernelMounts {
-		kept, place, fs, m := c.tmp(), c.tmp(), c.tmp(), c.tmp()
-		ops := append(unset(place), plan.Sys(plan.SysUmount2, plan.Str(at), plan.Int(unix.MNT_DETACH, "MNT_DETACH")).OnHost().Into(kept).
-			Allowing(unix.EINVAL, unix.EPERM, unix.ENOENT))
-		if c.othersMounts() {
-			ops = append(unset(place), setPropagation(at, 0, unix.MS_PRIVATE).OnHost().Allowing(unix.ENOENT, unix.EINVAL),
-				plan.SetReg(kept, plan.Int(-1, "cover it")))
-		}
-		// What is there no more has another mount over it.
-		there := place.OK()
-		c.Step("default", "let go of the host's "+at, append(ops,
-			plan.OpenFile(plan.CWD(), at, unix.O_PATH|unix.O_DIRECTORY, 0, 0).OnHost().When(kept.Failed()).Into(place).Allowing(unix.ENOENT, unix.ENOTDIR),
-			plan.Fsopen("tmpfs").Into(fs).When(there),
-			plan.FsCreate(plan.Val(fs)).When(there),
-			plan.Fsmount(plan.Val(fs), unix.MOUNT_ATTR_RDONLY).Into(m).When(there),
-			plan.MoveMount(plan.Val(m), plan.Val(place)).When(there),
-			plan.Close(plan.Val(m)).When(there),
-			plan.Close(plan.Val(fs)).When(there),
-			plan.Close(plan.Val(place)).When(there))...)
-	}
-}
-
 // afterPivot closes the file system: what is read-only, masked, or set once it stands.
 func (c *compiler) afterPivot() error {
 	mounts := c.mountsRoot()

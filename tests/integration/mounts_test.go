@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -929,6 +930,12 @@ func TestOverlayRoot(t *testing.T) {
 // without masks in a user namespace of its own.
 func TestNoPivotHidesTheHostsProc(t *testing.T) {
 	t.Parallel()
+	// One that root of a user namespace can't reach, but the kernel counts.
+	private := filepath.Join(harness.TempDir(t), "private")
+	if err := errors.Join(os.MkdirAll(private+"/proc", 0o700), os.Chown(private, 12345, 12345)); err != nil {
+		t.Fatal(err)
+	}
+	mountForTest(t, private+"/proc", "proc", 0)
 	for _, kind := range []string{"", "mapped", "shared"} {
 		b := harness.NewBundle(t).Sh("unshare -U -r -m -p -f sh -c 'mount -t proc proc /proc && echo mounted' 2>&1")
 		switch kind {
