@@ -3,11 +3,12 @@ package specconv
 import (
 	"bytes"
 	"flag"
-	"github.com/ociruntime/ociruntime/specconv/check"
-	"github.com/ociruntime/ociruntime/specconv/load"
 	"os"
 	"reflect"
 	"testing"
+
+	"github.com/ociruntime/ociruntime/specconv/check"
+	"github.com/ociruntime/ociruntime/specconv/load"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

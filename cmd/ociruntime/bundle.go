@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,9 +11,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
-	"github.com/ociruntime/ociruntime/libcontainer/rawfile"
+	"github.com/ociruntime/ociruntime/specconv"
 	"github.com/ociruntime/ociruntime/specconv/check"
-	"github.com/ociruntime/ociruntime/specconv/load"
 	"github.com/ociruntime/ociruntime/specconv/problem"
 )
 
@@ -65,28 +63,18 @@ func (b *bundleFlags) options(a *app, foreground bool) (*libcontainer.CreateOpti
 	}, nil
 }
 
-// loadBundle reads, decodes and checks config.json, as adjust would have it.
+// loadBundle reads and checks config.json, with the options as adjust would have them.
 func (a *app) loadBundle(bundle string, adjust func(*specs.Spec, *check.Options)) (*specs.Spec, []byte, error) {
-	config, err := rawfile.Read(filepath.Join(bundle, load.ConfigName))
-	if errors.Is(err, fs.ErrNotExist) {
-		// Not with the kernel's words: engines take these for a missing command.
-		return nil, nil, fmt.Errorf("--bundle: there is no %s in %s", load.ConfigName, bundle)
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("--bundle: %w", err)
-	}
-	spec, warnings, err := load.Parse(config)
+	spec, config, warnings, err := specconv.LoadBundle(bundle, func(spec *specs.Spec) check.Options {
+		opts := a.checkOptions()
+		adjust(spec, &opts)
+		return opts
+	})
 	a.warn(warnings)
-	if err != nil {
-		return nil, nil, err
+	var wrong problem.Problems
+	if err != nil && !errors.As(err, &wrong) {
+		err = fmt.Errorf("--bundle: %w", err)
 	}
-	if err := load.StripRoot(spec, bundle); err != nil {
-		return nil, nil, err
-	}
-	opts := a.checkOptions()
-	adjust(spec, &opts)
-	warnings, err = check.Spec(spec, opts)
-	a.warn(warnings)
 	return spec, config, err
 }
 

@@ -2,11 +2,11 @@ package check
 
 import (
 	"errors"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
 
-	"github.com/ociruntime/ociruntime/specconv"
 	"github.com/ociruntime/ociruntime/specconv/internal/configs"
 	"github.com/ociruntime/ociruntime/specconv/load"
 	"github.com/ociruntime/ociruntime/specconv/problem"
@@ -45,7 +45,7 @@ func runCheckTests(t *testing.T, opts Options, tests []checkTest) {
 	t.Helper()
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			spec := specconv.Example(false, true, 0, 0)
+			spec := exampleSpec(t)
 			spec.Linux.Namespaces = append(spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.TimeNamespace})
 			tt.change(spec)
 			warnings, err := Spec(spec, opts)
@@ -225,4 +225,18 @@ func TestCheckSaysItInOneLine(t *testing.T) {
 			t.Errorf("%q: more than a line: %q", text, all)
 		}
 	}
+}
+
+// exampleSpec is what the spec command writes on a host with cgroup v2.
+func exampleSpec(t *testing.T) *specs.Spec {
+	t.Helper()
+	text, err := os.ReadFile("../testdata/example-cgroup2.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, _, err := load.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spec
 }

@@ -4,7 +4,6 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/ociruntime/ociruntime/specconv"
 	"github.com/ociruntime/ociruntime/specconv/names"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -122,7 +121,7 @@ func TestCheckUserAgainstMappings(t *testing.T) {
 }
 
 func TestCheckProcessAlone(t *testing.T) {
-	container := specconv.Example(false, true, 0, 0)
+	container := exampleSpec(t)
 	addUserNamespace(container)
 	p := &specs.Process{Args: []string{"sh"}, Cwd: "/", User: specs.User{UID: 500}}
 	if warnings, err := Process(p, nil, Options{}); err != nil || warnings != nil {

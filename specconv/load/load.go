@@ -4,7 +4,9 @@
 package load
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,23 +18,33 @@ import (
 // ConfigName is the name of the configuration in a bundle.
 const ConfigName = "config.json"
 
-// Bundle reads and decodes config.json of the bundle, the path of a directory.
-// It does not check what it says: see Check.
-func Bundle(bundle string) (*specs.Spec, problem.Warnings, error) {
-	data, err := os.ReadFile(filepath.Join(bundle, ConfigName))
+// Bundle reads and decodes config.json of the bundle, the path of a directory, and gives its text as
+// well. It does not check what it says. A bundle without one is an error that is fs.ErrNotExist.
+func Bundle(bundle string) (spec *specs.Spec, text []byte, warnings problem.Warnings, err error) {
+	text, err = os.ReadFile(filepath.Join(bundle, ConfigName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil, noConfig(bundle)
+	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the bundle's configuration: %w", err)
+		return nil, nil, nil, err
 	}
-	spec, warnings, err := Parse(data)
-	if err == nil {
-		err = StripRoot(spec, bundle)
+	if spec, warnings, err = Parse(text); err == nil {
+		err = stripRoot(spec, bundle)
 	}
-	return spec, warnings, err
+	return spec, text, warnings, err
 }
 
-// StripRoot takes the root file system's own path off destinations of mounts that begin with it:
+// noConfig is the error of a directory without config.json. It does without the kernel's words,
+// which engines take for a program that is missing.
+type noConfig string
+
+func (dir noConfig) Error() string { return "there is no " + ConfigName + " in " + string(dir) }
+
+func (noConfig) Is(target error) bool { return target == fs.ErrNotExist }
+
+// stripRoot takes the root file system's own path off destinations of mounts that begin with it:
 // they are meant inside. It comes before package check, which knows paths of the container alone.
-func StripRoot(spec *specs.Spec, bundle string) error {
+func stripRoot(spec *specs.Spec, bundle string) error {
 	if spec.Root == nil || spec.Root.Path == "" {
 		return nil
 	}

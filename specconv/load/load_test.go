@@ -244,13 +244,13 @@ func TestParseFindsDuplicatesInBigObjects(t *testing.T) {
 
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
-	if _, _, err := Bundle(dir); !errors.Is(err, fs.ErrNotExist) {
+	if _, _, _, err := Bundle(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no config.json: %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"ociVersion": "1.0.2", "hostname": "h"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	spec, _, err := Bundle(dir)
+	spec, _, _, err := Bundle(dir)
 	if err != nil || spec.Hostname != "h" {
 		t.Errorf("%+v, %v", spec, err)
 	}

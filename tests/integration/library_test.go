@@ -15,8 +15,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/specconv"
 	"github.com/ociruntime/ociruntime/specconv/check"
-	"github.com/ociruntime/ociruntime/specconv/load"
 	"github.com/ociruntime/ociruntime/tests/harness"
 )
 
@@ -73,15 +73,8 @@ func probeLibrary(args []string) error {
 
 // useLibrary makes a container, with a further process in it, and deletes it.
 func useLibrary(r *libcontainer.Runtime, bundle, id string, run bool, stdio [3]*os.File) error {
-	config, err := os.ReadFile(filepath.Join(bundle, load.ConfigName))
+	spec, config, _, err := specconv.LoadBundle(bundle, func(*specs.Spec) check.Options { return check.Options{} })
 	if err != nil {
-		return err
-	}
-	spec, _, err := load.Parse(config)
-	if err != nil {
-		return err
-	}
-	if _, err := check.Spec(spec, check.Options{}); err != nil {
 		return err
 	}
 	missing := spec.Process.Args[0] == "/missing"
