@@ -150,14 +150,14 @@ var compileTests = []struct {
 		name: "block I/O",
 		json: `{"blockIO":{"weight":505,"weightDevice":[{"major":8,"minor":0,"weight":10}],
 				"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":600}],"throttleWriteBpsDevice":[{"major":8,"minor":16,"rate":0}],
-				"throttleReadIOPSDevice":[{"major":8,"minor":0,"rate":3}],"throttleWriteIOPSDevice":[{"major":8,"minor":0,"rate":4}]}}`,
+				"throttleReadIOPSDevice":[{"major":8,"minor":0,"rate":3}],"throttleWriteIOPSDevice":[{"major":8,"minor":0,"rate":4294967296}]}}`,
 		v1: []string{
 			"blkio.bfq.weight = 505 <blockIO.weight), else blkio.weight = 505 <blockIO.weight)",
 			"blkio.bfq.weight_device = 8:0 10 <blockIO.weightDevice[0].weight), else blkio.weight_device = 8:0 10 <blockIO.weightDevice[0].weight)",
 			"blkio.throttle.read_bps_device = 8:0 600 <blockIO.throttleReadBpsDevice[0])",
 			"blkio.throttle.write_bps_device = 8:16 0 <blockIO.throttleWriteBpsDevice[0])",
 			"blkio.throttle.read_iops_device = 8:0 3 <blockIO.throttleReadIOPSDevice[0])",
-			"blkio.throttle.write_iops_device = 8:0 4 <blockIO.throttleWriteIOPSDevice[0])",
+			"blkio.throttle.write_iops_device = 8:0 4294967295 <blockIO.throttleWriteIOPSDevice[0])",
 		},
 		v2: []string{
 			"io.bfq.weight = 505 <blockIO.weight), else io.weight = 5000 <blockIO.weight)",
@@ -165,7 +165,7 @@ var compileTests = []struct {
 			"io.max = 8:0 rbps=600 <blockIO.throttleReadBpsDevice[0])",
 			"io.max = 8:16 wbps=max <blockIO.throttleWriteBpsDevice[0])",
 			"io.max = 8:0 riops=3 <blockIO.throttleReadIOPSDevice[0])",
-			"io.max = 8:0 wiops=4 <blockIO.throttleWriteIOPSDevice[0])",
+			"io.max = 8:0 wiops=4294967296 <blockIO.throttleWriteIOPSDevice[0])",
 		},
 	},
 	{

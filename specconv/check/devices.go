@@ -50,6 +50,14 @@ func (c *checker) device(i int, d *specs.LinuxDevice) bool {
 	if d.Path == "" || d.Path[0] != '/' || nul(d.Path) {
 		c.absolute(at(place, i)+".path", d.Path)
 	}
+	// To chown(2) this number means no change, and the device would stay root's.
+	const none = 1<<32 - 1
+	if d.UID != nil && *d.UID == none {
+		c.bad(at(place, i)+".uid", "%d is not an id", *d.UID)
+	}
+	if d.GID != nil && *d.GID == none {
+		c.bad(at(place, i)+".gid", "%d is not an id", *d.GID)
+	}
 	switch d.Type {
 	case "p":
 		return true

@@ -56,9 +56,10 @@ func (c *checker) idMappings() {
 }
 
 // mappings checks the id mappings of a user namespace or mount. The kernel
-// takes 340 of them, none empty, none overlapping (user_namespaces(7)).
+// takes 340 of them, none empty, none overlapping (user_namespaces(7)). The
+// greatest number stands for no id, and can't be mapped.
 func (c *checker) mappings(place string, mappings []specs.LinuxIDMapping) {
-	const most = 340
+	const most, none = 340, 1<<32 - 1
 	if len(mappings) > most {
 		c.bad(place, "must not have more than %d entries: %d", most, len(mappings))
 		return
@@ -68,9 +69,9 @@ func (c *checker) mappings(place string, mappings []specs.LinuxIDMapping) {
 		switch {
 		case size == 0:
 			c.bad(at(place, i)+".size", "must not be 0")
-		case uint64(m.ContainerID)+size > 1<<32:
+		case uint64(m.ContainerID)+size > none:
 			c.bad(at(place, i)+".containerID", "goes beyond the ids that there are: %d and %d more", m.ContainerID, size)
-		case uint64(m.HostID)+size > 1<<32:
+		case uint64(m.HostID)+size > none:
 			c.bad(at(place, i)+".hostID", "goes beyond the ids that there are: %d and %d more", m.HostID, size)
 		}
 		for j, other := range mappings[:i] {

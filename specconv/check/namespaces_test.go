@@ -52,6 +52,10 @@ func TestCheckIDMappings(t *testing.T) {
 			"linux.uidMappings[1].containerID: goes beyond the ids that there are: 4294967295 and 2 more"},
 		{"host ids run out", uids(specs.LinuxIDMapping{ContainerID: 100, HostID: 1<<32 - 1, Size: 2}),
 			"linux.uidMappings[1].hostID: goes beyond the ids that there are: 4294967295 and 2 more"},
+		{"no id among the container's", uids(specs.LinuxIDMapping{ContainerID: 10, HostID: 10, Size: 1<<32 - 10}),
+			"linux.uidMappings[1].containerID: goes beyond the ids that there are: 10 and 4294967286 more"},
+		{"no id among the host's", uids(specs.LinuxIDMapping{ContainerID: 10, HostID: 1<<32 - 1, Size: 1}),
+			"linux.uidMappings[1].hostID: goes beyond the ids that there are: 4294967295 and 1 more"},
 		{"too many", uids(make([]specs.LinuxIDMapping, 340)...), "linux.uidMappings: must not have more than 340 entries: 341"},
 	})
 }

@@ -16,6 +16,8 @@ func TestCheckDevices(t *testing.T) {
 		{"relative", devices(specs.LinuxDevice{Path: "dev/a", Type: "p"}), `linux.devices[0].path: must be an absolute path, not "dev/a"`},
 		{"numbers", devices(specs.LinuxDevice{Path: "/dev/a", Type: "b", Major: -1, Minor: 1 << 20}),
 			"linux.devices[0].major: must be between 0 and 4095, not -1; linux.devices[0].minor: must be between 0 and 1048575, not 1048576"},
+		{"owner", devices(specs.LinuxDevice{Path: "/dev/a", Type: "p", UID: new(uint32(1<<32 - 1)), GID: new(uint32(1<<32 - 1))}),
+			"linux.devices[0].uid: 4294967295 is not an id; linux.devices[0].gid: 4294967295 is not an id"},
 		{"a fifo's numbers don't matter", devices(specs.LinuxDevice{Path: "/dev/a", Type: "p", Major: -1}, specs.LinuxDevice{Path: "/dev/b", Type: "p"}), ""},
 		{"mode with type bits", devices(specs.LinuxDevice{Path: "/dev/a", Type: "c", FileMode: new(os.FileMode(0o20666))}), ""},
 		{"same path, other device", devices(null, specs.LinuxDevice{Path: "/dev/null", Type: "c", Major: 1, Minor: 5}),

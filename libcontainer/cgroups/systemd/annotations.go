@@ -3,6 +3,8 @@ package systemd
 import (
 	"fmt"
 	"maps"
+	"math"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -46,24 +48,27 @@ func toMicroseconds(name string, value godbus.Variant) (string, godbus.Variant, 
 	if !ok || stem == "" || stem[len(stem)-1] < 'a' || stem[len(stem)-1] > 'z' {
 		return name, value, nil
 	}
-	var us uint64
-	switch v := value.Value().(type) {
-	case float64:
-		us = uint64(v * second)
-	case int16:
-		us = uint64(v) * second
-	case uint16:
-		us = uint64(v) * second
-	case int32:
-		us = uint64(v) * second
-	case uint32:
-		us = uint64(v) * second
-	case int64:
-		us = uint64(v) * second
-	case uint64:
-		us = v * second
-	default:
-		return "", godbus.Variant{}, fmt.Errorf("%s is not a number of seconds", value)
+	us, ok := microseconds(value.Value())
+	if !ok {
+		return "", godbus.Variant{}, fmt.Errorf("%s is not a number of seconds that systemd could be told", value)
 	}
 	return stem + "USec", godbus.MakeVariant(us), nil
+}
+
+// microseconds gives seconds of any type of number. The largest number stays what it is: to systemd
+// it is "infinity".
+func microseconds(seconds any) (us uint64, ok bool) {
+	const most = math.MaxUint64 / second
+	v := reflect.ValueOf(seconds)
+	switch {
+	case v.CanFloat():
+		return uint64(v.Float() * second), v.Float() >= 0 && v.Float() < most
+	case v.CanInt():
+		return uint64(v.Int()) * second, v.Int() >= 0 && v.Int() <= most
+	case v.CanUint() && v.Uint() == math.MaxUint64:
+		return math.MaxUint64, true
+	case v.CanUint():
+		return v.Uint() * second, v.Uint() <= most
+	}
+	return 0, false
 }

@@ -197,6 +197,8 @@ const (
 	second        = 1_000_000
 	percent       = second / 100
 	defaultPeriod = 100_000
+	// The kernel takes 44 bits (MAX_BW), which leaves room to round up. Times a second, 43 fit into 64.
+	quotaBits = 43
 )
 
 // roundQuota returns the quota in µs for each second, rounded up, and what that makes in each
@@ -217,9 +219,9 @@ func (l *limits) cpuMax(w *cgroups.Write) error {
 	}
 	perSecond := uint64(math.MaxUint64)
 	if text != "max" {
-		quota, err := strconv.ParseUint(text, 10, 40)
+		quota, err := strconv.ParseUint(text, 10, quotaBits)
 		if err != nil {
-			return fmt.Errorf("the quota is not a number")
+			return fmt.Errorf("the quota is not a number of microseconds that the kernel takes")
 		}
 		perSecond, quota = roundQuota(quota, period)
 		w.Value = strconv.FormatUint(quota, 10) + " " + strconv.FormatUint(period, 10)
@@ -243,7 +245,7 @@ func (l *limits) quotaV1(set *cgroups.Settings) {
 	}
 	if l.quota != nil {
 		from = l.quota.From
-		if quota, err := strconv.ParseUint(l.quota.Value, 10, 40); err == nil && quota > 0 {
+		if quota, err := strconv.ParseUint(l.quota.Value, 10, quotaBits); err == nil && quota > 0 {
 			perSecond, quota = roundQuota(quota, period)
 			for i := range set.Writes {
 				if set.Writes[i].File == l.quota.File {

@@ -142,7 +142,7 @@ func TestQuotaIsRoundedUp(t *testing.T) {
 		quota  int64
 		period uint64
 		file   string
-	}{{33333, 100000, "34000 100000"}, {100000, 100000, "100000 100000"}, {1001, 1_000_000, "10000 1000000"}, {150001, 100000, "151000 100000"}} {
+	}{{33333, 100000, "34000 100000"}, {100000, 100000, "100000 100000"}, {1001, 1_000_000, "10000 1000000"}, {150001, 100000, "151000 100000"}, {1 << 42, 100000, "4398046512000 100000"}} {
 		_, _, set := properties(t, &specs.LinuxResources{CPU: &specs.LinuxCPU{Quota: &c.quota, Period: &c.period}}, v2Host)
 		if got := set.Writes[0].Value; got != c.file {
 			t.Errorf("%d/%d: %s, want %s", c.quota, c.period, got, c.file)

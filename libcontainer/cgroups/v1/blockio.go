@@ -1,6 +1,7 @@
 package v1
 
 import (
+	"math"
 	"strconv"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -21,15 +22,17 @@ func (Compiler) BlockIO(b *specs.LinuxBlockIO, from string) ([]backend.Write, er
 	for _, t := range []struct {
 		devices    []specs.LinuxThrottleDevice
 		name, file string
+		most       uint64
 	}{
-		{b.ThrottleReadBpsDevice, "throttleReadBpsDevice", "read_bps"},
-		{b.ThrottleWriteBpsDevice, "throttleWriteBpsDevice", "write_bps"},
-		{b.ThrottleReadIOPSDevice, "throttleReadIOPSDevice", "read_iops"},
-		{b.ThrottleWriteIOPSDevice, "throttleWriteIOPSDevice", "write_iops"},
+		{b.ThrottleReadBpsDevice, "throttleReadBpsDevice", "read_bps", math.MaxUint64},
+		{b.ThrottleWriteBpsDevice, "throttleWriteBpsDevice", "write_bps", math.MaxUint64},
+		// Of a greater number the kernel keeps the lower 32 bits, which may let nothing through.
+		{b.ThrottleReadIOPSDevice, "throttleReadIOPSDevice", "read_iops", math.MaxUint32},
+		{b.ThrottleWriteIOPSDevice, "throttleWriteIOPSDevice", "write_iops", math.MaxUint32},
 	} {
 		for i, d := range t.devices {
 			device := backend.DeviceNumbers(d.LinuxBlockIODevice)
-			w := file("blkio.throttle."+t.file+"_device", backend.Utoa(d.Rate), from+"."+t.name+"["+strconv.Itoa(i)+"]")
+			w := file("blkio.throttle."+t.file+"_device", backend.Utoa(min(d.Rate, t.most)), from+"."+t.name+"["+strconv.Itoa(i)+"]")
 			list = append(list, w.ForDevice(device, "0"))
 		}
 	}
