@@ -10,10 +10,11 @@ import (
 	"strings"
 	"time"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/specconv/compile"
+	"github.com/ociruntime/ociruntime/specconv/idmap"
 	"github.com/ociruntime/ociruntime/specconv/load"
 )
 
@@ -170,5 +171,5 @@ func hostID(spec *specs.Spec, uid uint32) (uint32, bool) {
 	if spec.Linux == nil {
 		return uid, true
 	}
-	return compile.MapID(spec.Linux.UIDMappings, uid)
+	return idmap.HostID(spec.Linux.UIDMappings, uid)
 }

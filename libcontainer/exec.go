@@ -152,7 +152,7 @@ func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
 	for i, f := range entrance.Tasks {
 		j.files.Give(compile.TasksFile(entrance.Names[i]), f)
 	}
-	if in.Namespaces, err = setup.OtherNamespaces(j.c.rec.InitPid); err != nil {
+	if in.Namespaces, err = probe.OtherNamespaces(j.c.rec.InitPid); err != nil {
 		return err
 	}
 	// The pid may have come to mean a process of the host meanwhile, whose namespaces are our own:

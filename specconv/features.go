@@ -3,10 +3,12 @@ package specconv
 import (
 	"slices"
 
-	"github.com/ociruntime/ociruntime/specconv/mountopt"
-	"github.com/ociruntime/ociruntime/specconv/names"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/opencontainers/runtime-spec/specs-go/features"
+
+	"github.com/ociruntime/ociruntime/libcontainer/namespace"
+	"github.com/ociruntime/ociruntime/specconv/mountopt"
+	"github.com/ociruntime/ociruntime/specconv/names"
 )
 
 // Versions of the runtime specification that Features announces.
@@ -43,10 +45,7 @@ func Features(seccomp *features.Seccomp, annotations map[string]string) *feature
 func linuxFeatures(seccomp *features.Seccomp) *features.Linux {
 	yes := func() *bool { return new(true) }
 	return &features.Linux{
-		Namespaces: []string{
-			string(specs.CgroupNamespace), string(specs.IPCNamespace), string(specs.MountNamespace), string(specs.NetworkNamespace),
-			string(specs.PIDNamespace), string(specs.TimeNamespace), string(specs.UserNamespace), string(specs.UTSNamespace),
-		},
+		Namespaces:   slices.Sorted(slices.Values(namespace.Names(^uint64(0)))),
 		Capabilities: slices.Clone(names.CapabilityTable[:]),
 		Cgroup:       &features.Cgroup{V1: yes(), V2: yes(), Systemd: yes(), SystemdUser: yes(), Rdma: yes()},
 		Seccomp:      seccomp,

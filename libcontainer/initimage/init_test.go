@@ -258,7 +258,7 @@ func TestKernelTakesTheStructures(t *testing.T) {
 	b.Step("default", "use them",
 		plan.Sys(plan.SysPrlimit64, plan.Num(0), plan.Num(unix.RLIMIT_NOFILE), plan.Bytes(plan.Rlimit64(64, 64), "64"), plan.Num(0)),
 		plan.Sys(plan.SysSchedSetattr, plan.Num(0), plan.Bytes(plan.SchedAttr(&unix.SchedAttr{Policy: unix.SCHED_BATCH, Nice: 5}), "batch"), plan.Num(0)),
-		plan.Sys(plan.SysRtSigprocmask, plan.Num(2), plan.Bytes(plan.Uint64s(1<<9), "{SIGUSR1}"), plan.Num(0), plan.Num(8)),
+		plan.Sys(plan.SysRtSigprocmask, plan.Num(2), plan.Bytes(binary.NativeEndian.AppendUint64(nil, 1<<9), "{SIGUSR1}"), plan.Num(0), plan.Num(8)),
 		plan.Sys(plan.SysCapset, plan.Bytes(plan.CapHeader(), "header"), plan.Bytes(plan.CapData(0, 0, 0), "none")),
 		plan.Prctl(unix.PR_SET_NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS", plan.Num(1)),
 		plan.Sys(plan.SysSeccomp, plan.Num(unix.SECCOMP_SET_MODE_FILTER), plan.Num(0), b.SockFprog("filter", allow)))

@@ -77,9 +77,6 @@ func Uint32s(v ...uint32) []byte {
 	return b
 }
 
-// Uint64s encodes an array of 64-bit words: node and CPU masks, a signal set.
-func Uint64s(v ...uint64) []byte { return words(v...) }
-
 // Winsize encodes struct winsize (ioctl_tty(2), TIOCSWINSZ).
 func Winsize(rows, cols uint16) []byte {
 	b := native.AppendUint16(nil, rows)

@@ -33,7 +33,7 @@ func TestStructures(t *testing.T) {
 		{"rlimit64", Rlimit64(1, 2), unix.Rlimit{Cur: 1, Max: 2}},
 		{"winsize", Winsize(24, 80), unix.Winsize{Row: 24, Col: 80}},
 		{"gid array", Uint32s(1, 2), []uint32{1, 2}},
-		{"mask", Uint64s(1, 2), []uint64{1, 2}},
+		{"words", words(1, 2), []uint64{1, 2}},
 	}
 	for _, tt := range tests {
 		want, err := binary.Append(nil, binary.NativeEndian, tt.want)

@@ -4,13 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+
+	"github.com/ociruntime/ociruntime/libcontainer/namespace"
 )
 
 // JSON is p for programs: the same facts as [Print], in the same order, the same on every architecture. Constants that have a
 // name stand there by name, since their values differ between architectures; structures stand there as the text that Print shows.
 func JSON(p *Plan) ([]byte, error) {
 	j := planJSON{
-		Namespaces: append([]string{}, NamespaceNames(p.Clone)...),
+		Namespaces: append([]string{}, namespace.Names(p.Clone)...),
 		Waits:      p.Waits,
 		Preserve:   p.Preserve,
 		Files:      make([]fileJSON, len(p.Files)),
@@ -120,7 +122,7 @@ func (e encoder) file(i int) fileJSON {
 	f := &e.p.Files[i]
 	open := [...]string{Given: "given", OpenPath: "path", OpenTree: "tree", OpenNS: "namespace"}
 	j := fileJSON{Number: 3 + e.p.Preserve + i, Name: f.Name, Open: open[f.Open], Path: f.Path, Recursive: f.Recursive, From: f.From,
-		Type: strings.Join(NamespaceNames(f.NSType), ",")}
+		Type: strings.Join(namespace.Names(f.NSType), ",")}
 	if m := f.IDMap; m != nil {
 		j.IDMap = &idMapJSON{m.Path, m.UIDs, m.GIDs, m.Recursive}
 	}

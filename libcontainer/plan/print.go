@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/sys/unix"
+	"github.com/ociruntime/ociruntime/libcontainer/namespace"
 )
 
 // PrintOptions says how a plan is printed for people. The zero value prints sentences only, 100 columns wide, without colour.
@@ -83,7 +83,7 @@ func (pr *printer) start() {
 	if p.Clone == 0 {
 		pr.sentence("      ", "in the runtime's own namespaces", "")
 	} else {
-		pr.sentence("      ", "in new namespaces: "+strings.Join(NamespaceNames(p.Clone), ", "), "linux.namespaces")
+		pr.sentence("      ", "in new namespaces: "+strings.Join(namespace.Names(p.Clone), ", "), "linux.namespaces")
 	}
 	pr.sentence("      ", "with these descriptors, and no others:", "")
 	column := 0
@@ -119,30 +119,13 @@ func (f *File) text(i int) string {
 		}
 		return what
 	case f.Open == OpenNS:
-		return strings.Join(append(NamespaceNames(f.NSType), "namespace "+f.Path), " ")
+		return strings.Join(append(namespace.Names(f.NSType), "namespace "+f.Path), " ")
 	case i == 0:
 		return "socket on which the init meets the runtime"
 	case f.Path != "":
 		return f.Path
 	}
 	return "made by the runtime"
-}
-
-// NamespaceNames are config.json's words for the CLONE_NEW* bits in flags.
-func NamespaceNames(flags uint64) []string {
-	var names []string
-	for _, ns := range [...]struct {
-		flag uint64
-		name string
-	}{
-		{unix.CLONE_NEWUSER, "user"}, {unix.CLONE_NEWNS, "mount"}, {unix.CLONE_NEWPID, "pid"}, {unix.CLONE_NEWNET, "network"},
-		{unix.CLONE_NEWIPC, "ipc"}, {unix.CLONE_NEWUTS, "uts"}, {unix.CLONE_NEWCGROUP, "cgroup"}, {unix.CLONE_NEWTIME, "time"},
-	} {
-		if flags&ns.flag != 0 {
-			names = append(names, ns.name)
-		}
-	}
-	return names
 }
 
 func (pr *printer) step(i int) {

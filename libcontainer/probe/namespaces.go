@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/libcontainer/namespace"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
-	"github.com/ociruntime/ociruntime/specconv/names"
 	"github.com/ociruntime/ociruntime/specconv/problem"
 )
 
@@ -87,17 +87,16 @@ func joined(entry *specs.LinuxNamespace) (file *os.File, ns facts.Namespace, err
 		}
 	}()
 	// setns would answer with a bare EINVAL.
-	kind, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
+	flag, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
 	if err != nil {
 		return nil, ns, fmt.Errorf("%s is not a namespace: %w", entry.Path, err)
 	}
-	flag, _ := names.NamespaceFlag(entry.Type)
-	link := linkName(entry.Type)
-	if uint64(kind) != flag {
-		return nil, ns, fmt.Errorf("%s is a namespace of another type (%s)", entry.Path, plan.CloneText(uint64(kind)))
+	kind, _ := namespace.ByName(string(entry.Type))
+	if uint64(flag) != kind.Flag {
+		return nil, ns, fmt.Errorf("%s is a namespace of another type (%s)", entry.Path, plan.CloneText(uint64(flag)))
 	}
-	ns.Own = sameFile(fd, "/proc/self/ns/"+link)
-	ns.Host = ns.Own || sameFile(fd, "/proc/1/ns/"+link)
+	ns.Own = sameFile(fd, "/proc/self/ns/"+kind.Link)
+	ns.Host = ns.Own || sameFile(fd, "/proc/1/ns/"+kind.Link)
 	switch {
 	case ns.Own && (flag == unix.CLONE_NEWNS || flag == unix.CLONE_NEWUSER):
 		// In the mount namespace the container's root would take the place of the root that is there,
@@ -109,15 +108,29 @@ func joined(entry *specs.LinuxNamespace) (file *os.File, ns facts.Namespace, err
 	return file, ns, err
 }
 
-// linkName is what /proc/PID/ns calls a namespace type.
-func linkName(t specs.LinuxNamespaceType) string {
-	switch t {
-	case specs.NetworkNamespace:
-		return "net"
-	case specs.MountNamespace:
-		return "mnt"
+// OtherNamespaces are the CLONE_NEW* flags of the namespaces of a process that are not ours.
+// Joining one's own user namespace is an error, and joining the others would be work for nothing.
+func OtherNamespaces(pid int) (uint64, error) {
+	var flags uint64
+	for _, k := range namespace.Kinds() {
+		var ours, theirs unix.Stat_t
+		if err := unix.Stat("/proc/self/ns/"+k.Link, &ours); err != nil {
+			continue // a kernel without this kind
+		}
+		err := unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, k.Link), &theirs)
+		if err == unix.ENOENT {
+			// It has just ended. Engines take the kernel's word for a missing file to mean the
+			// program to be executed.
+			err = unix.ESRCH
+		}
+		if err != nil {
+			return 0, fmt.Errorf("look at the %s namespace of process %d: %w", k.Name, pid, err)
+		}
+		if ours.Ino != theirs.Ino || ours.Dev != theirs.Dev {
+			flags |= k.Flag
+		}
 	}
-	return string(t)
+	return flags, nil
 }
 
 // sameFile reports whether a descriptor and a path lead to the same file, by device and inode

@@ -4,10 +4,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ociruntime/ociruntime/specconv/mountopt"
-	"github.com/ociruntime/ociruntime/specconv/names"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/specconv/idmap"
+	"github.com/ociruntime/ociruntime/specconv/mountopt"
+	"github.com/ociruntime/ociruntime/specconv/names"
 )
 
 func (c *checker) root(root *specs.Root) {
@@ -132,7 +134,7 @@ func (c *checker) mountID(place func() string, d mountopt.FSOption, list string,
 	if err != nil || len(mappings) == 0 || !c.newUserNamespace() {
 		return
 	}
-	if !IDMapped(mappings, uint32(id)) {
+	if !idmap.Has(mappings, uint32(id)) {
 		c.bad(place(), "%q: %d is not mapped by %s", d, id, list)
 	}
 }

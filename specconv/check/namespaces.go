@@ -8,6 +8,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/libcontainer/namespace"
 	"github.com/ociruntime/ociruntime/specconv/names"
 	"github.com/ociruntime/ociruntime/specconv/problem"
 )
@@ -16,14 +17,14 @@ func (c *checker) namespaces() {
 	const place = "linux.namespaces"
 	var seen uint64
 	for i, ns := range c.linux.Namespaces {
-		flag, ok := names.NamespaceFlag(ns.Type)
+		kind, ok := namespace.ByName(string(ns.Type))
 		switch {
 		case !ok:
 			c.bad(at(place, i)+".type", "unknown namespace %q", ns.Type)
-		case seen&flag != 0:
+		case seen&kind.Flag != 0:
 			c.bad(at(place, i)+".type", "%s is given twice", ns.Type)
 		}
-		seen |= flag
+		seen |= kind.Flag
 		if ns.Path != "" && (ns.Path[0] != '/' || nul(ns.Path)) {
 			c.absolute(at(place, i)+".path", ns.Path)
 		}

@@ -5,8 +5,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ociruntime/ociruntime/specconv/names"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer/cpuset"
+	"github.com/ociruntime/ociruntime/specconv/idmap"
+	"github.com/ociruntime/ociruntime/specconv/names"
 )
 
 func (c *checker) process(p *specs.Process) {
@@ -100,13 +103,13 @@ func (c *checker) user(u *specs.User) {
 		return
 	}
 	uids, gids := c.linux.UIDMappings, c.linux.GIDMappings
-	if len(uids) > 0 && !IDMapped(uids, u.UID) {
+	if len(uids) > 0 && !idmap.Has(uids, u.UID) {
 		c.bad("process.user.uid", "%d is not mapped by linux.uidMappings", u.UID)
 	}
 	if len(gids) == 0 {
 		return
 	}
-	if !IDMapped(gids, u.GID) {
+	if !idmap.Has(gids, u.GID) {
 		c.bad("process.user.gid", "%d is not mapped by linux.gidMappings", u.GID)
 	}
 	// Without newgidmap a user may map one group, and loses setgroups(2).
@@ -115,17 +118,10 @@ func (c *checker) user(u *specs.User) {
 		return
 	}
 	for i, gid := range u.AdditionalGids {
-		if !IDMapped(gids, gid) {
+		if !idmap.Has(gids, gid) {
 			c.bad(at("process.user.additionalGids", i), "%d is not mapped by linux.gidMappings", gid)
 		}
 	}
-}
-
-// idMapped says whether the mappings have a container id.
-func IDMapped(mappings []specs.LinuxIDMapping, id uint32) bool {
-	return slices.ContainsFunc(mappings, func(m specs.LinuxIDMapping) bool {
-		return id >= m.ContainerID && uint64(id) < uint64(m.ContainerID)+uint64(m.Size)
-	})
 }
 
 func (c *checker) rlimits(limits []specs.POSIXRlimit) {
@@ -225,7 +221,7 @@ func (c *checker) ioPriority(p *specs.LinuxIOPriority) {
 // numberList checks a list of CPUs or memory nodes that this runtime turns
 // into a mask.
 func (c *checker) numberList(place, list string) {
-	if err := names.EachListRange(list, func(_, _ int) {}); err != nil {
+	if err := cpuset.Each(list, func(_, _ int) {}); err != nil {
 		c.bad(place, "%v", err)
 	}
 }

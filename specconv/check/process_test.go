@@ -1,10 +1,8 @@
 package check
 
 import (
-	"reflect"
 	"testing"
 
-	"github.com/ociruntime/ociruntime/specconv/names"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -134,21 +132,5 @@ func TestCheckProcessAlone(t *testing.T) {
 	_, err = Process(&specs.Process{}, container, Options{})
 	if want := "process.cwd: must not be empty; process.args: must not be empty"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
-	}
-}
-
-func TestEachListRange(t *testing.T) {
-	for list, want := range map[string][][2]int{
-		"":             nil,
-		"0":            {{0, 0}},
-		"0-3, 7 ,9-10": {{0, 3}, {7, 7}, {9, 10}},
-		"0 - 2":        {{0, 2}},
-		"65535":        {{65535, 65535}},
-	} {
-		var got [][2]int
-		err := names.EachListRange(list, func(first, last int) { got = append(got, [2]int{first, last}) })
-		if err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("%q: %v, %v, want %v", list, got, err, want)
-		}
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/cpuset"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
-	"github.com/ociruntime/ociruntime/specconv/names"
 )
 
 // affinity sets the CPUs of an exec'd process: `initial` before it enters the container's cgroup,
@@ -20,12 +20,12 @@ func (c *compiler) affinity(from string, a *specs.CPUAffinity, initial bool) boo
 	if initial {
 		list = a.Initial
 	}
-	mask := cpuMask(list)
+	mask := maskWords(list)
 	if len(mask) == 0 {
 		return false
 	}
 	c.Step(from, "run on the CPUs "+list,
-		plan.Sys(plan.SysSchedSetaffinity, plan.Num(0), plan.Num(int64(8*len(mask))), plan.Bytes(plan.Uint64s(mask...), list)))
+		plan.Sys(plan.SysSchedSetaffinity, plan.Num(0), plan.Num(int64(len(mask))), plan.Bytes(mask, list)))
 	return true
 }
 
@@ -43,27 +43,23 @@ func (c *compiler) allCPUs() {
 		plan.Sys(plan.SysSchedSetaffinity, plan.Num(0), plan.Num(maxCPUs/8), plan.Bytes(all, "all")).Allowing(unix.EPERM, unix.ENOSYS))
 }
 
-// cpuMask turns a checked list ("0-3, 7") into a mask of as many words as it needs.
-func cpuMask(list string) []uint64 {
-	var mask []uint64
-	_ = names.EachListRange(list, func(first, last int) {
-		for ; first <= last; first++ {
-			for len(mask) <= first/64 {
-				mask = append(mask, 0)
-			}
-			mask[first/64] |= 1 << (first % 64)
-		}
-	})
-	return mask
-}
-
 // CPUs is a checked list of CPUs as sched_setaffinity(2) takes it.
 func CPUs(list string) *unix.CPUSet {
 	set := new(unix.CPUSet)
-	_ = names.EachListRange(list, func(first, last int) {
+	_ = cpuset.Each(list, func(first, last int) {
 		for ; first <= last; first++ {
 			set.Set(first)
 		}
 	})
 	return set
+}
+
+// maskWords is the mask of a checked list, in whole longs as the kernel takes it. Of both machines
+// that we build for the first byte of a long is the lowest.
+func maskWords(list string) []byte {
+	mask, _ := cpuset.Mask(list)
+	for len(mask)%8 != 0 {
+		mask = append(mask, 0)
+	}
+	return mask
 }

@@ -26,10 +26,10 @@ func (c *compiler) memoryPolicy() {
 	}
 	what := "set the memory policy " + label.String()
 	nodes, maxnode := plan.Num(0), 0
-	if mask := cpuMask(m.Nodes); len(mask) > 0 {
+	if mask := maskWords(m.Nodes); len(mask) > 0 {
 		// The kernel takes one off before it counts bits (set_mempolicy(2), BUGS of
 		// get_mempolicy(2)).
-		nodes, maxnode = plan.Bytes(plan.Uint64s(mask...), m.Nodes), 64*len(mask)+1
+		nodes, maxnode = plan.Bytes(mask, m.Nodes), 8*len(mask)+1
 		what += " for the nodes " + m.Nodes
 	}
 	c.Step(from, what, plan.Sys(plan.SysSetMempolicy, plan.Int(int64(mode), label.String()), nodes, plan.Num(int64(maxnode))))

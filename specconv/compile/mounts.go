@@ -10,6 +10,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/specconv/idmap"
 	"github.com/ociruntime/ociruntime/specconv/mountopt"
 	"github.com/ociruntime/ociruntime/specconv/names"
 )
@@ -229,17 +230,8 @@ func (e *mountEntry) idmap(f *plan.File) error {
 	if len(uids) == 0 || len(gids) == 0 {
 		return fmt.Errorf("%s: idmap needs uidMappings and gidMappings, here or in linux", e.from)
 	}
-	f.IDMap.UIDs, f.IDMap.GIDs = MapText(uids), MapText(gids)
+	f.IDMap.UIDs, f.IDMap.GIDs = idmap.Text(uids), idmap.Text(gids)
 	return nil
-}
-
-// MapText is a mapping in the form of /proc/PID/uid_map, user_namespaces(7).
-func MapText(maps []specs.LinuxIDMapping) string {
-	var b strings.Builder
-	for _, m := range maps {
-		fmt.Fprintf(&b, "%d %d %d\n", m.ContainerID, m.HostID, m.Size)
-	}
-	return b.String()
 }
 
 // remount changes the flags of what is mounted at the destination.

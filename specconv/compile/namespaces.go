@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/libcontainer/namespace"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
-	"github.com/ociruntime/ociruntime/specconv/check"
-	"github.com/ociruntime/ociruntime/specconv/names"
+	"github.com/ociruntime/ociruntime/specconv/idmap"
 	"github.com/ociruntime/ociruntime/specconv/problem"
 )
 
@@ -34,13 +34,13 @@ type joinedNamespace struct {
 func collectNamespaces(l *specs.Linux, joined map[int]facts.Namespace) namespaces {
 	var n namespaces
 	for i, e := range l.Namespaces {
-		flag, _ := names.NamespaceFlag(e.Type)
+		kind, _ := namespace.ByName(string(e.Type))
 		if e.Path == "" {
-			n.created |= flag
+			n.created |= kind.Flag
 			continue
 		}
 		if !joined[i].Own {
-			n.joined = append(n.joined, joinedNamespace{flag: flag, path: e.Path, from: problem.NamespaceFile(i), foreign: joined[i].Foreign})
+			n.joined = append(n.joined, joinedNamespace{flag: kind.Flag, path: e.Path, from: problem.NamespaceFile(i), foreign: joined[i].Foreign})
 		}
 	}
 	return n
@@ -195,9 +195,9 @@ func FirstIDs(spec *specs.Spec) (uid, gid uint32) {
 
 func firstID(mappings []specs.LinuxIDMapping, users uint32) uint32 {
 	switch {
-	case len(mappings) == 0 || check.IDMapped(mappings, 0):
+	case len(mappings) == 0 || idmap.Has(mappings, 0):
 		return 0
-	case check.IDMapped(mappings, users):
+	case idmap.Has(mappings, users):
 		return users
 	}
 	return mappings[0].ContainerID

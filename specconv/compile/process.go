@@ -9,6 +9,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/specconv/idmap"
 	"github.com/ociruntime/ociruntime/specconv/names"
 )
 
@@ -160,18 +161,8 @@ func (c *compiler) ownsPipes(p *specs.Process) bool {
 	if p.Terminal || !c.in.Facts.Privileged || !c.ns.has(unix.CLONE_NEWUSER) || len(c.lin.UIDMappings) == 0 {
 		return false
 	}
-	uid, ok := MapID(c.lin.UIDMappings, p.User.UID)
+	uid, ok := idmap.HostID(c.lin.UIDMappings, p.User.UID)
 	return ok && slices.ContainsFunc(c.in.Facts.Stdio[:], func(s facts.Stdio) bool { return s.Pipe && s.UID != uid })
-}
-
-// MapID looks an id of the container up in mappings; without any, ids are the host's.
-func MapID(mappings []specs.LinuxIDMapping, id uint32) (host uint32, ok bool) {
-	for _, m := range mappings {
-		if id >= m.ContainerID && id-m.ContainerID < m.Size {
-			return m.HostID + (id - m.ContainerID), true
-		}
-	}
-	return id, len(mappings) == 0
 }
 
 // rlimits are set by the init while it may still raise them; in a user namespace only the host may.

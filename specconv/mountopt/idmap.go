@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/specconv/idmap"
 )
 
 // idMapOption reads the value of the mount options idmap and ridmap, which crun has brought into
@@ -54,21 +56,11 @@ func idRanges(list string, container []specs.LinuxIDMapping) ([]specs.LinuxIDMap
 		m := specs.LinuxIDMapping{ContainerID: n[0], HostID: n[1], Size: n[2]}
 		if relative || own {
 			var ok bool
-			if m.HostID, ok = hostRange(container, m.HostID, m.Size); !ok {
+			if m.HostID, ok = idmap.HostRange(container, m.HostID, m.Size); !ok {
 				return nil, fmt.Errorf("the user namespace does not map %d ids from %d on in one range", n[2], n[1])
 			}
 		}
 		ranges = append(ranges, m)
 	}
 	return ranges, nil
-}
-
-// hostRange gives the first id on the host of a range of the container's.
-func hostRange(maps []specs.LinuxIDMapping, first, size uint32) (uint32, bool) {
-	for _, m := range maps {
-		if first >= m.ContainerID && uint64(first-m.ContainerID)+uint64(size) <= uint64(m.Size) {
-			return m.HostID + first - m.ContainerID, true
-		}
-	}
-	return 0, false
 }

@@ -3,7 +3,6 @@
 package names
 
 import (
-	"fmt"
 	"path"
 	"strings"
 
@@ -13,29 +12,6 @@ import (
 
 // The functions here give the kernel's number for a name in config.json; ok is
 // false for a name that the specification does not have.
-
-// NamespaceFlag is the CLONE_NEW* flag of a type of namespace.
-func NamespaceFlag(t specs.LinuxNamespaceType) (flag uint64, ok bool) {
-	switch t {
-	case specs.PIDNamespace:
-		return unix.CLONE_NEWPID, true
-	case specs.NetworkNamespace:
-		return unix.CLONE_NEWNET, true
-	case specs.MountNamespace:
-		return unix.CLONE_NEWNS, true
-	case specs.IPCNamespace:
-		return unix.CLONE_NEWIPC, true
-	case specs.UTSNamespace:
-		return unix.CLONE_NEWUTS, true
-	case specs.UserNamespace:
-		return unix.CLONE_NEWUSER, true
-	case specs.CgroupNamespace:
-		return unix.CLONE_NEWCGROUP, true
-	case specs.TimeNamespace:
-		return unix.CLONE_NEWTIME, true
-	}
-	return 0, false
-}
 
 // SchedulerPolicy gives the policy of sched_setattr(2). SCHED_ISO has a number
 // in the kernel's headers and nothing behind it.
@@ -165,32 +141,6 @@ func RlimitNumber(name string) (int, bool) {
 	return 0, false
 }
 
-// EachListRange calls visit for each range of a list of numbers ("0-3, 7") in
-// its order; a number alone is a range of one. An empty list has none.
-func EachListRange(list string, visit func(first, last int)) error {
-	if list == "" {
-		return nil
-	}
-	for part := range strings.SplitSeq(list, ",") {
-		from, to, isRange := strings.Cut(strings.Trim(part, " "), "-")
-		first, ok := listNumber(from)
-		last := first
-		if ok && isRange {
-			last, ok = listNumber(to)
-		}
-		switch {
-		case !ok:
-			return fmt.Errorf("must be a list of numbers and ranges as in \"0-3,7\": %q", list)
-		case max(first, last) > maxListNumber:
-			return fmt.Errorf("must not have numbers above %d: %q", maxListNumber, list)
-		case last < first:
-			return fmt.Errorf("must not have a range that runs backwards: %q", list)
-		}
-		visit(first, last)
-	}
-	return nil
-}
-
 // SysctlPath turns a key into a path: whichever of "." and "/" comes first is the separator, so
 // that an interface's name may have dots (net/ipv4/conf/eth0.100/forwarding).
 func SysctlPath(key string) string {
@@ -216,24 +166,6 @@ func Absolute(p string) string {
 	}
 	return path.Clean(p) // without a copy where p is clean, as nearly all are
 }
-
-// listNumber reads decimal digits, up to a number above maxListNumber.
-func listNumber(s string) (n int, ok bool) {
-	s = strings.Trim(s, " ")
-	if s == "" {
-		return 0, false
-	}
-	for _, digit := range []byte(s) {
-		if digit < '0' || digit > '9' {
-			return 0, false
-		}
-		n = min(n*10+int(digit-'0'), maxListNumber+1)
-	}
-	return n, true
-}
-
-// maxListNumber is far above the CPUs and memory nodes that a kernel can have.
-const maxListNumber = 1<<16 - 1
 
 // SystemdProperty begins the annotations that become properties of the
 // container's systemd unit.

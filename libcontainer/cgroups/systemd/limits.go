@@ -10,6 +10,7 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
+	"github.com/ociruntime/ociruntime/libcontainer/cpuset"
 )
 
 // Property is one property of a unit (org.freedesktop.systemd1(5)).
@@ -33,7 +34,7 @@ func (p Property) Setting() string {
 		}
 	case []byte:
 		if p.Name == "AllowedCPUs" || p.Name == "AllowedMemoryNodes" {
-			value = cpuList(v)
+			value = cpuset.List(v)
 		}
 	case []deviceRule:
 		value = deviceList(v)
@@ -260,60 +261,18 @@ func (l *limits) quotaV1(set *cgroups.Settings) {
 
 // cpus is a set of CPUs or memory nodes, a bit for each.
 func (l *limits) cpus(name string, w *cgroups.Write) error {
-	mask, err := cpuMask(w.Value)
+	// The kernel takes empty parts and a newline at the end as well.
+	parts := strings.FieldsFunc(w.Value, func(r rune) bool { return r == ',' || r == '\n' })
+	mask, err := cpuset.Mask(strings.Join(parts, ","))
 	if err != nil {
 		return err
 	}
+	const most = 1 << 13 // the kernel's largest NR_CPUS
+	if len(mask) > most/8 {
+		return fmt.Errorf("must not have numbers above %d: %q", most-1, w.Value)
+	}
 	l.put(name, mask, w.From)
 	return nil
-}
-
-// cpuMask turns "0-2,7" (cpuset(7)) into a bit mask, bit 0 of the first byte being CPU 0.
-func cpuMask(list string) ([]byte, error) {
-	const most = 1 << 13 // the kernel's largest NR_CPUS
-	var mask []byte
-	for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {
-		if part = strings.TrimSpace(part); part == "" {
-			continue
-		}
-		from, to, isRange := strings.Cut(part, "-")
-		first, err := strconv.ParseUint(from, 10, 16)
-		last := first
-		if err == nil && isRange {
-			last, err = strconv.ParseUint(to, 10, 16)
-		}
-		if err != nil || first > last || last >= most {
-			return nil, fmt.Errorf("%q is not a list of numbers and ranges", list)
-		}
-		for n := first; n <= last; n++ {
-			for uint64(len(mask)) <= n/8 {
-				mask = append(mask, 0)
-			}
-			mask[n/8] |= 1 << (n % 8)
-		}
-	}
-	return mask, nil
-}
-
-// cpuList is the reverse of cpuMask.
-func cpuList(mask []byte) string {
-	var parts []string
-	isSet := func(n int) bool { return n < 8*len(mask) && mask[n/8]&(1<<(n%8)) != 0 }
-	for n := 0; n < 8*len(mask); n++ {
-		if !isSet(n) {
-			continue
-		}
-		first := n
-		for isSet(n + 1) {
-			n++
-		}
-		part := strconv.Itoa(first)
-		if n > first {
-			part += "-" + strconv.Itoa(n)
-		}
-		parts = append(parts, part)
-	}
-	return strings.Join(parts, ",")
 }
 
 // device takes a line for the v1 controller. The first, "a", says what holds for all devices that

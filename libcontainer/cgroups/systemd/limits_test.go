@@ -175,12 +175,3 @@ func TestUnsuitableLimits(t *testing.T) {
 		}
 	}
 }
-
-func TestCPUMask(t *testing.T) {
-	for list, back := range map[string]string{"0": "0", "0-7": "0-7", "8": "8", "1,3,5-6,64": "1,3,5-6,64", " 2 , 1\n": "1-2", "": ""} {
-		mask, err := cpuMask(list)
-		if err != nil || cpuList(mask) != back {
-			t.Errorf("%q: %v means %q, error %v", list, mask, cpuList(mask), err)
-		}
-	}
-}

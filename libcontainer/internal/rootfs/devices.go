@@ -9,6 +9,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 	"github.com/ociruntime/ociruntime/specconv/compile"
+	"github.com/ociruntime/ociruntime/specconv/idmap"
 )
 
 // MakeDevices makes the nodes of linux.devices in a tmpfs that is not mounted anywhere, for a
@@ -56,8 +57,8 @@ func makeDevice(dir int, name string, d *specs.LinuxDevice, spec *specs.Spec) er
 	if d.GID != nil {
 		gid = *d.GID
 	}
-	hostUID, ok := compile.MapID(spec.Linux.UIDMappings, uid)
-	hostGID, ok2 := compile.MapID(spec.Linux.GIDMappings, gid)
+	hostUID, ok := idmap.HostID(spec.Linux.UIDMappings, uid)
+	hostGID, ok2 := idmap.HostID(spec.Linux.GIDMappings, gid)
 	if !ok || !ok2 {
 		return fmt.Errorf("its owner %d:%d has no id in the container: %w", uid, gid, unix.EINVAL)
 	}

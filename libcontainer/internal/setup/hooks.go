@@ -11,6 +11,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/hooks"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/libcontainer/probe"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 	"github.com/ociruntime/ociruntime/specconv/compile"
 )
@@ -26,7 +27,7 @@ func InNamespaces(ctx context.Context, spec *specs.Spec, init int, rootfs *os.Fi
 		}
 		f := os.NewFile(uintptr(pidfd), "init")
 		defer f.Close()
-		flags, err := OtherNamespaces(init)
+		flags, err := probe.OtherNamespaces(init)
 		if err != nil {
 			return 0, err
 		}
@@ -80,37 +81,4 @@ func strs(list []string) []plan.Arg {
 		args[i] = plan.Str(s)
 	}
 	return args
-}
-
-// namespaceFiles are the names below /proc/PID/ns and the flag for each.
-func namespaceFiles() ([8]string, [8]uint64) {
-	return [8]string{"user", "mnt", "pid", "net", "ipc", "uts", "cgroup", "time"},
-		[8]uint64{unix.CLONE_NEWUSER, unix.CLONE_NEWNS, unix.CLONE_NEWPID, unix.CLONE_NEWNET, unix.CLONE_NEWIPC, unix.CLONE_NEWUTS,
-			unix.CLONE_NEWCGROUP, unix.CLONE_NEWTIME}
-}
-
-// OtherNamespaces are the CLONE_NEW* flags of the namespaces of a process that are not ours.
-// Joining one's own user namespace is an error, and joining the others would be work for nothing.
-func OtherNamespaces(pid int) (uint64, error) {
-	var flags uint64
-	names, bits := namespaceFiles()
-	for i, name := range names {
-		var ours, theirs unix.Stat_t
-		if err := unix.Stat("/proc/self/ns/"+name, &ours); err != nil {
-			continue // a kernel without this kind
-		}
-		err := unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, name), &theirs)
-		if err == unix.ENOENT {
-			// It has just ended. Engines take the kernel's word for a missing file to mean the
-			// program to be executed.
-			err = unix.ESRCH
-		}
-		if err != nil {
-			return 0, fmt.Errorf("look at the %s namespace of process %d: %w", name, pid, err)
-		}
-		if ours.Ino != theirs.Ino || ours.Dev != theirs.Dev {
-			flags |= bits[i]
-		}
-	}
-	return flags, nil
 }

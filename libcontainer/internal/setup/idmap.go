@@ -15,7 +15,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
-	"github.com/ociruntime/ociruntime/specconv/compile"
+	"github.com/ociruntime/ociruntime/specconv/idmap"
 )
 
 // WriteIDMaps gives the init's new user namespace its maps. A privileged runtime writes them
@@ -44,7 +44,7 @@ func WriteIDMaps(pid int, l *specs.Linux, f *facts.Facts) error {
 				return fmt.Errorf("%s: %w", m.from, err)
 			}
 		}
-		if err := writeProcFile(pid, m.file, compile.MapText(m.maps)); err != nil {
+		if err := writeProcFile(pid, m.file, idmap.Text(m.maps)); err != nil {
 			return fmt.Errorf("%s: %w", m.from, err)
 		}
 	}
@@ -66,7 +66,7 @@ func writeProcFile(pid int, name, text string) error {
 }
 
 func mapWithHelper(helper string, pid int, maps []specs.LinuxIDMapping) error {
-	args := append([]string{fmt.Sprint(pid)}, strings.Fields(compile.MapText(maps))...)
+	args := append([]string{fmt.Sprint(pid)}, strings.Fields(idmap.Text(maps))...)
 	path, err := exec.LookPath(helper)
 	if err != nil {
 		return fmt.Errorf("%s is needed to map more than the user's own id, and it is not installed (%w)", helper, err)

@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/probe"
-	"github.com/ociruntime/ociruntime/specconv/compile"
+	"github.com/ociruntime/ociruntime/specconv/idmap"
 )
 
 // OwnPipes gives the pipes of a process's stdio to its user, whom a user namespace maps to another
 // id.
 func OwnPipes(stdio [3]*os.File, l *specs.Linux, p *specs.Process) error {
-	uid, ok := compile.MapID(l.UIDMappings, p.User.UID)
+	uid, ok := idmap.HostID(l.UIDMappings, p.User.UID)
 	if !ok {
 		return nil
 	}
