@@ -56,6 +56,16 @@ func (c *creation) planCgroup() (seen []cgroups.Place, err error) {
 	return c.places, err
 }
 
+// checkDevices refuses a container whose device rules, or the denial that is the default, nothing
+// would enforce: as root of the host it could open any disk. A user without privileges can't.
+func (c *creation) checkDevices() error {
+	if c.rt.NoCgroup || c.host.RestrictsDevices() || c.rt.rootless(c.facts) {
+		return nil
+	}
+	return errors.New("linux.resources.devices: neither the devices controller of cgroup v1 nor cgroup2 is mounted, and without them " +
+		"the container could open every device of the host (--cgroup-manager=disabled goes without cgroups)")
+}
+
 // warnUnlimited names the limits that are not in force without a cgroup. crun says nothing.
 func (c *creation) warnUnlimited(res *specs.LinuxResources) {
 	members := map[string]json.RawMessage{}

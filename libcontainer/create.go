@@ -142,6 +142,9 @@ func (c *creation) compile() error {
 	if c.asRoot {
 		becomeRoot(c.facts)
 	}
+	if err := c.checkDevices(); err != nil {
+		return err
+	}
 	if err := c.openNamespaces(); err != nil {
 		return err
 	}

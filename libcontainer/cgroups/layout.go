@@ -32,6 +32,10 @@ type Hierarchy struct {
 // Unified says that the host has cgroup v2 and nothing else.
 func (l *Layout) Unified() bool { return l.V2 != nil && len(l.V1) == 0 }
 
+// RestrictsDevices reports whether there is a hierarchy that keeps a container away from the host's
+// devices: the v1 controller, or any cgroup2 tree, which takes a device program.
+func (l *Layout) RestrictsDevices() bool { return l.V2 != nil || l.version("devices") == 1 }
+
 // version says which kind of tree carries the controller: 1, 2, or 0 for none.
 func (l *Layout) version(controller string) int {
 	for i := range l.V1 {

@@ -712,3 +712,24 @@ func frozenParent(t *testing.T, b *harness.Bundle) (dir string, thaw func()) {
 	})
 	return dir, thaw
 }
+
+// Where no hierarchy can restrict devices, a container that could open all of them is not made.
+func TestDevicesThatNothingRestricts(t *testing.T) {
+	t.Parallel()
+	ours(t, "crun may start it")
+	b := sleeper(t).Sh("true")
+	cmd := b.Command("run")
+	const hide = `for d in /sys/fs/cgroup/devices /sys/fs/cgroup/unified; do ! mountpoint -q $d || umount -l $d || exit 99; done
+[ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ] || umount -l /sys/fs/cgroup || exit 99
+exec "$@"`
+	cmd.Args = append([]string{"unshare", "--mount", "--propagation", "private", "sh", "-c", hide, "sh", cmd.Path}, cmd.Args[1:]...)
+	path, err := exec.LookPath("unshare")
+	if err != nil {
+		t.Skip("no unshare on this host")
+	}
+	cmd.Path = path
+	res := b.RunCmd(cmd)
+	if res.Code != 1 || !strings.Contains(res.Stderr, "linux.resources.devices: neither the devices controller of cgroup v1 nor cgroup2 is mounted") {
+		t.Errorf("exit %d: %s", res.Code, res.Stderr)
+	}
+}
