@@ -111,6 +111,9 @@ func (c *creation) makeCgroup() error {
 	c.cg = cg
 	c.undo.Add(c.removeCgroup)
 	c.rec.CgroupPaths, c.rec.CgroupMade = cg.Paths(), true
+	if c.rec.CgroupID, err = cg.Identity(); err != nil {
+		return err
+	}
 	return c.dir.Save(c.rec)
 }
 

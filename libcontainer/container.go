@@ -141,4 +141,6 @@ func (c *Container) needsCgroup(without string) error {
 	return fmt.Errorf("%w: %s", ErrNoCgroup, without)
 }
 
-func (c *Container) cgroup() (*cgroups.Cgroup, error) { return cgroups.Open(c.rec.CgroupPaths) }
+func (c *Container) cgroup() (*cgroups.Cgroup, error) {
+	return cgroups.OpenOwn(c.rec.CgroupPaths, c.rec.CgroupID)
+}

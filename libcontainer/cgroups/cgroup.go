@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/internal/backend"
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/v1"
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/v2"
@@ -22,6 +24,7 @@ type Cgroup struct {
 	late  []Write          // for Finish
 	none  string           // why hierarchies were left out
 	claim *os.File         // locks it against other creations until Finish
+	lost  error            // why there is nothing to enter any more
 }
 
 // newNode is the cgroup at a path, in the hierarchy that a state file calls by these names.
@@ -96,6 +99,35 @@ func Open(paths map[string]string) (*Cgroup, error) {
 		c.nodes = append(c.nodes, v1.New(p, shared[p]))
 	}
 	return c, nil
+}
+
+// Identity is what OpenOwn knows the cgroup by; "" for an empty one.
+func (c *Cgroup) Identity() (string, error) {
+	dir := c.procs()
+	if dir == nil {
+		return "", nil
+	}
+	return dir.Identity()
+}
+
+// OpenOwn is Open for a container whose cgroup had this identity, or "" if that is not known. A
+// container that was made at the same paths since is another one's: then there is none to kill in
+// and to remove.
+func OpenOwn(paths map[string]string, identity string) (*Cgroup, error) {
+	c, err := Open(paths)
+	if err != nil || identity == "" {
+		return c, err
+	}
+	now, err := c.Identity()
+	switch {
+	case backend.Gone(err), err == nil && now == identity:
+		return c, nil
+	case err != nil:
+		return nil, backend.Also(err, c.Close())
+	}
+	none := Disabled("another container has taken it")
+	none.lost = &backend.FileError{Verb: "enter", Path: c.procs().Path, Hint: "another container has taken it", Err: unix.ENOENT}
+	return none, c.Close()
 }
 
 // OfProcess is the cgroup in which a process is now: where exec goes when the container's init has

@@ -73,6 +73,7 @@ func Create(host *Layout, cfg Config) (_ *Cgroup, err error) {
 			return nil, err
 		}
 	}
+	m.takeOver()
 	return m.c, nil
 }
 
@@ -85,6 +86,16 @@ type LeftoverError struct {
 func (e *LeftoverError) Error() string { return backend.Also(e.Err, e.Left).Error() }
 
 func (e *LeftoverError) Unwrap() []error { return []error{e.Err, e.Left} }
+
+// takeOver makes sure that another container, which has left the cgroup behind, does not take it for
+// its own when it is deleted. It comes last: a creation that fails before leaves such a cgroup to it.
+func (m *maker) takeOver() {
+	for _, n := range m.c.nodes {
+		if !n.Dir().Made && !m.cfg.Adopt {
+			n.Dir().TakeOver()
+		}
+	}
+}
 
 // maker creates directories and remembers them.
 type maker struct {

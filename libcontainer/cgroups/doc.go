@@ -19,8 +19,9 @@
 //	… start the init, in.Close() …
 //	err = cg.Finish()                  // limits that had to wait for the birth; closes all
 //	state.CgroupPaths = cg.Paths()
+//	state.CgroupID, err = cg.Identity()
 //
-//	cg, err = cgroups.Open(state.CgroupPaths) // in a later command; opens nothing yet
+//	cg, err = cgroups.OpenOwn(state.CgroupPaths, state.CgroupID) // in a later command
 //	cg.Frozen, cg.Freeze, cg.Thaw             // pause, resume, status
 //	cg.Pids, cg.Signal, cg.KillAll, cg.Wait   // ps, kill
 //	cg.Enter, cg.Sub, cgroups.OfProcess, cg.Join // exec

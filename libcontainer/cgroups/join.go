@@ -18,6 +18,9 @@ type Entrance struct {
 
 // Enter opens the cgroup's entrance; the caller closes it.
 func (c *Cgroup) Enter() (*Entrance, error) {
+	if c.lost != nil {
+		return nil, c.lost
+	}
 	e := &Entrance{Tasks: make([]*os.File, 0, len(c.nodes))}
 	for _, n := range c.nodes {
 		f, err := n.Entrance()

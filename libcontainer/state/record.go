@@ -48,6 +48,9 @@ type Record struct {
 	// CgroupMade says that the cgroup was made or found empty, before the init was started in it: from then on all processes in it
 	// are the container's. Until then nothing may be killed there: config.json may name any cgroup of the host.
 	CgroupMade bool `json:"cgroup_made"`
+	// CgroupID tells the cgroup from one that another container has at the same paths later, or is
+	// empty.
+	CgroupID string `json:"cgroup_id,omitempty"`
 	// SystemdScope is the unit that systemd makes for the container, or empty. Like CgroupPaths, it is
 	// the container's only with CgroupMade.
 	SystemdScope string `json:"systemd_scope,omitempty"`

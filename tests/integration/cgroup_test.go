@@ -733,3 +733,34 @@ exec "$@"`
 		t.Errorf("exit %d: %s", res.Code, res.Stderr)
 	}
 }
+
+// A cgroup that was removed and made anew for another container, or that another one has found empty
+// and taken, is no longer the first one's to kill in.
+func TestDeleteForceSparesTheNextInTheCgroup(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "it kills whoever is there")
+	for _, remade := range []bool{true, false} {
+		first := sleeper(t).Start()
+		first.Kill()
+		if remade {
+			for _, dir := range first.CgroupDirs() {
+				harness.Eventually(t, "an empty cgroup", func() bool { return os.Remove(dir) == nil })
+			}
+		}
+		second := first.Bundle().Args("sleep", "1000")
+		second.Spec.Linux.CgroupsPath = first.Spec.Linux.CgroupsPath
+		second.Start()
+		pid, dirs := second.Pid(), len(second.CgroupDirs())
+		if out := first.Must("ps", "--format", "json", first.ID); out != "null\n" {
+			t.Errorf("remade %v: the first one's processes: %s", remade, out)
+		}
+		first.Must("delete", "--force", first.ID)
+		if !harness.Alive(pid) || second.State().Status != specs.StateRunning || len(second.CgroupDirs()) != dirs {
+			t.Errorf("remade %v: the second container is not as it was", remade)
+		}
+		second.Must("delete", "--force", second.ID)
+		if left := second.CgroupDirs(); left != nil {
+			t.Errorf("remade %v: left %v", remade, left)
+		}
+	}
+}
