@@ -10,8 +10,9 @@ import (
 func resumeCommand(a *app) *cli.Command {
 	return &cli.Command{
 		Name: "resume", ArgsUsage: "ID",
-		Usage:       "let a paused container go on",
-		Description: `Lets the processes of a container that "pause" has frozen go on.`,
-		Action:      a.action(1, 1, a.container((*libcontainer.Container).Resume)),
+		Usage: "let a paused container go on",
+		Description: `Lets the processes of a container that "pause" has frozen go on. It fails when a cgroup
+above the container's is frozen too.`,
+		Action: a.action(1, 1, a.container((*libcontainer.Container).Resume)),
 	}
 }

@@ -145,7 +145,7 @@ func (c *Cgroup) node(w Write) backend.Cgroup {
 func (a *applier) write(w Write) error {
 	n := a.c.node(w)
 	if n == nil {
-		return fmt.Errorf("%s: cannot be set without a cgroup: %s", w.From, a.c.why(w.Controller))
+		return fmt.Errorf("%s: cannot be set without a cgroup: %s", w.From, a.c.missing(w.Controller))
 	}
 	dir := n.Dir()
 	fd, err := a.file.open(dir, w.File)
@@ -156,7 +156,7 @@ func (a *applier) write(w Write) error {
 		case w.Optional:
 			return nil
 		}
-		return &backend.FileError{From: w.From, Verb: "open", Path: dir.File(w.File), Hint: missing(n, w), Err: err}
+		return &backend.FileError{From: w.From, Verb: "open", Path: dir.File(w.File), Hint: missingFile(n, w), Err: err}
 	}
 	if err != nil {
 		return &backend.FileError{From: w.From, Verb: "open", Path: dir.File(w.File), Err: err}
@@ -206,8 +206,8 @@ func tooLow(dir *backend.Dir, w Write, cause error) error {
 	}
 }
 
-// missing says why the write's file is not there.
-func missing(n backend.Cgroup, w Write) string {
+// missingFile says why the write's file is not there.
+func missingFile(n backend.Cgroup, w Write) string {
 	why := n.MissingFile()
 	if w.Hint != "" && why == backend.NotOffered {
 		why += ": " + w.Hint

@@ -47,8 +47,8 @@ func Disabled(why string) *Cgroup { return &Cgroup{none: why} }
 // are there.
 func (c *Cgroup) None() string { return c.none }
 
-// why says why there is no cgroup for a controller.
-func (c *Cgroup) why(controller string) string {
+// missing says why there is no cgroup for a controller.
+func (c *Cgroup) missing(controller string) string {
 	if c.none != "" {
 		return c.none
 	}

@@ -34,7 +34,7 @@ func byClaim(nodes []backend.Cgroup) []int {
 }
 
 // claim makes the cgroup in the first hierarchy in which it may, and takes the lock there.
-func (m *maker) claim(places []Place) error {
+func (m *creator) claim(places []Place) error {
 	nodes := make([]backend.Cgroup, len(places))
 	for i, p := range places {
 		nodes[i] = p.node()
@@ -49,7 +49,7 @@ func (m *maker) claim(places []Place) error {
 	return nil
 }
 
-func (m *maker) claimPlace(p Place, n backend.Cgroup) error {
+func (m *creator) claimPlace(p Place, n backend.Cgroup) error {
 	for range 3 {
 		existed, err := m.mkdir(p)
 		if err != nil {

@@ -33,7 +33,7 @@ func Create(host *Layout, cfg Config) (_ *Cgroup, err error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &maker{host: host, c: &Cgroup{}, cfg: cfg}
+	m := &creator{host: host, c: &Cgroup{}, cfg: cfg}
 	defer func() {
 		if err != nil {
 			if left := m.undo(); left != nil {
@@ -89,7 +89,7 @@ func (e *LeftoverError) Unwrap() []error { return []error{e.Err, e.Left} }
 
 // takeOver makes sure that another container, which has left the cgroup behind, does not take it for
 // its own when it is deleted. It comes last: a creation that fails before leaves such a cgroup to it.
-func (m *maker) takeOver() {
+func (m *creator) takeOver() {
 	for _, n := range m.c.nodes {
 		if !n.Dir().Made && !m.cfg.Adopt {
 			n.Dir().TakeOver()
@@ -97,8 +97,8 @@ func (m *maker) takeOver() {
 	}
 }
 
-// maker creates directories and remembers them.
-type maker struct {
+// creator makes directories and remembers them.
+type creator struct {
 	host    *Layout
 	c       *Cgroup
 	cfg     Config
@@ -111,7 +111,7 @@ type maker struct {
 }
 
 // place makes the cgroup in one hierarchy and gets it ready for limits.
-func (m *maker) place(p Place) error {
+func (m *creator) place(p Place) error {
 	existed, err := m.mkdir(p)
 	if err != nil {
 		if m.skip(err) {
@@ -137,7 +137,7 @@ func (m *maker) place(p Place) error {
 }
 
 // skip leaves out a hierarchy in which a user without privileges may make nothing.
-func (m *maker) skip(err error) bool {
+func (m *creator) skip(err error) bool {
 	if !m.cfg.Rootless || !backend.Refused(err) {
 		return false
 	}
@@ -148,7 +148,7 @@ func (m *maker) skip(err error) bool {
 }
 
 // mkdir makes the cgroup's directory, and its parents where they are missing.
-func (m *maker) mkdir(p Place) (existed bool, err error) {
+func (m *creator) mkdir(p Place) (existed bool, err error) {
 	if p.Path() == m.claimed {
 		return m.claimedExisted, nil
 	}
@@ -171,7 +171,7 @@ func (m *maker) mkdir(p Place) (existed bool, err error) {
 	return false, err
 }
 
-func (m *maker) parents(p Place) error {
+func (m *creator) parents(p Place) error {
 	dir := p.Tree.Mount
 	parts := strings.Split(p.Rel[1:], "/")
 	for _, part := range parts[:len(parts)-1] {
@@ -185,7 +185,7 @@ func (m *maker) parents(p Place) error {
 
 const dirMode = 0o755
 
-func (m *maker) mkdirOne(dir string) error {
+func (m *creator) mkdirOne(dir string) error {
 	if err := backend.Retry(func() error { return unix.Mkdir(dir, dirMode) }); err != nil {
 		return &backend.FileError{From: "linux.cgroupsPath", Verb: "create cgroup", Path: dir, Err: err}
 	}
@@ -195,7 +195,7 @@ func (m *maker) mkdirOne(dir string) error {
 
 // fixModes undoes what the caller's umask has taken from the new directories: everybody may look at
 // cgroups.
-func (m *maker) fixModes() error {
+func (m *creator) fixModes() error {
 	for i, dir := range m.made {
 		if i == 0 {
 			var st unix.Stat_t
@@ -211,7 +211,7 @@ func (m *maker) fixModes() error {
 }
 
 // undo removes what was made, last first.
-func (m *maker) undo() error {
+func (m *creator) undo() error {
 	var failure error
 	for _, dir := range slices.Backward(m.made) {
 		failure = backend.Also(failure, backend.Rmdir(dir))
@@ -253,7 +253,7 @@ func notFrozen(n backend.Cgroup, existed bool) error {
 
 // wanted are the v2 controllers to enable: all that there are on a pure v2 host; beside v1
 // hierarchies only those that a limit needs, since enabling changes the tree's root for everybody.
-func (m *maker) wanted() []string {
+func (m *creator) wanted() []string {
 	if m.host.Unified() {
 		return m.host.V2.Controllers
 	}

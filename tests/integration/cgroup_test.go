@@ -684,6 +684,34 @@ func TestDeleteForceBelowAFrozenCgroup(t *testing.T) {
 	b.Must("delete", "--force", b.ID)
 }
 
+// A container stands still with the cgroup that it lies in. It is not for resume to thaw that one, and
+// what exec starts would stand still at once.
+func TestFrozenAbove(t *testing.T) {
+	t.Parallel()
+	ours(t, "resume says that it has done it")
+	b := sleeper(t)
+	b.Spec.Linux.CgroupsPath += "/below"
+	b.Start()
+	_, thaw := frozenParent(t, b)
+	if s := b.State().Status; s != "paused" {
+		t.Errorf("below a frozen cgroup the container is %s", s)
+	}
+	for _, c := range []struct{ args, words string }{
+		{"resume ID", "a cgroup above it is frozen, and must be thawed first"}, {"exec ID true", "paused container"},
+	} {
+		res := b.Runtime.Run(strings.Fields(strings.Replace(c.args, "ID", b.ID, 1))...)
+		if res.Code == 0 {
+			t.Errorf("%s succeeds", c.args)
+		}
+		contains(t, res.Stderr, c.words)
+	}
+	thaw()
+	if s := b.State().Status; s != specs.StateRunning {
+		t.Errorf("once the cgroup above is thawed, the container is %s", s)
+	}
+	b.Must("exec", b.ID, "true")
+}
+
 // frozenParent freezes the cgroup above the container's, until thaw or the end of the test.
 func frozenParent(t *testing.T, b *harness.Bundle) (dir string, thaw func()) {
 	t.Helper()

@@ -48,6 +48,11 @@ var rooms = []room{
 	{"libcontainer/namespace", nil},
 	{"libcontainer/cpuset", nil},
 	{"libcontainer/plan", []string{"libcontainer/namespace"}},
+	{"libcontainer/cgroups/internal/backend", []string{"libcontainer/rawfile", "libcontainer/refusal"}},
+	{"libcontainer/cgroups/v1", []string{"libcontainer/cgroups/internal/backend"}},
+	{"libcontainer/cgroups/v2", []string{
+		"libcontainer/cgroups/internal/backend", "libcontainer/cgroups/devices", "libcontainer/kernel",
+	}},
 	{"libcontainer/kernel/...", nil},
 	{"libcontainer/refusal", nil},
 	{"libcontainer/initimage", []string{"libcontainer/plan", "libcontainer/kernel"}},

@@ -25,21 +25,21 @@ func (w walker) walk(d *Dir) error {
 	if err != nil {
 		return ignoreGone(err)
 	}
-	way := &way{dir: top, top: top}
-	defer way.close()
-	if err := w.visit(way, ""); err != nil {
+	at := &position{dir: top, top: top}
+	defer at.close()
+	if err := w.visit(at, ""); err != nil {
 		return fmt.Errorf("list %s: %w", d.Path, err)
 	}
-	for len(way.levels) > 0 {
-		if err := w.step(way); err != nil {
+	for len(at.levels) > 0 {
+		if err := w.step(at); err != nil {
 			return fmt.Errorf("go through the cgroups below %s: %w", d.Path, err)
 		}
 	}
 	return nil
 }
 
-// way is where a walk has got to.
-type way struct {
+// position is where a walk has got to.
+type position struct {
 	top    int // belongs to the Dir
 	dir    int
 	levels []level
@@ -51,51 +51,51 @@ type level struct {
 	todo []string // directories in it that are still to be visited
 }
 
-func (y *way) move(dir int) {
-	y.close()
-	y.dir = dir
+func (p *position) move(dir int) {
+	p.close()
+	p.dir = dir
 }
 
-func (y *way) close() {
-	if y.dir != y.top {
-		unix.Close(y.dir)
-		y.dir = y.top
+func (p *position) close() {
+	if p.dir != p.top {
+		unix.Close(p.dir)
+		p.dir = p.top
 	}
 }
 
 // step goes down by one directory, or back up.
-func (w walker) step(y *way) error {
-	here := &y.levels[len(y.levels)-1]
+func (w walker) step(p *position) error {
+	here := &p.levels[len(p.levels)-1]
 	if len(here.todo) > 0 {
 		name := here.todo[0]
 		here.todo = here.todo[1:]
-		child, err := OpenAt(y.dir, name, unix.O_PATH|unix.O_DIRECTORY)
+		child, err := OpenAt(p.dir, name, unix.O_PATH|unix.O_DIRECTORY)
 		if err != nil {
 			return ignoreGone(err)
 		}
-		y.move(child)
-		return w.visit(y, name)
+		p.move(child)
+		return w.visit(p, name)
 	}
 	name := here.name
-	y.levels = y.levels[:len(y.levels)-1]
-	if len(y.levels) == 0 {
+	p.levels = p.levels[:len(p.levels)-1]
+	if len(p.levels) == 0 {
 		return nil
 	}
-	parent, err := openParent(y.dir)
+	parent, err := openParent(p.dir)
 	if err != nil {
 		return err
 	}
-	y.move(parent)
+	p.move(parent)
 	if w.leave == nil {
 		return nil
 	}
 	return w.leave(parent, name)
 }
 
-// visit enters the directory that the way has come to.
-func (w walker) visit(y *way, name string) error {
-	names, err := w.look(y.dir)
-	y.levels = append(y.levels, level{name, names})
+// visit enters the directory that the walk has come to.
+func (w walker) visit(p *position, name string) error {
+	names, err := w.look(p.dir)
+	p.levels = append(p.levels, level{name, names})
 	return err
 }
 
