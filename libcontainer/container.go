@@ -18,7 +18,9 @@ import (
 	"github.com/ociruntime/ociruntime/specconv/load"
 )
 
-// Container is one that exists, as the last command left it. Its methods are for one goroutine.
+// Container is one that exists, as the last command left it. Its methods are for one goroutine. To
+// do several things at once, as executing processes, Load it for each: they exclude each other
+// where they have to, as the commands of several programs do.
 type Container struct {
 	rt  *Runtime
 	dir *state.Dir

@@ -77,7 +77,11 @@ func (r *Runtime) Create(ctx context.Context, id string, o *CreateOptions) (*Con
 	if err := c.carryOut(ctx); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("unable to start container process: %w", c.explain(err)), c.unmake(ctx))
 	}
-	return c.container(), &Process{Pid: c.rec.InitPid, launched: c.proc}, nil
+	p, err := newProcess(c.proc)
+	if err != nil {
+		r.warn(err.Error())
+	}
+	return c.container(), p, nil
 }
 
 // release lets go of what was for the time of the creation alone, whatever came of it.

@@ -104,7 +104,7 @@ func (c *Container) Delete(ctx context.Context, force bool) error {
 	switch status {
 	case Running, Paused:
 		if !force {
-			return fmt.Errorf("cannot delete container %s that is not stopped: %s", c.ID(), status)
+			return &statusError{fmt.Sprintf("cannot delete container %s that is not stopped: %s", c.ID(), status), ErrRunning}
 		}
 	case Creating:
 		// We have the lock, so its creator is dead.

@@ -46,7 +46,7 @@ func (c *Container) Stats() (*Event, error) {
 }
 
 func (c *Container) notRunning() error {
-	return fmt.Errorf("container with id %s is not running", c.ID())
+	return &statusError{fmt.Sprintf("container with id %s is not running", c.ID()), ErrNotRunning}
 }
 
 func (c *Container) statsEvent(cg *cgroups.Cgroup) (*Event, error) {

@@ -42,12 +42,12 @@ func (c *Container) Exec(ctx context.Context, o *ExecOptions) (*Process, error) 
 	case err != nil:
 		return nil, err
 	case status == Stopped:
-		return nil, errors.New("cannot exec in a stopped container")
+		return nil, &statusError{"cannot exec in a stopped container", ErrNotRunning}
 	case status == Creating:
 		// Its create has died and its init is about to: in there is the host's root still.
-		return nil, errors.New("cannot exec in a container that is being created")
+		return nil, &statusError{"cannot exec in a container that is being created", ErrCreating}
 	case status == Paused && !o.IgnorePaused:
-		return nil, errors.New("cannot exec in a paused container (use --ignore-paused to override)")
+		return nil, &statusError{"cannot exec in a paused container (use --ignore-paused to override)", ErrPaused}
 	}
 	spec, err := c.Config()
 	if err != nil {
@@ -57,7 +57,11 @@ func (c *Container) Exec(ctx context.Context, o *ExecOptions) (*Process, error) 
 	if err != nil {
 		return nil, fmt.Errorf("unable to start container process: %w", err)
 	}
-	return &Process{Pid: p.Pid(), launched: p}, nil
+	further, err := newProcess(p)
+	if err != nil {
+		c.rt.warn(err.Error())
+	}
+	return further, nil
 }
 
 // joining is one launch of a further process.

@@ -50,9 +50,11 @@ func (c *Container) start(ctx context.Context, t *trace.Recorder) error {
 	switch status {
 	case Created:
 	case Stopped:
-		return errors.New("cannot start a container that has stopped")
+		return &statusError{"cannot start a container that has stopped", ErrNotRunning}
+	case Creating:
+		return &statusError{"cannot start a container that is being created", ErrCreating}
 	default:
-		return errors.New("cannot start an already running container")
+		return &statusError{"cannot start an already running container", ErrRunning}
 	}
 	spec, err := c.Config()
 	if err != nil {

@@ -81,6 +81,14 @@ func (p *Process) Wait() (unix.WaitStatus, error) {
 	return c.status, err
 }
 
+// Release lets go of everything but the process itself, once Serve has returned: Wait, Kill and Pid
+// are all that may be called from then on.
+func (p *Process) Release() error {
+	p.program() // the page has its pid
+	p.plan = nil
+	return p.Close()
+}
+
 // Close releases the host's side; the init goes on.
 func (p *Process) Close() error {
 	if p.page != nil {

@@ -22,6 +22,7 @@ var probes = map[string]func(args []string) error{
 	"watch-joins":   probeWatchJoins,
 	"notify":        probeNotify,
 	"library":       probeLibrary,
+	"library-wait":  probeLibraryWait,
 }
 
 // probeCall makes system calls, given by number, with zeroes for arguments and prints what comes of each.
