@@ -161,3 +161,33 @@ func TestMoreMountsThanRegisters(t *testing.T) {
 	// All that is open at a time is more than the usual limit, which the program gets all the same.
 	l.inOrder("prlimit64(0, RLIMIT_NOFILE, 0, limits)", "prlimit64(0, RLIMIT_NOFILE, higher limits", "pivot_root", "prlimit64(0, RLIMIT_NOFILE, limits", "execve(")
 }
+
+// Before Linux 6.17 nobody outside of a pid namespace can make a procfs of it, and whoever is inside
+// has entered the user namespace, too.
+func TestProcOfOthers(t *testing.T) {
+	spec := smallSpec()
+	spec.Linux = &specs.Linux{
+		Namespaces: []specs.LinuxNamespace{
+			{Type: specs.MountNamespace}, {Type: specs.UserNamespace}, {Type: specs.PIDNamespace, Path: "/proc/77/ns/pid"},
+		},
+		UIDMappings: []specs.LinuxIDMapping{{HostID: 100000, Size: 65536}},
+		GIDMappings: []specs.LinuxIDMapping{{HostID: 100000, Size: 65536}},
+	}
+	spec.Mounts = []specs.Mount{{Destination: "/tmp", Type: "tmpfs"}, {Destination: "/proc", Type: "proc", Source: "proc"}}
+	for _, test := range []struct {
+		foreign, able bool
+		want          string
+	}{
+		{true, false, "mounts[1]: a procfs of /proc/77/ns/pid, which does not belong to the container's user namespace, needs Linux 6.17"},
+		{true, true, ""},
+		{false, false, ""},
+	} {
+		in := ordinaryInput()
+		in.Facts.Joined = map[int]facts.Namespace{2: {Foreign: test.foreign}}
+		in.Facts.ProcOfOthers = test.able
+		_, err := Create(&Input{ID: "c1", Bundle: "/bundle", Spec: spec, Facts: in.Facts, Warn: func(string) {}})
+		if got := fmt.Sprint(err); (err != nil || test.want != "") && got != test.want {
+			t.Errorf("foreign %v, pidns known %v: error %v, want %q", test.foreign, test.able, err, test.want)
+		}
+	}
+}
