@@ -235,7 +235,8 @@ type File struct {
 
 // IDMap is the mapping of an idmapped mount (mount_setattr(2), MOUNT_ATTR_IDMAP).
 type IDMap struct {
-	Path       string // of a user namespace whose maps are taken; or
+	Path       string // of a user namespace whose maps are taken, and
+	File       string // the name of the File that it is; or
 	UIDs, GIDs string // maps in the form of /proc/PID/uid_map
 	Recursive  bool
 }

@@ -221,7 +221,7 @@ func (e *mountEntry) idmap(f *plan.File) error {
 	if len(uids) == 0 {
 		for _, j := range e.ns.joined {
 			if j.flag == unix.CLONE_NEWUSER {
-				f.IDMap.Path = j.path
+				f.IDMap.Path, f.IDMap.File = j.path, j.from
 				return nil
 			}
 		}

@@ -595,6 +595,11 @@ func TestIdmapOfTheContainersUserNamespace(t *testing.T) {
 	}
 	b := harness.NewBundle(t).Args("stat", "-c", "%u:%g", "/tmp/file").MapIDs(100000, 65536).Mount(source, "/tmp", "bind", "bind", "idmap")
 	wantLines(t, b.MustRun(), "0:0")
+
+	pod := sleeper(t).MapIDs(100000, 65536).Start()
+	b = harness.NewBundle(t).Args("stat", "-c", "%u:%g", "/tmp/file").Mount(source, "/tmp", "bind", "bind", "idmap")
+	b.Namespace(specs.UserNamespace, nsPath(pod.Pid(), "user"))
+	wantLines(t, b.MustRun(), "0:0")
 }
 
 // The mapping may stand in the option, as crun has it.

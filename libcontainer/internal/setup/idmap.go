@@ -79,19 +79,9 @@ func mapWithHelper(helper string, pid int, maps []specs.LinuxIDMapping) error {
 
 // idmapTree maps the owners of a detached tree. The kernel takes the mapping from a user namespace.
 func (s *FileSet) idmapTree(tree int, f *plan.File) error {
-	maps := *f.IDMap
-	maps.Recursive = false
-	userns := s.mapping[maps]
-	if userns == nil {
-		var err error
-		if userns, err = mappingNamespace(&maps); err != nil {
-			return fmt.Errorf("%s: idmap: %w", f.From, err)
-		}
-		s.own = append(s.own, userns)
-		if s.mapping == nil {
-			s.mapping = make(map[plan.IDMap]*os.File)
-		}
-		s.mapping[maps] = userns
+	userns, err := s.userNamespace(f.IDMap)
+	if err != nil {
+		return fmt.Errorf("%s: idmap: %w", f.From, err)
 	}
 	flags := uint(unix.AT_EMPTY_PATH)
 	if f.IDMap.Recursive {
@@ -117,12 +107,34 @@ func idmapHint(tree int, recursive bool, err error) string {
 	return fmt.Sprintf(" (the file system, of type %#x, %sdoes not support idmapped mounts on this kernel, or is idmapped already)", st.Type, below)
 }
 
-// mappingNamespace opens the user namespace of an idmap: an existing one, or one made for its maps
-// alone.
-func mappingNamespace(m *plan.IDMap) (*os.File, error) {
-	if m.Path != "" {
-		return os.Open(m.Path)
+// userNamespace is one that has the maps of m: that which the container joins, as it was when its
+// path was looked up, or one made for its maps alone.
+func (s *FileSet) userNamespace(m *plan.IDMap) (*os.File, error) {
+	if m.File != "" {
+		if f := s.ByName[m.File]; f != nil {
+			return f, nil
+		}
+		return nil, fmt.Errorf("%s is not open: %w", m.Path, unix.EBADF)
 	}
+	maps := *m
+	maps.Recursive = false
+	if f := s.mapping[maps]; f != nil {
+		return f, nil
+	}
+	f, err := mappingNamespace(&maps)
+	if err != nil {
+		return nil, err
+	}
+	s.own = append(s.own, f)
+	if s.mapping == nil {
+		s.mapping = make(map[plan.IDMap]*os.File)
+	}
+	s.mapping[maps] = f
+	return f, nil
+}
+
+// mappingNamespace makes a user namespace for the maps of m.
+func mappingNamespace(m *plan.IDMap) (*os.File, error) {
 	const maps = "maps"
 	b := plan.NewBuilder()
 	b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
