@@ -13,6 +13,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/hooks"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/pidfd"
 	"github.com/ociruntime/ociruntime/libcontainer/internal/rootfs"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
@@ -215,17 +216,15 @@ func (c *Container) endsWithin(patience time.Duration) bool {
 	}
 }
 
-// awaitDeath waits for the process behind a pidfd; whoever is its parent may take its time to reap
-// it.
-func awaitDeath(ctx context.Context, pidfd *os.File, deadline time.Time) error {
+// awaitDeath waits for the process behind a pidfd, until ctx or its time ends.
+func awaitDeath(ctx context.Context, init *os.File, deadline time.Time) error {
 	const turn = 50 * time.Millisecond // how late the end of ctx may be seen
 	for {
-		ts := unix.NsecToTimespec(max(0, min(turn, time.Until(deadline))).Nanoseconds())
-		n, err := unix.Ppoll([]unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}, &ts, nil)
+		ended, err := pidfd.Await(init, min(turn, time.Until(deadline)))
 		switch {
-		case err != nil && !errors.Is(err, unix.EINTR):
+		case err != nil:
 			return fmt.Errorf("wait for the container's init: %w", err)
-		case n == 1:
+		case ended:
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)

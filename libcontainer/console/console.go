@@ -125,38 +125,3 @@ func descriptors(control []byte) ([]int, error) {
 	}
 	return all, nil
 }
-
-// maxSocketPath is what fits into sockaddr_un, with its zero byte (unix(7)).
-const maxSocketPath = 107
-
-// Dial connects to the unix stream socket at a path, as --console-socket and --pidfd-socket name it. The path may be longer than
-// a socket address.
-func Dial(path string) (*os.File, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("make a socket: %w", err)
-	}
-	conn := os.NewFile(uintptr(fd), path)
-	if err := connect(fd, path); err != nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("connect to %s: %w", path, err)
-	}
-	return conn, nil
-}
-
-func connect(fd int, path string) error {
-	if len(path) > maxSocketPath {
-		// A descriptor of the socket's own place in the file system leads to it by a short name.
-		at, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(at)
-		path = fmt.Sprintf("/proc/self/fd/%d", at)
-	}
-	for {
-		if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != unix.EINTR {
-			return err
-		}
-	}
-}

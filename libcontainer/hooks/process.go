@@ -11,6 +11,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/internal/pidfd"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
@@ -268,14 +269,7 @@ func (p *process) wait(options int) (unix.WaitStatus, error) {
 func (p *process) kill() {
 	_ = unix.Kill(-p.pid, unix.SIGKILL)
 	_ = unix.Kill(p.pid, unix.SIGKILL)
-	ended := []unix.PollFd{{Fd: int32(p.pidfd.Fd()), Events: unix.POLLIN}}
-	// A signal, as Go's scheduler sends them to its threads, ends a poll early.
-	for deadline := time.Now().Add(dying); ; {
-		ts := unix.NsecToTimespec(max(0, time.Until(deadline).Nanoseconds()))
-		if _, err := unix.Ppoll(ended, &ts, nil); !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
+	_, _ = pidfd.Await(p.pidfd, dying)
 	_, _ = p.wait(unix.WNOHANG)
 }
 

@@ -251,16 +251,6 @@ func TestStats(t *testing.T) {
 	}
 }
 
-func TestMountPoint(t *testing.T) {
-	const line = "41 23 0:35 / /mnt/re\\040sctrl rw,relatime shared:21 - resctrl resctrl rw\n"
-	if got := mountPoint("25 30 0:23 / /sys rw - sysfs sysfs rw\n" + line); got != "/mnt/re sctrl" {
-		t.Errorf("%q", got)
-	}
-	if got := mountPoint("25 30 0:23 / /sys rw - sysfs resctrl rw\n"); got != "" {
-		t.Errorf("%q", got)
-	}
-}
-
 func TestFind(t *testing.T) {
 	tree, err := Find()
 	if (err == nil) == (tree == nil) || err != nil && !errors.Is(err, ErrDisabled) {

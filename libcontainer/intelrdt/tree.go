@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,12 +30,12 @@ func Find() (*Tree, error) {
 	if err := unix.Statfs(usualMount, &st); err == nil && st.Type == unix.RDTGROUP_SUPER_MAGIC {
 		return At(usualMount), nil
 	}
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	mounts, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("resctrl"))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDisabled, err)
 	}
-	if dir := mountPoint(string(mounts)); dir != "" {
-		return At(dir), nil
+	if len(mounts) > 0 {
+		return At(mounts[0].Mountpoint), nil
 	}
 	known, err := os.ReadFile("/proc/filesystems")
 	if err == nil && strings.Contains(string(known), "\tresctrl\n") {
@@ -50,23 +51,6 @@ func At(root string) *Tree {
 		mkdir: func(dir string) error { return unix.Mkdir(dir, 0o755) },
 		rmdir: unix.Rmdir,
 	}
-}
-
-// mountPoint finds a resctrl mount in the text of /proc/PID/mountinfo, "" without one.
-func mountPoint(mountinfo string) string {
-	for line := range strings.Lines(mountinfo) {
-		before, after, ok := strings.Cut(line, " - ")
-		fields := strings.Fields(before)
-		if ok && len(fields) > 4 && strings.HasPrefix(after, "resctrl ") {
-			return unescape(fields[4])
-		}
-	}
-	return ""
-}
-
-// unescape undoes what the kernel does to blanks in paths (proc_pid_mountinfo(5)).
-func unescape(path string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(path)
 }
 
 // read gives the text of a file without blanks around it, "" if there is none.

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
-	"github.com/ociruntime/ociruntime/libcontainer/rawfile"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/fs"
 )
 
 // Host asks for what does not depend on the configuration. stdio is what the process gets as 0, 1
@@ -23,7 +23,7 @@ func Host(stdio [3]*os.File) (*facts.Facts, error) {
 	f.OwnsMounts = f.Privileged && (!f.InUserNS || ownsMounts())
 	f.Kcore = unix.Access("/proc/kcore", unix.F_OK) == nil
 	f.SELinux = unix.Access("/sys/fs/selinux/enforce", unix.F_OK) == nil
-	if b, err := rawfile.Read("/sys/module/apparmor/parameters/enabled"); err == nil {
+	if b, err := fs.ReadFile("/sys/module/apparmor/parameters/enabled"); err == nil {
 		f.AppArmor = len(b) > 0 && b[0] == 'Y'
 	}
 	for i, file := range stdio {
@@ -58,7 +58,7 @@ func readCapabilities(f *facts.Facts) error {
 // InUserNS reports whether this process is in a user namespace other than the first, which maps all
 // ids onto themselves (user_namespaces(7)).
 func InUserNS() bool {
-	b, err := rawfile.Read("/proc/self/uid_map")
+	b, err := fs.ReadFile("/proc/self/uid_map")
 	if err != nil {
 		return false
 	}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/internal/fs"
 )
 
 // dangling finds the destinations of mounts that are links to nothing, as /etc/resolv.conf is in
@@ -23,7 +25,7 @@ func dangling(root string, mounts []specs.Mount) map[int]string {
 		if dest == "/" || coveredBefore(mounts[:i], dest) {
 			continue
 		}
-		fd, err := openBelow(dir, dest, 0)
+		fd, err := fs.FindInRoot(dir, dest, 0)
 		if err == nil {
 			unix.Close(fd)
 		}
@@ -74,7 +76,7 @@ func followLinks(root int, dest string) string {
 }
 
 func readlinkBelow(root int, p string) (string, bool) {
-	fd, err := openBelow(root, p, unix.O_NOFOLLOW)
+	fd, err := fs.FindInRoot(root, p, unix.O_NOFOLLOW)
 	if err != nil {
 		return "", false
 	}
@@ -86,13 +88,6 @@ func readlinkBelow(root int, p string) (string, bool) {
 
 func openRoot(root string) (int, error) {
 	return unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-}
-
-// openBelow looks a path of the image up as the init will: no link leads out of root.
-func openBelow(root int, p string, flags uint64) (int, error) {
-	return unix.Openat2(root, strings.TrimPrefix(p, "/"), &unix.OpenHow{
-		Flags: unix.O_PATH | unix.O_CLOEXEC | flags, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-	})
 }
 
 // linkOfImage is where a symbolic link of the image leads, or "".
@@ -113,7 +108,7 @@ func coveredMode(root, dest string) (uint32, bool) {
 		return 0, false
 	}
 	defer unix.Close(dir)
-	fd, err := openBelow(dir, path.Clean("/"+dest), unix.O_DIRECTORY)
+	fd, err := fs.FindInRoot(dir, path.Clean("/"+dest), unix.O_DIRECTORY)
 	if err != nil {
 		return 0, false
 	}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/internal/unixsock"
 )
 
 // Valid reports whether an address, the value of NOTIFY_SOCKET, is a unix socket's: a path, or an abstract name behind "@".
@@ -43,8 +45,7 @@ func tell(address string, mainPid int, patience time.Duration) error {
 		return fmt.Errorf("NOTIFY_SOCKET: %w", err)
 	}
 	defer unix.Close(fd)
-	// x/sys turns the "@" of an abstract name into the kernel's NUL.
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: address}); err != nil {
+	if err := unixsock.Connect(fd, address); err != nil {
 		return fmt.Errorf("NOTIFY_SOCKET: connect to %s: %w", address, err)
 	}
 	limit := unix.NsecToTimeval(patience.Nanoseconds())

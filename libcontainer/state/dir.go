@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/internal/fs"
 )
 
 // The texts are part of the contract with engines, which look for them in a command's output.
@@ -102,7 +103,7 @@ func Open(root, id string) (*Dir, error) {
 	return d, nil
 }
 
-// List names the directories in root, sorted. A missing root is an error that is [fs.ErrNotExist].
+// List names the directories in root, sorted. A missing root is an error that is [os.ErrNotExist].
 func List(root string) ([]string, error) {
 	entries, err := os.ReadDir(root)
 	if err != nil {
@@ -178,8 +179,8 @@ func (d *Dir) Held() bool {
 // of this process would convert that one silently, and drop it on unlock.
 func (d *Dir) lock(how int) (unlock func(), err error) {
 	for {
-		fd, err := open(d.Path(), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
-		if errors.Is(err, fs.ErrNotExist) {
+		fd, err := fs.Open(d.Path(), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+		if errors.Is(err, os.ErrNotExist) {
 			return nil, ErrNotExist
 		}
 		if err == nil {
@@ -266,7 +267,7 @@ func (d *Dir) Remove() error {
 // removeOwn removes a directory in which nothing lies but what this package makes. The record goes
 // first: without it a directory is nothing but a directory, should we be killed meanwhile.
 func (d *Dir) removeOwn() (gone bool) {
-	fd, err := open(d.Path(), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	fd, err := fs.Open(d.Path(), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return false
 	}

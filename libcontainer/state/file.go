@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/internal/fs"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/unixsock"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
-	"github.com/ociruntime/ociruntime/libcontainer/rawfile"
 )
 
 // Names in the container's directory.
@@ -39,7 +39,7 @@ func (d *Dir) Save(r *Record) error {
 // Load reads the record. A directory without one gives [ErrNotExist]: its create has had no side effects.
 func (d *Dir) Load() (*Record, error) {
 	data, err := d.ReadFile(recordFile)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) {
 		return nil, ErrNotExist
 	}
 	if err != nil {
@@ -55,7 +55,7 @@ func (d *Dir) Load() (*Record, error) {
 
 // NewConfig keeps the text of config.json in a directory without a record: nobody looks there yet, so it is written in place.
 func (d *Dir) NewConfig(data []byte) error {
-	if err := writeFile(d.file(configFile), unix.O_CREAT|unix.O_EXCL, data); err != nil {
+	if err := fs.WriteFile(d.file(configFile), unix.O_CREAT|unix.O_EXCL, data); err != nil {
 		return fmt.Errorf("save the container's %s: %w", configFile, err)
 	}
 	return nil
@@ -72,7 +72,7 @@ func (d *Dir) Config() ([]byte, error) { return d.ReadFile(configFile) }
 func (d *Dir) WriteFile(name string, data []byte) error {
 	temp := d.file("." + name + ".new")
 	// Not os.O_EXCL: see above.
-	err := writeFile(temp, unix.O_CREAT|unix.O_TRUNC, data)
+	err := fs.WriteFile(temp, unix.O_CREAT|unix.O_TRUNC, data)
 	if err == nil {
 		err = replace(temp, d.file(name))
 	}
@@ -100,7 +100,7 @@ func replace(temp, name string) error {
 
 // ReadFile reads a file of the directory.
 func (d *Dir) ReadFile(name string) ([]byte, error) {
-	data, err := rawfile.Read(d.file(name))
+	data, err := fs.ReadFile(d.file(name))
 	if err != nil {
 		return nil, fmt.Errorf("read the container's %s: %w", name, err)
 	}
@@ -132,7 +132,7 @@ func (d *Dir) ProgressFile(create bool) (*os.File, error) {
 
 // Progress reads the index of the op that the init began last, and the errno with which it failed, or 0.
 func (d *Dir) Progress() (op int, errno unix.Errno, err error) {
-	b, err := rawfile.Read(d.file(progressFile))
+	b, err := fs.ReadFile(d.file(progressFile))
 	if err == nil && len(b) < 8 {
 		err = io.ErrUnexpectedEOF
 	}
@@ -163,11 +163,7 @@ func (d *Dir) ListenStart() (*os.File, error) {
 // ConnectStart connects to the waiting init. ECONNREFUSED means that it is gone.
 func (d *Dir) ConnectStart() (*os.File, error) {
 	f, err := d.socket(unix.SOCK_STREAM, startSocket, func(fd int, addr *unix.SockaddrUnix) error {
-		for {
-			if err := unix.Connect(fd, addr); !errors.Is(err, unix.EINTR) {
-				return err
-			}
-		}
+		return unixsock.Connect(fd, addr.Name)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("connect to the container's start socket: %w", err)

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ociruntime/ociruntime/libcontainer/rawfile"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/fs"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
@@ -25,7 +25,7 @@ type Process struct {
 // ReadProcess asks for a process, which gives ESRCH when it does not exist.
 func ReadProcess(pid int) (*Process, error) {
 	name := "/proc/" + strconv.Itoa(pid) + "/stat"
-	data, err := rawfile.Read(name)
+	data, err := fs.ReadFile(name)
 	if errors.Is(err, unix.ENOENT) {
 		err = unix.ESRCH
 	}
@@ -108,7 +108,7 @@ func (r *Record) OpenInit() (*os.File, error) {
 }
 
 func bootID() (string, error) {
-	id, err := rawfile.Read("/proc/sys/kernel/random/boot_id")
+	id, err := fs.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return "", fmt.Errorf("ask for this boot's id: %w", err)
 	}

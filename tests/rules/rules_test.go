@@ -58,6 +58,8 @@ var rooms = []room{
 	{"libcontainer/initimage", []string{"libcontainer/plan", "libcontainer/kernel"}},
 	{"libcontainer/launch", []string{"libcontainer/initimage", "libcontainer/plan", "libcontainer/refusal"}},
 	{"libcontainer/internal/fs", nil},
+	{"libcontainer/internal/pidfd", nil},
+	{"libcontainer/internal/unixsock", nil},
 	{"libcontainer/internal/...", []string{"libcontainer/...", "specconv/..."}},
 	{"libcontainer/probe", []string{"libcontainer/...", "specconv/..."}},
 	{"libcontainer", []string{"libcontainer/...", "specconv/..."}},

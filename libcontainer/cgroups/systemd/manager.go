@@ -13,7 +13,7 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
 
-	"github.com/ociruntime/ociruntime/libcontainer/rawfile"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/fs"
 )
 
 // ErrNotRunning is the error where there is no systemd to talk to.
@@ -41,7 +41,7 @@ func User() bool {
 
 // hostUID is the user id by which systemd knows us, in the user namespace above this one.
 func hostUID() int {
-	text, _ := rawfile.Read("/proc/self/uid_map")
+	text, _ := fs.ReadFile("/proc/self/uid_map")
 	own := os.Geteuid()
 	for line := range strings.Lines(string(text)) {
 		var inside, outside, length int

@@ -89,9 +89,7 @@ func candidates(p *specs.Process) []string {
 
 // openIn opens a file of the image as [fs.OpenRegular] does; what is no regular file it only finds.
 func openIn(root *os.File, path string) (*os.File, error) {
-	found, err := unix.Openat2(int(root.Fd()), strings.TrimLeft(path, "/"), &unix.OpenHow{
-		Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-	})
+	found, err := fs.FindInRoot(int(root.Fd()), path, 0)
 	if err != nil {
 		return nil, err
 	}

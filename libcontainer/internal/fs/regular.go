@@ -1,4 +1,5 @@
-// Package fs opens files that somebody else may have put in place.
+// Package fs reads, writes and finds files: small ones of our own without what os.File costs, and
+// those that somebody else may have put in place.
 package fs
 
 import (

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/console"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/unixsock"
 )
 
 // ConsoleEnd is where the init sends the master of the container's terminal.
@@ -19,7 +20,7 @@ type ConsoleEnd struct {
 func NewConsoleEnd(socket string, take func(*os.File) error) (*ConsoleEnd, error) {
 	switch {
 	case socket != "":
-		f, err := console.Dial(socket)
+		f, err := unixsock.Dial(socket)
 		if err != nil {
 			return nil, fmt.Errorf("--console-socket: %w", err)
 		}

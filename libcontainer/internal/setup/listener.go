@@ -9,7 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/ociruntime/ociruntime/libcontainer/console"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/unixsock"
 )
 
 // SendListener hands the descriptor of SCMP_ACT_NOTIFY to the agent at listenerPath, with the state
@@ -29,7 +29,7 @@ func SendListener(s *specs.LinuxSeccomp, state *specs.State, pid int, files []*o
 	if err != nil {
 		return fmt.Errorf("%s: %w", place, err)
 	}
-	conn, err := console.Dial(s.ListenerPath)
+	conn, err := unixsock.Dial(s.ListenerPath)
 	if err != nil {
 		return fmt.Errorf("%s: nobody listens there: %w", place, err)
 	}

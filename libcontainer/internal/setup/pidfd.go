@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ociruntime/ociruntime/libcontainer/console"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/unixsock"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
@@ -20,7 +20,7 @@ func SendPidfd(socket string, pid int, kind string) error {
 		return fmt.Errorf("--pidfd-socket: open process %d: %w", pid, refusal.Explain("pidfd_open", err))
 	}
 	defer unix.Close(pidfd)
-	conn, err := console.Dial(socket)
+	conn, err := unixsock.Dial(socket)
 	if err != nil {
 		return fmt.Errorf("--pidfd-socket: %w", err)
 	}

@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ociruntime/ociruntime/libcontainer/rawfile"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/fs"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
@@ -104,7 +104,7 @@ func readAt(dir int, name string) (string, error) {
 
 // ReadFile reads a file outside of cgroups.
 func ReadFile(path string) (string, error) {
-	text, err := rawfile.Read(path)
+	text, err := fs.ReadFile(path)
 	return string(text), err
 }
 

@@ -1,4 +1,4 @@
-package rawfile
+package fs
 
 import (
 	"bytes"
@@ -8,18 +8,18 @@ import (
 	"testing"
 )
 
-func TestRead(t *testing.T) {
+func TestReadFile(t *testing.T) {
 	for _, size := range []int{0, 1, 4095, 4096, 4097, 100_000} {
 		name := filepath.Join(t.TempDir(), "file")
 		want := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
 		if err := os.WriteFile(name, want, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := Read(name); err != nil || !bytes.Equal(got, want) {
+		if got, err := ReadFile(name); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%d bytes: got %d, %v", size, len(got), err)
 		}
 	}
-	if got, err := Read("/proc/self/cmdline"); err != nil || !bytes.HasPrefix(got, []byte(os.Args[0])) {
+	if got, err := ReadFile("/proc/self/cmdline"); err != nil || !bytes.HasPrefix(got, []byte(os.Args[0])) {
 		t.Errorf("a file without a size: %q %v", got, err)
 	}
 }
@@ -27,7 +27,7 @@ func TestRead(t *testing.T) {
 func TestErrorsAreThoseOfOS(t *testing.T) {
 	for _, name := range []string{"/nonexistent", t.TempDir(), "a\x00b"} {
 		_, want := os.ReadFile(name)
-		if _, err := Read(name); !reflect.DeepEqual(err, want) {
+		if _, err := ReadFile(name); !reflect.DeepEqual(err, want) {
 			t.Errorf("%q: error %v, want %v", name, err, want)
 		}
 	}
