@@ -11,6 +11,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/libcontainer/feature"
 	"github.com/ociruntime/ociruntime/specconv/compile"
 	"github.com/ociruntime/ociruntime/specconv/mountopt"
 )
@@ -36,7 +37,7 @@ func Container(spec *specs.Spec, bundle string, host *cgroups.Layout, places []c
 			}
 			f.Sources[i] = bindSource(spec, bundle, i, &o)
 		case m.Type == "overlay":
-			f.OverlayLayers = KernelIs(6, 11)
+			f.OverlayLayers = feature.Running().Has(feature.OverlayLayers)
 		case m.Type == "tmpfs":
 			if mode, ok := coveredMode(root, m.Destination); ok {
 				if f.Covered == nil {

@@ -111,16 +111,3 @@ func ofSource(path string, flags, noFollow bool) facts.Source {
 	}
 	return s
 }
-
-// KernelIs reports whether this kernel is Linux major.minor or newer.
-func KernelIs(major, minor int) bool {
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return false
-	}
-	var ma, mi int
-	if _, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &ma, &mi); err != nil {
-		return false
-	}
-	return ma > major || ma == major && mi >= minor
-}

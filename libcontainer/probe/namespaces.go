@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/libcontainer/feature"
 	"github.com/ociruntime/ociruntime/libcontainer/namespace"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/specconv/problem"
@@ -36,7 +37,7 @@ func Namespaces(f *facts.Facts, list []specs.LinuxNamespace) (map[string]*os.Fil
 			f.Joined = make(map[int]facts.Namespace)
 		}
 		f.Joined[i], files[name] = ns, file
-		f.ProcOfOthers = f.ProcOfOthers || list[i].Type == specs.PIDNamespace && KernelIs(6, 17)
+		f.ProcOfOthers = f.ProcOfOthers || list[i].Type == specs.PIDNamespace && feature.Running().Has(feature.ProcOfOthers)
 	}
 	for i, ns := range f.Joined {
 		ns.Foreign = foreign(list, files, files[problem.NamespaceFile(i)])

@@ -1,87 +1,69 @@
 package refusal
 
 import (
-	"fmt"
-
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/feature"
 )
 
 // call is a system call that this runtime needs.
 type call struct {
 	name   string
 	number uintptr
-	since  version // the first Linux that has all of it that we use
-	mounts bool    // it says EPERM to those who may not mount before it looks at its arguments
+	since  feature.Version // the first Linux that has all of it that we use
+	mounts bool            // it says EPERM to those who may not mount before it looks at its arguments
 }
 
-// lookup finds a call by the name in its manual page. Versions are from the manual pages and, for flags, from the commits.
+// lookup finds a call by the name in its manual page.
 func lookup(name string) (call, bool) {
-	c := call{name: name}
+	c := call{name: name, since: feature.Since(name)}
 	switch name {
 	case "clone":
-		c.number, c.since = unix.SYS_CLONE, version{2, 6}
+		c.number = unix.SYS_CLONE
 	case "clone3":
-		c.number, c.since = unix.SYS_CLONE3, version{5, 7} // 5.3, CLONE_INTO_CGROUP 5.7
+		c.number = unix.SYS_CLONE3
 	case "close_range":
-		c.number, c.since = unix.SYS_CLOSE_RANGE, version{5, 11} // 5.9, CLOSE_RANGE_CLOEXEC 5.11
+		c.number = unix.SYS_CLOSE_RANGE
 	case "faccessat2":
-		c.number, c.since = unix.SYS_FACCESSAT2, version{5, 8}
+		c.number = unix.SYS_FACCESSAT2
 	case "fsconfig":
-		c.number, c.since = unix.SYS_FSCONFIG, version{5, 2}
+		c.number = unix.SYS_FSCONFIG
 	case "fsmount":
-		c.number, c.since, c.mounts = unix.SYS_FSMOUNT, version{5, 2}, true
+		c.number, c.mounts = unix.SYS_FSMOUNT, true
 	case "fsopen":
-		c.number, c.since, c.mounts = unix.SYS_FSOPEN, version{5, 2}, true
+		c.number, c.mounts = unix.SYS_FSOPEN, true
 	case "memfd_create":
-		c.number, c.since = unix.SYS_MEMFD_CREATE, version{3, 17}
+		c.number = unix.SYS_MEMFD_CREATE
 	case "mount":
-		c.number, c.since = unix.SYS_MOUNT, version{2, 4}
+		c.number = unix.SYS_MOUNT
 	case "mount_setattr":
-		c.number, c.since = unix.SYS_MOUNT_SETATTR, version{5, 12}
+		c.number = unix.SYS_MOUNT_SETATTR
 	case "move_mount":
-		c.number, c.since, c.mounts = unix.SYS_MOVE_MOUNT, version{5, 2}, true
+		c.number, c.mounts = unix.SYS_MOVE_MOUNT, true
 	case "open_tree":
-		c.number, c.since = unix.SYS_OPEN_TREE, version{5, 2}
+		c.number = unix.SYS_OPEN_TREE
 	case "openat2":
-		c.number, c.since = unix.SYS_OPENAT2, version{5, 6}
+		c.number = unix.SYS_OPENAT2
 	case "pidfd_open":
-		c.number, c.since = unix.SYS_PIDFD_OPEN, version{5, 3}
+		c.number = unix.SYS_PIDFD_OPEN
 	case "pidfd_send_signal":
-		c.number, c.since = unix.SYS_PIDFD_SEND_SIGNAL, version{5, 1}
+		c.number = unix.SYS_PIDFD_SEND_SIGNAL
 	case "pivot_root":
-		c.number, c.since, c.mounts = unix.SYS_PIVOT_ROOT, version{2, 4}, true
+		c.number, c.mounts = unix.SYS_PIVOT_ROOT, true
 	case "prlimit64":
-		c.number, c.since = unix.SYS_PRLIMIT64, version{2, 6}
+		c.number = unix.SYS_PRLIMIT64
 	case "seccomp":
-		c.number, c.since = unix.SYS_SECCOMP, version{3, 17}
+		c.number = unix.SYS_SECCOMP
 	case "setns":
-		c.number, c.since = unix.SYS_SETNS, version{5, 8} // 3.0, with a pidfd 5.8
+		c.number = unix.SYS_SETNS
 	case "statx":
-		c.number, c.since = unix.SYS_STATX, version{4, 11}
+		c.number = unix.SYS_STATX
 	case "umount2":
-		c.number, c.since = unix.SYS_UMOUNT2, version{2, 4}
+		c.number = unix.SYS_UMOUNT2
 	case "unshare":
-		c.number, c.since = unix.SYS_UNSHARE, version{2, 6}
+		c.number = unix.SYS_UNSHARE
 	default:
 		return c, false
 	}
 	return c, true
-}
-
-// version is that of a kernel; the third number never matters here.
-type version struct{ major, minor int }
-
-func (v version) before(w version) bool {
-	return v.major < w.major || v.major == w.major && v.minor < w.minor
-}
-
-func (v version) String() string { return fmt.Sprintf("%d.%d", v.major, v.minor) }
-
-// parseVersion reads the release of uname(2): "6.18.5", "5.15.0-91-generic", "6.1-rc2".
-func parseVersion(release string) version {
-	var v version
-	if _, err := fmt.Sscanf(release, "%d.%d", &v.major, &v.minor); err != nil {
-		return version{}
-	}
-	return v
 }

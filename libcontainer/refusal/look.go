@@ -5,13 +5,15 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/feature"
 )
 
 // look gathers the evidence, and no more than the sentence will need: a rootless runtime is refused much that it can do without.
 func look(c call, errno unix.Errno) evidence {
 	e := evidence{errno: errno, again: c.again()}
 	if e.again == errno {
-		e.kernel, e.filtered = running(), filtered()
+		e.kernel, e.filtered = feature.Running(), filtered()
 		e.mayMount = c.mounts && mayMount()
 	}
 	if errno != unix.ENOSYS && !e.filtered {
@@ -43,15 +45,6 @@ func mayMount() bool {
 func filtered() bool {
 	mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0)
 	return err == nil && mode == unix.SECCOMP_MODE_FILTER
-}
-
-// running is the version of this kernel.
-func running() version {
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return version{}
-	}
-	return parseVersion(unix.ByteSliceToString(u.Release[:]))
 }
 
 // confinement is the name of the AppArmor profile that this process is confined by.

@@ -15,6 +15,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/feature"
 )
 
 // Error is a call that was refused, with the reason: "openat2: operation not permitted (refused by …)".
@@ -61,12 +63,12 @@ func needs(name string, errno unix.Errno) string {
 
 // evidence is what can be found out about a refusal.
 type evidence struct {
-	errno    unix.Errno // what the call gave
-	again    unix.Errno // what it gives to arguments that are always wrong
-	mayMount bool       // another call that is for those who may mount was not refused
-	filtered bool       // this process has a seccomp filter
-	profile  string     // the AppArmor profile that confines it, or ""
-	kernel   version    // zero when unknown
+	errno    unix.Errno      // what the call gave
+	again    unix.Errno      // what it gives to arguments that are always wrong
+	mayMount bool            // another call that is for those who may mount was not refused
+	filtered bool            // this process has a seccomp filter
+	profile  string          // the AppArmor profile that confines it, or ""
+	kernel   feature.Version // zero when unknown
 }
 
 // sentence words the evidence, or gives "" where it proves nothing.
@@ -80,9 +82,9 @@ func (c call) sentence(e evidence) string {
 	case e.errno == unix.ENOSYS && !same:
 		// It works from here: a filter that only the container has, out of its own config.json.
 		return ""
-	case e.errno == unix.ENOSYS && e.kernel == version{}:
+	case e.errno == unix.ENOSYS && e.kernel == feature.Version{}:
 		return fmt.Sprintf("this runtime needs Linux 5.15 or newer, and no sandbox that hides %s", c.name)
-	case e.errno == unix.ENOSYS && e.kernel.before(c.since):
+	case e.errno == unix.ENOSYS && e.kernel.Before(c.since):
 		return fmt.Sprintf("Linux %s does not have it; this runtime needs 5.15 or newer", e.kernel)
 	case e.errno == unix.ENOSYS && !e.filtered:
 		return fmt.Sprintf("Linux %s has it; %s hides it and must allow %s, or this kernel was built without", e.kernel, who, c.name)

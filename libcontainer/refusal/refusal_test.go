@@ -8,22 +8,24 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/feature"
 )
 
 func TestSentence(t *testing.T) {
 	const inval = unix.EINVAL
-	now := version{6, 18}
+	now := feature.Version{Major: 6, Minor: 18}
 	for name, c := range map[string]struct {
 		call string
 		e    evidence
 		want string
 	}{
 		"old kernel": {
-			"mount_setattr", evidence{errno: unix.ENOSYS, again: unix.ENOSYS, kernel: version{5, 10}},
+			"mount_setattr", evidence{errno: unix.ENOSYS, again: unix.ENOSYS, kernel: feature.Version{Major: 5, Minor: 10}},
 			"Linux 5.10 does not have it; this runtime needs 5.15 or newer",
 		},
 		"old kernel, flags that came later": {
-			"close_range", evidence{errno: unix.ENOSYS, again: unix.ENOSYS, kernel: version{5, 4}, filtered: true},
+			"close_range", evidence{errno: unix.ENOSYS, again: unix.ENOSYS, kernel: feature.Version{Major: 5, Minor: 4}, filtered: true},
 			"Linux 5.4 does not have it; this runtime needs 5.15 or newer",
 		},
 		"hidden by a filter": {
@@ -31,7 +33,7 @@ func TestSentence(t *testing.T) {
 			"Linux 6.18 has it; the seccomp filter that this runtime was started under hides it and must allow clone3",
 		},
 		"hidden by something else": {
-			"openat2", evidence{errno: unix.ENOSYS, again: unix.ENOSYS, kernel: version{5, 15}},
+			"openat2", evidence{errno: unix.ENOSYS, again: unix.ENOSYS, kernel: feature.Version{Major: 5, Minor: 15}},
 			"Linux 5.15 has it; a sandbox around this runtime hides it and must allow openat2, or this kernel was built without",
 		},
 		"unknown kernel": {
@@ -114,7 +116,7 @@ func TestAgainIsHarmless(t *testing.T) {
 	for _, name := range strings.Fields("clone clone3 close_range faccessat2 fsconfig fsmount fsopen memfd_create mount mount_setattr move_mount " +
 		"open_tree openat2 pidfd_open pidfd_send_signal pivot_root prlimit64 seccomp setns statx umount2 unshare") {
 		c, ok := lookup(name)
-		if !ok || c.since == (version{}) {
+		if !ok || c.since == (feature.Version{}) {
 			t.Errorf("%s: not in the table", name)
 			continue
 		}
@@ -127,19 +129,6 @@ func TestAgainIsHarmless(t *testing.T) {
 		default:
 			t.Errorf("%s: %v", name, errno)
 		}
-	}
-}
-
-func TestParseVersion(t *testing.T) {
-	for release, want := range map[string]version{
-		"6.18.5": {6, 18}, "5.15.0-91-generic": {5, 15}, "6.1-rc2": {6, 1}, "5.14.0-427.el9.x86_64": {5, 14}, "": {}, "six": {},
-	} {
-		if got := parseVersion(release); got != want {
-			t.Errorf("%q: %v", release, got)
-		}
-	}
-	if v := (version{5, 2}); !v.before(version{5, 12}) || !v.before(version{6, 0}) || v.before(v) || v.before(version{4, 20}) {
-		t.Error("the order of versions")
 	}
 }
 
