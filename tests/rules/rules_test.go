@@ -48,7 +48,7 @@ var rooms = []room{
 	{"libcontainer/namespace", nil},
 	{"libcontainer/cpuset", nil},
 	{"libcontainer/plan", []string{"libcontainer/namespace"}},
-	{"libcontainer/cgroups/internal/backend", []string{"libcontainer/rawfile", "libcontainer/refusal"}},
+	{"libcontainer/cgroups/internal/backend", []string{"libcontainer/internal/fs", "libcontainer/refusal"}},
 	{"libcontainer/cgroups/v1", []string{"libcontainer/cgroups/internal/backend"}},
 	{"libcontainer/cgroups/v2", []string{
 		"libcontainer/cgroups/internal/backend", "libcontainer/cgroups/devices", "libcontainer/kernel",
