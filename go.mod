@@ -3,6 +3,7 @@ module github.com/ociruntime/ociruntime
 go 1.26.0
 
 require (
+	github.com/containerd/console v1.0.5
 	github.com/coreos/go-systemd/v22 v22.7.0
 	github.com/go-json-experiment/json v1.27.2
 	github.com/godbus/dbus/v5 v5.2.4

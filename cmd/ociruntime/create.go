@@ -15,6 +15,7 @@ func createCommand(a *app) *cli.Command {
 		Usage: "make a container, ready to start",
 		Description: `Makes a container out of a bundle. Everything is set up, and the process waits for
 "start" to run its program. Standard input, output and error become the container's.
+HUP, INT, QUIT and TERM undo what was made, and end the hook that runs.
 
 The ID is a name for the container: letters, digits and _ + . - .`,
 		Flags: b.flags(),

@@ -18,6 +18,9 @@ func deleteCommand(a *app) *cli.Command {
 		Description: `Removes a container that has stopped, or was never started: its cgroup, its
 directory and what else was made for it. The bundle stays.
 
+When it has poststop hooks, HUP, INT, QUIT and TERM end the one that runs and leave
+out those behind it; the container goes all the same.
+
 With --force a running container is killed first, whatever an interrupted command
 has left is removed, too, and an unknown ID is no error.`,
 		Flags: []cli.Flag{

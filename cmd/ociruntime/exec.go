@@ -36,7 +36,8 @@ func execCommand(a *app) *cli.Command {
 		Usage: "run a further program in a container",
 		Description: `Runs a program in a container that was created or runs, waits for it to end and
 returns its exit code (128 plus the signal if one ended it); 255 means that it could
-not be run.
+not be run. Signals are passed on to the program once it runs; before that, HUP, INT,
+QUIT and TERM end this command.
 
 The process is like the one in the container's config.json, but for what flags
 change. With --process it is taken from a file instead, as "process" stands in

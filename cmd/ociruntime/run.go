@@ -25,8 +25,12 @@ func runCommand(a *app) *cli.Command {
 		Name: "run", ArgsUsage: "ID",
 		Usage: "make a container and run its program",
 		Description: `Makes a container out of a bundle, runs its program, waits for it to end and removes
-the container. Signals are passed on to the program, a terminal is attached to it,
-and its exit code becomes this command's (128 plus the signal if one ended it).
+the container. The program's exit code becomes this command's (128 plus the signal if
+one ended it). A terminal is attached to it, which ends when the input does.
+
+Signals are passed on to the program while it runs. Before and after that, HUP, INT,
+QUIT and TERM end this command, with the hook that runs; nothing is left of the
+container, and the exit code is 128 plus the signal.
 
 The ID is a name for the container: letters, digits and _ + . - .`,
 		Flags: append(r.bundleFlags.flags(),

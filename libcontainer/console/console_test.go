@@ -1,7 +1,6 @@
 package console
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -88,36 +87,6 @@ func write(t *testing.T, f *os.File, text string) {
 	t.Helper()
 	if _, err := f.WriteString(text); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func TestRawAndBack(t *testing.T) {
-	master, slave := openTerminal(t)
-	before := modes(t, slave)
-	restore, err := raw(int(slave.Fd()), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, master, "a\x03\r")
-	wantRead(t, slave, "a\x03\r") // no line wanted, no signal sent, no newline made of the return
-	write(t, slave, "b\n")
-	wantRead(t, master, "b\n") // neither an echo of the input nor a return before the newline
-	if err := restore(); err != nil {
-		t.Fatal(err)
-	}
-	if now := modes(t, slave); now != before {
-		t.Errorf("modes after restore: %+v, before: %+v", now, before)
-	}
-}
-
-func TestRawOfNoTerminal(t *testing.T) {
-	f, err := os.Open(os.DevNull)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := raw(int(f.Fd()), true); !errors.Is(err, unix.ENOTTY) {
-		t.Errorf("error %v", err)
 	}
 }
 

@@ -2,9 +2,11 @@ package console
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
+	"github.com/containerd/console"
 	"golang.org/x/sys/unix"
 )
 
@@ -13,20 +15,20 @@ const drainTime = time.Second
 
 // Session joins a container's terminal to our own standard input and output. Its methods are for one goroutine.
 type Session struct {
-	master   *os.File
-	in, out  *os.File
-	terminal int // ours, or -1
-	restore  func() error
-	copied   chan struct{}
+	master  *os.File
+	in, out *os.File
+	ours    console.Console // nil if we have no terminal
+	restore func() error
+	copied  chan struct{}
 }
 
 // Attach joins the container's terminal, given by its master, to in and out: what comes from in is
 // typed there, and so is its end; what is written there goes to out. Where in is a terminal it is
-// put into raw mode until Close, and the container's terminal gets the size of ours. Where out is
-// not such a terminal, lines end in "\n" alone.
+// put into raw mode until Close, and the container's terminal gets the size of ours. Where out is no
+// terminal, lines end in "\n" alone.
 // Attach owns the master from now on, even if it fails.
 func Attach(master, in, out *os.File) (*Session, error) {
-	s := &Session{in: in, out: out, terminal: -1, restore: func() error { return nil }, copied: make(chan struct{})}
+	s := &Session{in: in, out: out, restore: func() error { return nil }, copied: make(chan struct{})}
 	if err := s.take(master); err != nil {
 		return nil, err
 	}
@@ -38,29 +40,27 @@ func Attach(master, in, out *os.File) (*Session, error) {
 	return s, nil
 }
 
-// setModes makes one terminal of two. Only one of them may put a return before a newline: the
-// container's where ours is raw, else nobody or ours.
+// setModes makes one terminal of two, of which ours has all the work with newlines, or nobody: as in
+// runc, it goes on with them in raw mode, since what our output goes through may end on it, as in
+// "run x | tee log".
 func (s *Session) setModes() error {
-	in, out := int(s.in.Fd()), int(s.out.Fd())
-	typed, shown := IsTerminal(in), IsTerminal(out)
-	switch {
-	case typed:
-		s.terminal = in
-	case shown:
-		s.terminal = out
+	if err := s.control(func(master int) error { return console.ClearONLCR(uintptr(master)) }); err != nil {
+		return fmt.Errorf("set the modes of the container's terminal: %w", err)
 	}
-	err := s.Resize()
-	if err == nil && !(typed && shown) {
-		err = s.control(clearONLCR)
+	typed, err := console.ConsoleFromFile(s.in)
+	if err != nil {
+		s.ours, _ = console.ConsoleFromFile(s.out) // nil if neither is a terminal
+		return s.Resize()
 	}
-	if err == nil && typed {
-		var restore func() error
-		// What our output goes through may end on the same terminal, as in "run x | tee log".
-		if restore, err = raw(in, shown); err == nil {
-			s.restore = restore
-		}
+	s.ours = typed
+	if err := s.Resize(); err != nil {
+		return err
 	}
-	return err
+	if err := typed.SetRaw(); err != nil {
+		return fmt.Errorf("put the terminal into raw mode: %w", err)
+	}
+	s.restore = typed.Reset
+	return nil
 }
 
 // take makes the master a file of Go's poller, so that Close can end a waiting read. Only a descriptor that is non-blocking
@@ -80,10 +80,23 @@ func (s *Session) take(master *os.File) error {
 
 // Resize gives the container's terminal the size that ours has now.
 func (s *Session) Resize() error {
-	if s.terminal < 0 {
+	if s.ours == nil {
 		return nil
 	}
-	return s.control(func(master int) error { return CopySize(master, s.terminal) })
+	size, err := s.ours.Size()
+	switch {
+	case err != nil:
+		return fmt.Errorf("read the terminal's size: %w", err)
+	case size.Height == 0 && size.Width == 0:
+		return nil // a terminal that does not know
+	}
+	return s.control(func(master int) error {
+		err := unix.IoctlSetWinsize(master, unix.TIOCSWINSZ, &unix.Winsize{Row: size.Height, Col: size.Width})
+		if err != nil {
+			return fmt.Errorf("set the terminal's size: %w", err)
+		}
+		return nil
+	})
 }
 
 // control calls f with the master's descriptor, which stays open meanwhile. File's own Fd can't promise that.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containerd/console"
 	"golang.org/x/sys/unix"
 )
 
@@ -139,7 +140,10 @@ func TestSessionEndsInput(t *testing.T) {
 func TestSessionEndsInputInRawMode(t *testing.T) {
 	master, theirs := openTerminal(t)
 	in, keyboard, out, _ := pipes(t)
-	restore, err := raw(int(theirs.Fd()), true)
+	terminal, err := console.ConsoleFromFile(theirs)
+	if err == nil {
+		err = terminal.SetRaw()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +165,7 @@ func TestSessionEndsInputInRawMode(t *testing.T) {
 	if err := theirs.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if err := restore(); err != nil {
+	if err := terminal.Reset(); err != nil {
 		t.Fatal(err)
 	}
 	wantEnd(t, theirs)
