@@ -1,5 +1,5 @@
-// Package names gives the kernel's numbers and paths for names in config.json: namespaces,
-// capabilities, rlimits, scheduling policies, sysctls.
+// Package names gives the kernel's numbers and paths for names in config.json: capabilities,
+// rlimits, scheduling policies, sysctls.
 package names
 
 import (
