@@ -53,6 +53,8 @@ func (c *Container) start(ctx context.Context, t *trace.Recorder) error {
 		return &statusError{"cannot start a container that has stopped", ErrNotRunning}
 	case Creating:
 		return &statusError{"cannot start a container that is being created", ErrCreating}
+	case Paused:
+		return &statusError{"cannot start a paused container (resume it first)", ErrPaused}
 	default:
 		return &statusError{"cannot start an already running container", ErrRunning}
 	}

@@ -712,6 +712,24 @@ func TestFrozenAbove(t *testing.T) {
 	b.Must("exec", b.ID, "true")
 }
 
+// What waits for start may be paused, and is not running yet.
+func TestStartPaused(t *testing.T) {
+	t.Parallel()
+	ours(t, "other words")
+	b := sleeper(t).Create()
+	b.Must("pause", b.ID)
+	res := b.Runtime.Run("start", b.ID)
+	if res.Code == 0 {
+		t.Error("a paused container was started")
+	}
+	contains(t, res.Stderr, "cannot start a paused container")
+	b.Must("resume", b.ID)
+	b.Must("start", b.ID)
+	if s := b.State().Status; s != specs.StateRunning {
+		t.Errorf("after start the container is %s", s)
+	}
+}
+
 // frozenParent freezes the cgroup above the container's, until thaw or the end of the test.
 func frozenParent(t *testing.T, b *harness.Bundle) (dir string, thaw func()) {
 	t.Helper()
