@@ -88,14 +88,14 @@ func (s *fakeSystemd) serve(conn net.Conn) {
 	}
 }
 
+// closeAll closes the connections there are by now, and none that is made because of that.
 func (s *fakeSystemd) closeAll() {
-	for {
-		select {
-		case conn := <-s.conns:
-			conn.Close()
-		default:
-			return
-		}
+	var conns []net.Conn
+	for range len(s.conns) {
+		conns = append(conns, <-s.conns)
+	}
+	for _, conn := range conns {
+		conn.Close()
 	}
 }
 
