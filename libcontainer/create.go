@@ -259,6 +259,9 @@ func (c *creation) hostSteps() hostSteps {
 	steps[compile.DoTmpCopyUp] = func(ctx context.Context, s *plan.Step, files []*os.File) error {
 		return rootfs.CopyUp(files[0], files[1], c.dataCopier(ctx, s.From))
 	}
+	steps[compile.DoIDMapMount] = func(_ context.Context, s *plan.Step, files []*os.File) error {
+		return c.files.MapOwners(files[0], s.From, s.IDMap, c.proc.Pid())
+	}
 	for _, do := range []plan.HostStep{compile.DoPrestart, compile.DoCreateRuntime, compile.DoCreateContainer} {
 		steps[do] = c.runHooks
 	}

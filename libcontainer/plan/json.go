@@ -72,6 +72,8 @@ type stepJSON struct {
 	Site   string   `json:"site"` // init, host
 	Do     string   `json:"do,omitempty"`
 	Ops    []opJSON `json:"ops,omitempty"`
+
+	IDMap *idMapJSON `json:"idmap,omitempty"`
 }
 
 type opJSON struct {
@@ -123,15 +125,20 @@ func (e encoder) file(i int) fileJSON {
 	open := [...]string{Given: "given", OpenPath: "path", OpenTree: "tree", OpenNS: "namespace"}
 	j := fileJSON{Number: 3 + e.p.Preserve + i, Name: f.Name, Open: open[f.Open], Path: f.Path, Recursive: f.Recursive, From: f.From,
 		Type: strings.Join(namespace.Names(f.NSType), ",")}
-	if m := f.IDMap; m != nil {
-		j.IDMap = &idMapJSON{m.Path, m.UIDs, m.GIDs, m.Recursive}
-	}
+	j.IDMap = idMap(f.IDMap)
 	return j
+}
+
+func idMap(m *IDMap) *idMapJSON {
+	if m == nil {
+		return nil
+	}
+	return &idMapJSON{m.Path, m.UIDs, m.GIDs, m.Recursive}
 }
 
 func (e encoder) step(i int) stepJSON {
 	s := &e.p.Steps[i]
-	j := stepJSON{Number: i + 1, Group: string(s.Group), What: s.What, From: s.From, Site: "init", Do: string(s.Do)}
+	j := stepJSON{Number: i + 1, Group: string(s.Group), What: s.What, From: s.From, Site: "init", Do: string(s.Do), IDMap: idMap(s.IDMap)}
 	if s.Site == Host {
 		j.Site = "host"
 	}

@@ -56,7 +56,9 @@ type Step struct {
 	Do HostStep
 	// Begins makes a Host step start a rendezvous even behind another Host step.
 	Begins bool
-	Ops    []Op
+	// IDMap is what a Host step maps the owners of a mount with.
+	IDMap *IDMap
+	Ops   []Op
 }
 
 // Reg is a register of the init: 64 bits that hold the result of an op. Before it is written a register holds [Unset].

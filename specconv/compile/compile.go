@@ -23,6 +23,7 @@ const (
 	DoAttach          plan.HostStep = "attach to scope"
 	DoNetDevices      plan.HostStep = "network devices"
 	DoTmpCopyUp       plan.HostStep = "tmpcopyup"
+	DoIDMapMount      plan.HostStep = "idmap"
 	DoPrestart        plan.HostStep = "prestart hooks"
 	DoCreateRuntime   plan.HostStep = "createRuntime hooks"
 	DoCreateContainer plan.HostStep = "createContainer hooks"

@@ -120,16 +120,16 @@ func (e *mountEntry) bind() error {
 		return nil
 	}
 	tree := e.tmp()
-	if kind.Inside != "" {
-		return e.bindInside(tree, kind)
-	}
 	f := plan.File{Name: fmt.Sprintf(fileMount, e.i), Path: src, From: e.from + ".source", Recursive: e.o.Recursive, NoFollow: e.o.SrcNoFollow || e.o.CopySymlink}
 	if e.o.IDMap != mountopt.IDMapNone || len(e.m.UIDMappings) > 0 {
 		if err := e.idmap(&f); err != nil {
 			return err
 		}
 	}
-	return e.attachBind([]plan.Op{e.cloneFromHost(tree, f)}, src, tree, kind)
+	if kind.Inside != "" {
+		return e.bindInside(tree, kind, f.IDMap)
+	}
+	return e.attachBind([]plan.Op{e.cloneFromHost(tree, f)}, src, tree, kind, nil)
 }
 
 // copyLink makes the destination a symbolic link as the source is, in place of a mount
@@ -145,11 +145,7 @@ func (e *mountEntry) copyLink(to string) {
 
 // bindInside binds what an earlier mount has brought into the container, resolved there: on the
 // host nothing of it can be seen.
-func (e *mountEntry) bindInside(tree plan.Reg, kind facts.Source) error {
-	if e.o.IDMap != mountopt.IDMapNone || len(e.m.UIDMappings) > 0 {
-		return fmt.Errorf("%s.source: %s is what an earlier mount brings into the container: to have it idmapped, name its place on the host",
-			e.from, e.m.Source)
-	}
+func (e *mountEntry) bindInside(tree plan.Reg, kind facts.Source, m *plan.IDMap) error {
 	src := e.tmp()
 	var extra uint64
 	if e.o.SrcNoFollow {
@@ -159,16 +155,25 @@ func (e *mountEntry) bindInside(tree plan.Reg, kind facts.Source) error {
 		plan.OpenInRoot(plan.Val(e.root), rel(kind.Inside), extra).Into(src),
 		plan.OpenTreeClone(plan.Val(src), "", e.o.Recursive).Into(tree),
 		plan.Close(plan.Val(src)),
-	}, kind.Inside+" in the container", tree, kind)
+	}, kind.Inside+" in the container", tree, kind, m)
 }
 
-// attachBind puts the clone in tree, which ops make, at its destination.
-func (e *mountEntry) attachBind(ops []plan.Op, src string, tree plan.Reg, kind facts.Source) error {
+// attachBind puts the clone in tree, which ops make, at its destination. The host maps the owners of
+// a clone that the init has made.
+func (e *mountEntry) attachBind(ops []plan.Op, src string, tree plan.Reg, kind facts.Source, m *plan.IDMap) error {
 	target, open := e.target(e.place(), kind.Dir, e.follow())
 	ops = append(ops, open...)
+	step := e.Step
+	if m != nil {
+		e.Step(e.from, e.what("copy the mount "+src+" for"), ops...)
+		// The registers are still those of the step before: nothing is allocated in between.
+		e.HostWith(DoIDMapMount, e.from, "map the owners of "+src, plan.Val(tree))
+		e.Plan.Steps[len(e.Plan.Steps)-1].IDMap = m
+		ops, step = nil, e.Builder.Step
+	}
 	forgotten := e.o.ForgottenAttr()
 	switch {
-	case e.locks():
+	case e.locks(kind):
 		forgotten = 0
 		if err := e.unlocks(kind.Attr); err != nil {
 			return err
@@ -180,16 +185,17 @@ func (e *mountEntry) attachBind(ops []plan.Op, src string, tree plan.Reg, kind f
 		forgotten = 0
 	}
 	ops = append(ops, e.attach(tree, target, e.cloned(), e.o.AttrSet, e.o.AttrClr|forgotten)...)
-	e.Step(e.from, e.what("bind "+src+" on"), ops...)
+	step(e.from, e.what("bind "+src+" on"), ops...)
 	return nil
 }
 
 // locks reports whether the flags that the host has given to the source stay with the bind mount.
 // In the mount namespace of a user namespace the kernel locks them (mount_namespaces(7)), and users
-// rely on that whoever makes the clone. An idmapped mount can only be made by the host, as a mount
-// of its own, whose flags are not locked.
-func (e *mountEntry) locks() bool {
-	return e.ns.has(unix.CLONE_NEWUSER) && e.o.IDMap == mountopt.IDMapNone && len(e.m.UIDMappings) == 0
+// rely on that whoever makes the clone. An idmapped mount of the host's is made by the host, as a
+// mount of its own, whose flags are not locked.
+func (e *mountEntry) locks(kind facts.Source) bool {
+	idmapped := e.o.IDMap != mountopt.IDMapNone || len(e.m.UIDMappings) > 0
+	return e.ns.has(unix.CLONE_NEWUSER) && (!idmapped || kind.Inside != "")
 }
 
 // unlocks refuses options that would take away what locks keeps; attr is what the source has.

@@ -422,6 +422,45 @@ func TestBindSourceOfAnEarlierMount(t *testing.T) {
 	}
 }
 
+// The owners of such a source can be mapped, too.
+func TestIdmappedSourceOfAnEarlierMount(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "1.1 has no id-mapped mounts")
+	harness.SkipOnPeer(t, "crun", "looks for sources before anything is mounted")
+	for _, userns := range []bool{false, true} {
+		source := harness.TempDir(t)
+		if err := os.WriteFile(source+"/file", nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		b := harness.NewBundle(t).Sh("stat -c %u:%g /mnt/file /one/file /two; touch /one/new; stat -c %u:%g /one/new; " +
+			"grep -c ' /two ro,.*idmapped' /proc/self/mountinfo")
+		b.Mount(source, "/mnt", "bind", "bind")
+		b.Mount(b.Rootfs+"/mnt", "/one", "bind", "bind", "idmap")
+		b.Mount(b.Rootfs+"/mnt/file", "/two", "bind", "bind", "idmap", "ro")
+		want := []string{"65534:65534", "0:0", "0:0", "0:0", "1"}
+		if userns {
+			b.MapIDs(100000, 65536)
+		} else {
+			maps := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 5000, Size: 1000}}
+			for i := range 2 {
+				m := &b.Spec.Mounts[len(b.Spec.Mounts)-1-i]
+				m.UIDMappings, m.GIDMappings = maps, maps
+			}
+			b.Spec.Process.User = specs.User{UID: 5000, GID: 5000}
+			want = []string{"0:0", "5000:5000", "5000:5000", "5000:5000", "1"}
+		}
+		wantLines(t, b.MustRun(), want...)
+		if !userns {
+			continue
+		}
+		pod := sleeper(t).MapIDs(100000, 65536).Start()
+		b = harness.NewBundle(t).Sh("stat -c %u:%g /dev/one/file")
+		b.Mount(source, "/tmp", "bind", "bind").Mount(b.Rootfs+"/tmp", "/dev/one", "bind", "bind", "idmap")
+		b.Namespace(specs.UserNamespace, nsPath(pod.Pid(), "user"))
+		wantLines(t, b.MustRun(), "0:0")
+	}
+}
+
 // A destination that begins with the root file system's own path is meant inside, whatever else it
 // has to obey.
 func TestDestinationBelowTheRootsOwnPath(t *testing.T) {

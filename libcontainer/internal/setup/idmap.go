@@ -77,6 +77,19 @@ func mapWithHelper(helper string, pid int, maps []specs.LinuxIDMapping) error {
 	return nil
 }
 
+// MapOwners gives a detached tree that the init has made an idmap. A user namespace to join is no
+// longer among the files then, but the init is in it.
+func (s *FileSet) MapOwners(tree *os.File, from string, m *plan.IDMap, init int) error {
+	if m.File != "" {
+		f, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", init))
+		if err != nil {
+			return fmt.Errorf("%s: idmap: %w", from, err)
+		}
+		s.Keep(m.File, f)
+	}
+	return s.idmapTree(int(tree.Fd()), &plan.File{From: from, Path: "what is mounted in the container", IDMap: m})
+}
+
 // idmapTree maps the owners of a detached tree. The kernel takes the mapping from a user namespace.
 func (s *FileSet) idmapTree(tree int, f *plan.File) error {
 	userns, err := s.userNamespace(f.IDMap)
