@@ -1,0 +1,32 @@
+package task
+
+import "time"
+
+// EventKind is what has happened to a process of a task.
+type EventKind uint8
+
+const (
+	Create EventKind = iota + 1
+	Start
+	Exit
+	Delete
+	ExecAdded
+	ExecStarted
+	Pause
+	Resume
+	OOM
+)
+
+// Event is something that containerd is told of. ExecID is empty for the container's init.
+type Event struct {
+	Kind   EventKind
+	ExecID string
+	Pid    int
+	End    End // of Exit and Delete
+}
+
+// End is how a process ended.
+type End struct {
+	Status uint32 // the exit code, or 128 and the signal
+	At     time.Time
+}
