@@ -1,0 +1,107 @@
+package bootstrap
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"syscall"
+)
+
+// SocketFD is where the daemon finds the socket that start has made.
+const SocketFD = 3
+
+// Start sees to it that the group has a daemon, and gives its address. The socket listens before
+// the daemon does, so that nobody has to wait for it.
+func Start(a *Args, m *Message, group string) (address string, err error) {
+	path, err := SocketPath(m.SocketDir, a.Address, a.Namespace, group)
+	if err != nil {
+		return "", err
+	}
+	address = "unix://" + path
+	l, err := Listen(path)
+	if err != nil {
+		return "", err
+	}
+	if l != nil {
+		defer l.Close()
+		if err := spawn(a, m, l); err != nil {
+			os.Remove(path)
+			return "", err
+		}
+	}
+	// containerd 1.x connects again by this file after its own restart.
+	if err := writeFile("address", address); err != nil {
+		return "", err
+	}
+	return address, nil
+}
+
+// writeFile replaces a file of the bundle at once: containerd may read it at any time.
+func writeFile(name, text string) error {
+	temporary := "." + name
+	if err := os.WriteFile(temporary, []byte(text), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temporary, name)
+}
+
+// spawn starts the daemon by the program's path: by /proc/self/exe it would be called "exe", and
+// tools look for containerd-shim.
+func spawn(a *Args, m *Message, l *net.UnixListener) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("start the daemon: %w", err)
+	}
+	socket, err := l.File()
+	if err != nil {
+		return fmt.Errorf("start the daemon: %w", err)
+	}
+	defer socket.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("start the daemon: %w", err)
+	}
+	defer null.Close()
+	argv := []string{filepath.Base(self), "-namespace", a.Namespace, "-id", a.ID, "-address", a.Address}
+	if a.Debug {
+		argv = append(argv, "-debug")
+	}
+	env := os.Environ()
+	if m.Events != "" {
+		env = append(env, "TTRPC_ADDRESS="+m.Events)
+	}
+	p, err := os.StartProcess(self, argv, &os.ProcAttr{
+		Env: env, Files: []*os.File{null, null, null, socket}, Sys: &syscall.SysProcAttr{Setpgid: true},
+	})
+	if err != nil {
+		return fmt.Errorf("start the daemon: %w", err)
+	}
+	defer p.Release()
+	if err := adjustOOMScore(p.Pid); err != nil {
+		return fmt.Errorf("start the daemon: %w", err)
+	}
+	return nil
+}
+
+// adjustOOMScore has the kernel take the shim a little before containerd, and long before the
+// containers of others.
+func adjustOOMScore(pid int) error {
+	const most = 1000
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", os.Getppid()))
+	if err != nil {
+		return err
+	}
+	score, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return err
+	}
+	err = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte(strconv.Itoa(min(score+1, most))), 0)
+	if os.IsPermission(err) {
+		return nil // without privileges it can only be made higher
+	}
+	return err
+}

@@ -1,0 +1,55 @@
+package options
+
+import (
+	"reflect"
+	"testing"
+
+	runc "github.com/containerd/containerd/api/types/runc/options"
+	cri "github.com/containerd/containerd/api/types/runtimeoptions/v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+)
+
+func pack(t *testing.T, url string, m proto.Message) *anypb.Any {
+	t.Helper()
+	data, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &anypb.Any{TypeUrl: url, Value: data}
+}
+
+func TestDecode(t *testing.T) {
+	all := Options{NoPivot: true, NoNewKeyring: true, ShimCgroup: "/s", UID: 7, GID: 8, Root: "/r", SystemdCgroup: true, Ignored: []string{"BinaryName"}}
+	ofRunc := &runc.Options{
+		NoPivotRoot: true, NoNewKeyring: true, ShimCgroup: "/s", IoUid: 7, IoGid: 8, Root: "/r", SystemdCgroup: true, BinaryName: "runc",
+	}
+	table := "BinaryName = \"runc\"\nNoPivotRoot = true\nNoNewKeyring = true\nShimCgroup = '/s'\nIoUid = 7\n" +
+		"IoGid = 8\nRoot = \"/r\"\nSystemdCgroup = true\nCriuPath = \"\"\n"
+	for name, c := range map[string]struct {
+		any  *anypb.Any
+		want Options
+	}{
+		"none":             {nil, Options{}},
+		"runc's":           {pack(t, "containerd.runc.v1.Options", ofRunc), all},
+		"runc's, with url": {pack(t, "type.googleapis.com/containerd.runc.v1.Options", ofRunc), all},
+		"CRI's":            {pack(t, "runtimeoptions.v1.Options", &cri.Options{ConfigBody: []byte(table)}), all},
+		"CRI's path":       {pack(t, "runtimeoptions.v1.Options", &cri.Options{ConfigPath: "/x"}), Options{Ignored: []string{"ConfigPath"}}},
+		"unknown":          {&anypb.Any{TypeUrl: "a.b"}, Options{Ignored: []string{"options of type a.b"}}},
+	} {
+		if got, err := Decode(c.any); err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %+v, %v, not %+v", name, got, err, c.want)
+		}
+	}
+}
+
+func TestDecodeErrors(t *testing.T) {
+	for _, table := range []string{"NoPivotRoot", "NoPivotRoot = maybe", "IoUid = -1", "Root = x"} {
+		if _, err := Decode(pack(t, "runtimeoptions.v1.Options", &cri.Options{ConfigBody: []byte(table)})); err == nil {
+			t.Errorf("%q: no error", table)
+		}
+	}
+	if _, err := Decode(&anypb.Any{TypeUrl: "containerd.runc.v1.Options", Value: []byte{0xff}}); err == nil {
+		t.Error("garbage: no error")
+	}
+}
