@@ -27,8 +27,8 @@ type cgroupPlan struct {
 	places []cgroups.Place
 }
 
-// planCgroup finds out where the cgroup will be, and with which limits; nothing is touched. What the
-// container will see as its cgroup is what it returns.
+// planCgroup finds out where the cgroup will be, and with which limits; nothing is touched. What
+// the container will see as its cgroup is what it returns.
 func (c *creation) planCgroup() (seen []cgroups.Place, err error) {
 	var res *specs.LinuxResources
 	if c.spec.Linux != nil {

@@ -267,8 +267,8 @@ func (c *Container) removeCgroup(cg *cgroups.Cgroup, deadline time.Time) error {
 	return nil
 }
 
-// HasPoststop reports whether the container may have poststop hooks, with which Delete takes as long
-// as they do.
+// HasPoststop reports whether the container may have poststop hooks, with which Delete takes as
+// long as they do.
 func (c *Container) HasPoststop() bool { return !c.rec.NoPoststop }
 
 // poststop runs the hooks of that name. Their failure changes nothing (config.md, "Poststop"), so

@@ -13,8 +13,8 @@ import (
 	"github.com/ociruntime/ociruntime/specconv/check"
 )
 
-// A container is created from a bundle, started, joined by a second process, waited for and deleted.
-// It takes root, and a bundle: a directory with config.json and a root file system.
+// A container is created from a bundle, started, joined by a second process, waited for and
+// deleted. It takes root, and a bundle: a directory with config.json and a root file system.
 func ExampleRuntime_Create() {
 	ctx := context.Background()
 	rt := &libcontainer.Runtime{Root: "/run/example", Warn: func(msg string) { log.Print(msg) }}

@@ -12,8 +12,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
-// Process is a process that Create or Exec started. It is a child of the caller, who has to wait for
-// it in the end: until then a zombie stays. Its methods are safe for concurrent use, as long as
+// Process is a process that Create or Exec started. It is a child of the caller, who has to wait
+// for it in the end: until then a zombie stays. Its methods are safe for concurrent use, as long as
 // nobody else in the program reaps children that are not their own (wait4 of -1).
 type Process struct {
 	Pid int

@@ -17,9 +17,10 @@ func TestRemoveResctrl(t *testing.T) {
 		own, mon bool
 		left     string
 	}{
-		"shared class":                 {false, false, "class class/mon_groups class/mon_groups/c1"},
-		"monitored in a shared class":  {false, true, "class class/mon_groups"},
-		"class of the container's own": {true, true, "class class/mon_groups"}, // a plain directory is not removed with what is in it
+		"shared class":                {false, false, "class class/mon_groups class/mon_groups/c1"},
+		"monitored in a shared class": {false, true, "class class/mon_groups"},
+		// a plain directory is not removed with what is in it
+		"class of the container's own": {true, true, "class class/mon_groups"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()

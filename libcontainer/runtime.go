@@ -69,8 +69,9 @@ type CreateOptions struct {
 // ExecOptions are what `exec` needs beside the process itself.
 type ExecOptions struct {
 	ProcessOptions
-	Process      *specs.Process // whole: the caller has merged flags and the container's own process
-	Cgroup       []string       // `--cgroup` arguments
+	// whole: the caller has merged flags and the container's own process
+	Process      *specs.Process
+	Cgroup       []string // `--cgroup` arguments
 	IgnorePaused bool
 
 	path string // see compile.ExecInput.Path

@@ -43,7 +43,8 @@ what root would get of a configuration for root.`,
 			boolean(&x.brief, "brief", "without the system calls"),
 			boolean(&x.seccomp, "seccomp", "only the seccomp filter, as the BPF that the kernel runs"),
 			boolean(&x.asMe, "as-me", "what you would get of a configuration for root"),
-			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Hidden: true}, // as it is without
+			// as it is without
+			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Hidden: true},
 		},
 		Action: a.action(0, 1, func(c *cli.Context) error {
 			if x.trace != "" {

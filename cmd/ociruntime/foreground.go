@@ -19,7 +19,8 @@ import (
 // settleTime is how long a process has to run before the command makes itself at home beside it.
 const settleTime = 20 * time.Millisecond
 
-// foreground is a command that stays in front of a process: it passes signals on, serves the terminal and takes the exit status.
+// foreground is a command that stays in front of a process: it passes signals on, serves the
+// terminal and takes the exit status.
 type foreground struct {
 	signals chan os.Signal
 	ending  []os.Signal      // see endingSignals
@@ -44,8 +45,8 @@ func (f *foreground) begin(launch func(ctx context.Context) error) error {
 	return err
 }
 
-// end does what is left when the process has ended. A signal that asks for the end cancels that; what
-// came before was for the process.
+// end does what is left when the process has ended. A signal that asks for the end cancels that;
+// what came before was for the process.
 func (f *foreground) end(finish func(ctx context.Context) error) error {
 	for len(f.signals) > 0 {
 		<-f.signals
@@ -55,8 +56,9 @@ func (f *foreground) end(finish func(ctx context.Context) error) error {
 	return finish(ctx)
 }
 
-// settle does what only long-lived commands need. The signals of job control stay the kernel's: a handler in the place of the
-// default action makes a read or an ioctl of a background process start over for ever.
+// settle does what only long-lived commands need. The signals of job control stay the kernel's: a
+// handler in the place of the default action makes a read or an ioctl of a background process start
+// over for ever.
 func (f *foreground) settle() {
 	signal.Notify(f.signals)
 	signal.Reset(unix.SIGTTIN, unix.SIGTTOU)
@@ -85,7 +87,8 @@ func (f *foreground) close() {
 	}
 }
 
-// wait serves the process until it ends and gives its exit code. With reap, children that others left to us are reaped, too.
+// wait serves the process until it ends and gives its exit code. With reap, children that others
+// left to us are reaped, too.
 func (f *foreground) wait(p *libcontainer.Process, reap bool) (int, error) {
 	pidfd, err := unix.PidfdOpen(p.Pid, unix.PIDFD_NONBLOCK)
 	if err != nil {
@@ -124,8 +127,9 @@ func (f *foreground) wait(p *libcontainer.Process, reap bool) (int, error) {
 	}
 }
 
-// brief waits for a process that ends within settleTime, in this thread: Go's poller, a timer and a goroutine would start threads, which cost
-// more than a short program. A signal meanwhile is passed on a moment later.
+// brief waits for a process that ends within settleTime, in this thread: Go's poller, a timer and a
+// goroutine would start threads, which cost more than a short program. A signal meanwhile is passed
+// on a moment later.
 func (f *foreground) brief(pidfd int) (ended bool) {
 	const turn = settleTime / 4
 	for deadline := time.Now().Add(settleTime); time.Now().Before(deadline); {
@@ -141,7 +145,8 @@ func (f *foreground) brief(pidfd int) (ended bool) {
 	return false
 }
 
-// handle passes a signal on, less those that are meant for this command. When reaping meets the process itself it gives its status.
+// handle passes a signal on, less those that are meant for this command. When reaping meets the
+// process itself it gives its status.
 func (f *foreground) handle(s unix.Signal, pidfd, pid int, reap bool) (status unix.WaitStatus, found bool) {
 	switch s {
 	case unix.SIGCHLD:
@@ -159,8 +164,8 @@ func (f *foreground) handle(s unix.Signal, pidfd, pid int, reap bool) (status un
 	return 0, false
 }
 
-// reapOthers reaps every child that has ended, but for the process itself. One may end between the look and the wait: then
-// this is its status.
+// reapOthers reaps every child that has ended, but for the process itself. One may end between the
+// look and the wait: then this is its status.
 func reapOthers(pidfd, pid int) (status unix.WaitStatus, found bool) {
 	for !hasEnded(pidfd) {
 		switch reaped, err := unix.Wait4(-1, &status, unix.WNOHANG, nil); {

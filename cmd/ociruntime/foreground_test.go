@@ -86,7 +86,8 @@ func TestSignalsArePassedOn(t *testing.T) {
 		}
 		pid := child(t, "sleep", "1000")
 		pidfd := openPidfd(t, pid)
-		// A stopped process keeps its signals until it goes on: those that it would ignore can be seen, too.
+		// A stopped process keeps its signals until it goes on: those that it would ignore can be
+		// seen, too.
 		if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +104,8 @@ func TestSignalsArePassedOn(t *testing.T) {
 	}
 }
 
-// pending reports whether a process has been sent a signal that it hasn't seen yet (proc_pid_status(5)).
+// pending reports whether a process has been sent a signal that it hasn't seen yet
+// (proc_pid_status(5)).
 func pending(t *testing.T, pid int, s unix.Signal) bool {
 	t.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

@@ -9,7 +9,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// release is the version of this source; between releases it is the next one's with "-dev" behind it.
+// release is the version of this source; between releases it is the next one's with "-dev" behind
+// it.
 const release = "1.0.0-dev"
 
 // commit is stamped by the Makefile with -ldflags -X.

@@ -87,8 +87,9 @@ func (e *LeftoverError) Error() string { return backend.Also(e.Err, e.Left).Erro
 
 func (e *LeftoverError) Unwrap() []error { return []error{e.Err, e.Left} }
 
-// takeOver makes sure that another container, which has left the cgroup behind, does not take it for
-// its own when it is deleted. It comes last: a creation that fails before leaves such a cgroup to it.
+// takeOver makes sure that another container, which has left the cgroup behind, does not take it
+// for its own when it is deleted. It comes last: a creation that fails before leaves such a cgroup
+// to it.
 func (m *creator) takeOver() {
 	for _, n := range m.c.nodes {
 		if !n.Dir().Made && !m.cfg.Adopt {

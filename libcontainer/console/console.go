@@ -1,9 +1,9 @@
-// Package console is the runtime's side of a container's terminal: the container's terminal joined to
-// ours for `run` and `exec` in the foreground, and the message by which the master of a container's
-// terminal comes. What a terminal's modes are made of is containerd/console's.
+// Package console is the runtime's side of a container's terminal: the container's terminal joined
+// to ours for `run` and `exec` in the foreground, and the message by which the master of a
+// container's terminal comes. What a terminal's modes are made of is containerd/console's.
 //
-// The container's side (opening /dev/ptmx in the container, making the terminal the controlling one,
-// sending the master) belongs to the init and is not here.
+// The container's side (opening /dev/ptmx in the container, making the terminal the controlling
+// one, sending the master) belongs to the init and is not here.
 package console
 
 import (
@@ -20,8 +20,8 @@ func IsTerminal(fd int) bool {
 	return err == nil
 }
 
-// Receive waits for the one message on a unix socket that brings a terminal's master: any text and a single descriptor. The text is
-// the master's name for people, and becomes the file's.
+// Receive waits for the one message on a unix socket that brings a terminal's master: any text and
+// a single descriptor. The text is the master's name for people, and becomes the file's.
 func Receive(conn *os.File) (*os.File, error) {
 	text, control := make([]byte, 4096), make([]byte, unix.CmsgSpace(4))
 	var n, controlLen, flags int

@@ -39,7 +39,8 @@ func openTerminal(t *testing.T) (master, slave *os.File) {
 	return master, slave
 }
 
-// handOver is a copy of a test's master for Attach to own, blocking as one that comes out of a socket.
+// handOver is a copy of a test's master for Attach to own, blocking as one that comes out of a
+// socket.
 func handOver(t *testing.T, master *os.File) *os.File {
 	t.Helper()
 	fd, err := unix.FcntlInt(master.Fd(), unix.F_DUPFD_CLOEXEC, 0)

@@ -10,10 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// drainTime is how long Close goes on with output that does not end, after the process at the terminal has.
+// drainTime is how long Close goes on with output that does not end, after the process at the
+// terminal has.
 const drainTime = time.Second
 
-// Session joins a container's terminal to our own standard input and output. Its methods are for one goroutine.
+// Session joins a container's terminal to our own standard input and output. Its methods are for
+// one goroutine.
 type Session struct {
 	master  *os.File
 	in, out *os.File
@@ -24,9 +26,8 @@ type Session struct {
 
 // Attach joins the container's terminal, given by its master, to in and out: what comes from in is
 // typed there, and so is its end; what is written there goes to out. Where in is a terminal it is
-// put into raw mode until Close, and the container's terminal gets the size of ours. Where out is no
-// terminal, lines end in "\n" alone.
-// Attach owns the master from now on, even if it fails.
+// put into raw mode until Close, and the container's terminal gets the size of ours. Where out is
+// no terminal, lines end in "\n" alone. Attach owns the master from now on, even if it fails.
 func Attach(master, in, out *os.File) (*Session, error) {
 	s := &Session{in: in, out: out, restore: func() error { return nil }, copied: make(chan struct{})}
 	if err := s.take(master); err != nil {
@@ -40,9 +41,9 @@ func Attach(master, in, out *os.File) (*Session, error) {
 	return s, nil
 }
 
-// setModes makes one terminal of two, of which ours has all the work with newlines, or nobody: as in
-// runc, it goes on with them in raw mode, since what our output goes through may end on it, as in
-// "run x | tee log".
+// setModes makes one terminal of two, of which ours has all the work with newlines, or nobody: as
+// in runc, it goes on with them in raw mode, since what our output goes through may end on it, as
+// in "run x | tee log".
 func (s *Session) setModes() error {
 	if err := s.control(func(master int) error { return console.ClearONLCR(uintptr(master)) }); err != nil {
 		return fmt.Errorf("set the modes of the container's terminal: %w", err)
@@ -63,8 +64,8 @@ func (s *Session) setModes() error {
 	return nil
 }
 
-// take makes the master a file of Go's poller, so that Close can end a waiting read. Only a descriptor that is non-blocking
-// when the file is made gets there: hence the duplicate.
+// take makes the master a file of Go's poller, so that Close can end a waiting read. Only a
+// descriptor that is non-blocking when the file is made gets there: hence the duplicate.
 func (s *Session) take(master *os.File) error {
 	defer master.Close()
 	fd, err := unix.FcntlInt(master.Fd(), unix.F_DUPFD_CLOEXEC, 0)
@@ -99,7 +100,8 @@ func (s *Session) Resize() error {
 	})
 }
 
-// control calls f with the master's descriptor, which stays open meanwhile. File's own Fd can't promise that.
+// control calls f with the master's descriptor, which stays open meanwhile. File's own Fd can't
+// promise that.
 func (s *Session) control(f func(master int) error) error {
 	raw, err := s.master.SyscallConn()
 	if err != nil {
@@ -112,8 +114,8 @@ func (s *Session) control(f func(master int) error) error {
 	return inner
 }
 
-// Close writes out what the container's terminal still holds, puts our terminal back as it was, and hangs up. It is to be called when the
-// process at the terminal has ended.
+// Close writes out what the container's terminal still holds, puts our terminal back as it was, and
+// hangs up. It is to be called when the process at the terminal has ended.
 func (s *Session) Close() error {
 	_ = s.master.SetReadDeadline(time.Unix(1, 0))
 	<-s.copied
@@ -127,7 +129,8 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// copyOut ends when every process has closed the container's terminal (the kernel answers EIO then), or with Close.
+// copyOut ends when every process has closed the container's terminal (the kernel answers EIO
+// then), or with Close.
 func (s *Session) copyOut() {
 	defer close(s.copied)
 	buf := make([]byte, 32<<10)
@@ -146,8 +149,9 @@ func (s *Session) copyOut() {
 	}
 }
 
-// drain writes out what a process wrote before it ended. Others may still hold the terminal: it isn't waited for. The kernel moves
-// output to the master in the background; poll makes it finish that first.
+// drain writes out what a process wrote before it ended. Others may still hold the terminal: it
+// isn't waited for. The kernel moves output to the master in the background; poll makes it finish
+// that first.
 func (s *Session) drain(buf []byte) {
 	for end := time.Now().Add(drainTime); time.Now().Before(end); {
 		n := 0
@@ -164,8 +168,8 @@ func (s *Session) drain(buf []byte) {
 	}
 }
 
-// write reports whether it is worth going on. When nobody reads our output any more, the container's terminal is hung up: its
-// processes get SIGHUP, as from any terminal that goes away.
+// write reports whether it is worth going on. When nobody reads our output any more, the
+// container's terminal is hung up: its processes get SIGHUP, as from any terminal that goes away.
 func (s *Session) write(data []byte) bool {
 	if len(data) == 0 {
 		return true

@@ -13,7 +13,8 @@ import (
 )
 
 func TestSession(t *testing.T) {
-	user, ours := openTerminal(t) // a person's keyboard and screen, and the terminal that we were started on
+	// a person's keyboard and screen, and the terminal that we were started on
+	user, ours := openTerminal(t)
 	master, theirs := openTerminal(t)
 	setSize(t, ours, 40, 100)
 	before := modes(t, ours)
@@ -48,7 +49,8 @@ func TestSession(t *testing.T) {
 	}
 }
 
-// A process that has ended may leave others at the terminal: its output is complete all the same, and theirs isn't waited for.
+// A process that has ended may leave others at the terminal: its output is complete all the same,
+// and theirs isn't waited for.
 func TestSessionDrains(t *testing.T) {
 	master, theirs := openTerminal(t)
 	in, _, out, screen := pipes(t)

@@ -21,7 +21,8 @@ type Error struct {
 	Stderr string
 }
 
-// Error puts the place in front of the shape that people know from runc: "error running poststop hook #0: exit status 3, stdout: …, stderr: …".
+// Error puts the place in front of the shape that people know from runc: "error running poststop
+// hook #0: exit status 3, stdout: …, stderr: …".
 func (e *Error) Error() string {
 	stdout, stderr := share(oneLine(e.Stdout), oneLine(e.Stderr), keep)
 	command := oneLine(strings.Join(append([]string{e.Path}, e.Args[min(1, len(e.Args)):]...), " "))
@@ -60,8 +61,8 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// share cuts two texts at their beginnings so that together they are not longer than limit: either has a right to half of it, and
-// to what the other leaves.
+// share cuts two texts at their beginnings so that together they are not longer than limit: either
+// has a right to half of it, and to what the other leaves.
 func share(a, b string, limit int) (string, string) {
 	forA := max(limit/2, limit-len(b))
 	forB := max(limit/2, limit-len(a))

@@ -23,12 +23,14 @@ const (
 	Poststop        Kind = "poststop"
 )
 
-// Options say how hooks are run. The zero value runs them on the host in the caller's working directory.
+// Options say how hooks are run. The zero value runs them on the host in the caller's working
+// directory.
 type Options struct {
 	// Dir is the working directory of [Options.Exec], or empty.
 	Dir string
-	// Start starts a hook with the files as its descriptors 0, 1 and 2, and returns its pid, that of a child of this process
-	// which nobody else waits for. When the hook's time is over, its process group is killed if it leads one. Nil means Exec.
+	// Start starts a hook with the files as its descriptors 0, 1 and 2, and returns its pid, that
+	// of a child of this process which nobody else waits for. When the hook's time is over, its
+	// process group is killed if it leads one. Nil means Exec.
 	Start func(h *specs.Hook, stdio [3]*os.File) (pid int, err error)
 
 	output [2]*os.File // stdout and stderr, where an annotation says so
@@ -45,7 +47,8 @@ func Run(ctx context.Context, kind Kind, list []specs.Hook, state *specs.State, 
 	return failure
 }
 
-// RunAll runs all hooks in order and hands every failure to warn, as the specification asks for poststop hooks.
+// RunAll runs all hooks in order and hands every failure to warn, as the specification asks for
+// poststop hooks.
 func RunAll(ctx context.Context, kind Kind, list []specs.Hook, state *specs.State, o Options, warn func(error)) {
 	run(ctx, kind, list, state, o, func(err error) bool {
 		warn(err)
@@ -77,7 +80,8 @@ func run(ctx context.Context, kind Kind, list []specs.Hook, state *specs.State, 
 	}
 }
 
-// Exec starts a hook on the host, as the leader of a process group of its own, so that a time-out ends its children too.
+// Exec starts a hook on the host, as the leader of a process group of its own, so that a time-out
+// ends its children too.
 func (o Options) Exec(h *specs.Hook, stdio [3]*os.File) (pid int, err error) {
 	env := h.Env
 	if env == nil {

@@ -18,7 +18,8 @@ import (
 // keep is how many bytes of a hook's output are remembered, the last ones of stdout and of stderr.
 const keep = 4096
 
-// dying is how long a killed hook may take to end: one that hangs in a file system can't be waited for.
+// dying is how long a killed hook may take to end: one that hangs in a file system can't be waited
+// for.
 const dying = 2 * time.Second
 
 // process is a running hook and our ends of its pipes.
@@ -106,7 +107,8 @@ func (p *process) start(o Options, h *specs.Hook) error {
 			p.output[i-1].pipe = ours
 		}
 	}
-	// As much as the pipe takes is there before the hook is, which for any ordinary state is all of it.
+	// As much as the pipe takes is there before the hook is, which for any ordinary state is all of
+	// it.
 	p.write()
 	stdio := theirs
 	for i, f := range o.output {
@@ -171,7 +173,8 @@ func (p *process) supervise(ctx context.Context, timeout *int, begin time.Time) 
 			return context.Cause(ctx)
 		}
 	}
-	// What it left running may keep the pipes open for as long as it likes: the hook is over when its first process is.
+	// What it left running may keep the pipes open for as long as it likes: the hook is over when
+	// its first process is.
 	status, err := p.wait(0)
 	if err != nil {
 		return fmt.Errorf("wait for the hook: %w", err)
@@ -232,7 +235,8 @@ func (p *process) read() {
 	var buf [keep]byte
 	for i := range p.output {
 		s := &p.output[i]
-		// Bounded, since one that writes faster than we read must not keep us from looking at the clock.
+		// Bounded, since one that writes faster than we read must not keep us from looking at the
+		// clock.
 		for range 64 {
 			if s.pipe == nil {
 				break

@@ -33,11 +33,12 @@ func Link(p *plan.Plan, fds []int) ([]byte, error) {
 	at := headerSize
 	for _, h := range [phdrs]phdr{
 		{typ: ptLoad, flags: pfR | pfX, addr: textAddr, size: textSize, align: kernel.PageAlign},
-		// Something has to be where the loop notes its progress until the first op has mapped the shared
-		// page over it: a private copy of the text.
+		// Something has to be where the loop notes its progress until the first op has mapped the
+		// shared page over it: a private copy of the text.
 		{typ: ptLoad, flags: pfR | pfW, addr: kernel.PageAddr, size: textSize, align: kernel.PageAlign},
 		{typ: ptLoad, flags: pfR | pfW, offset: kernel.DataOffset, addr: kernel.RegsAddr, size: uint64(len(image) - kernel.DataOffset), align: kernel.PageAlign},
-		// Without this header the kernel makes the stack executable (and with READ_IMPLIES_EXEC on older ones everything else).
+		// Without this header the kernel makes the stack executable (and with READ_IMPLIES_EXEC on
+		// older ones everything else).
 		{typ: ptGNUStack, flags: pfR | pfW, align: 16},
 	} {
 		copy(image[at:], h.bytes())

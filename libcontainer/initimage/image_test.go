@@ -113,8 +113,8 @@ func TestImageIsAnExecutableOfTwoSegments(t *testing.T) {
 	}
 }
 
-// TestLargePages holds the image and the parts of the shared file against the rules for kernels with
-// pages of up to 64 KiB, as arm64 has them: tests/vm/arm64 runs one.
+// TestLargePages holds the image and the parts of the shared file against the rules for kernels
+// with pages of up to 64 KiB, as arm64 has them: tests/vm/arm64 runs one.
 func TestLargePages(t *testing.T) {
 	const page = 64 << 10
 	f, err := elf.NewFile(bytes.NewReader(link(t, randomPlan(3, false))))

@@ -102,7 +102,8 @@ func TestWaitingInitIsSmall(t *testing.T) {
 	s.goOn(t, 7)
 }
 
-// The init has the descriptors of its plan and no others, and its program can't be opened for writing.
+// The init has the descriptors of its plan and no others, and its program can't be opened for
+// writing.
 func TestWaitingInitHoldsNothingOfOurs(t *testing.T) {
 	// What the shell before us has left open is not ours.
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
@@ -152,7 +153,8 @@ func TestSpawnedInitIsOurOwnChild(t *testing.T) {
 	s.goOn(t, 7)
 }
 
-// What the host believes to be the pid of a child that others may take over, the child itself can't write.
+// What the host believes to be the pid of a child that others may take over, the child itself can't
+// write.
 func TestJoinedChildCannotChangeItsPid(t *testing.T) {
 	b := plan.NewBuilder()
 	b.Step("default", "share the page", b.MapPage(plan.PageSize))
@@ -250,7 +252,8 @@ func TestInitPassesDescriptors(t *testing.T) {
 	s.goOn(t, 7)
 }
 
-// The kernel takes the structures as they are encoded, where a wrong size or layout would be an error.
+// The kernel takes the structures as they are encoded, where a wrong size or layout would be an
+// error.
 func TestKernelTakesTheStructures(t *testing.T) {
 	b := plan.NewBuilder()
 	b.Step("default", "share the page", b.MapPage(plan.PageSize))

@@ -12,7 +12,8 @@ import (
 // ErrUnsupported is returned on an architecture whose op loop has not been written.
 var ErrUnsupported = errors.New("this architecture has no init image yet (amd64 and arm64 have)")
 
-// base is the address of the file's first byte, if it were mapped in one piece with its data segment.
+// base is the address of the file's first byte, if it were mapped in one piece with its data
+// segment.
 const base = kernel.RegsAddr - kernel.DataOffset
 
 // linker lays out the data segment.
@@ -55,7 +56,8 @@ func segments(p *plan.Plan, fds []int, handler uint64) ([]byte, error) {
 	return l.out, nil
 }
 
-// placeBufs reserves the buffers first, so that pointers between them can go both ways, and then fills in their pointers.
+// placeBufs reserves the buffers first, so that pointers between them can go both ways, and then
+// fills in their pointers.
 func (l *linker) placeBufs() error {
 	l.bufs = make([]uint64, len(l.p.Bufs))
 	for i := range l.p.Bufs {

@@ -22,7 +22,8 @@ import (
 const (
 	nativePlans = 400
 	qemuPlans   = 60
-	// imagesDir names the folder into which this test's binary for another architecture writes its images.
+	// imagesDir names the folder into which this test's binary for another architecture writes its
+	// images.
 	imagesDir = "OCIRUNTIME_TEST_IMAGES"
 )
 
@@ -50,7 +51,8 @@ func writeImages(dir string) error {
 	return nil
 }
 
-// The op loop and the interpreter must agree about every plan: its outcome, its report and every word of its page.
+// The op loop and the interpreter must agree about every plan: its outcome, its report and every
+// word of its page.
 func TestLoopAgreesWithInterp(t *testing.T) {
 	ends := map[plan.End]int{}
 	for seed := range uint64(nativePlans) {

@@ -75,7 +75,8 @@ var numbers = [plan.SysNone]uint16{
 	plan.SysWrite:            unix.SYS_WRITE,
 }
 
-// cloneNumber is that of clone(2), whose first and third argument mean the same on these architectures.
+// cloneNumber is that of clone(2), whose first and third argument mean the same on these
+// architectures.
 const cloneNumber = unix.SYS_CLONE
 
 // syscallNumber is the number of a call on this architecture.

@@ -9,7 +9,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
-// Random plans of everything that an op can say, made of calls that do no harm and whose outcome is known.
+// Random plans of everything that an op can say, made of calls that do no harm and whose outcome is
+// known.
 
 const (
 	dataRegs = 12   // registers 1 to 12 hold data, the ones behind them addresses

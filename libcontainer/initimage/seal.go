@@ -10,12 +10,13 @@ import (
 
 const imageName = "ociruntime-init"
 
-// Seal puts an image into a memfd that nobody, the container's root included, can ever write to: what a container reaches
-// as /proc/PID/exe is this and never our own binary (CVE-2019-5736). Where the kernel refuses to execute a memfd, see [SealFile].
+// Seal puts an image into a memfd that nobody, the container's root included, can ever write to:
+// what a container reaches as /proc/PID/exe is this and never our own binary (CVE-2019-5736). Where
+// the kernel refuses to execute a memfd, see [SealFile].
 func Seal(image []byte) (*os.File, error) {
 	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
-	// MFD_EXEC exists since Linux 6.3 and older kernels answer EINVAL; without it vm.memfd_noexec=1 would make the file
-	// unexecutable.
+	// MFD_EXEC exists since Linux 6.3 and older kernels answer EINVAL; without it vm.memfd_noexec=1
+	// would make the file unexecutable.
 	fd, err := unix.MemfdCreate(imageName, flags|unix.MFD_EXEC)
 	if errors.Is(err, unix.EINVAL) {
 		fd, err = unix.MemfdCreate(imageName, flags)
@@ -36,8 +37,9 @@ func Seal(image []byte) (*os.File, error) {
 	return f, nil
 }
 
-// SealFile is the fallback for hosts that refuse to execute a memfd (vm.memfd_noexec=2, a security module): an unlinked
-// file in dir, readable and executable only, of which no writable descriptor is left.
+// SealFile is the fallback for hosts that refuse to execute a memfd (vm.memfd_noexec=2, a security
+// module): an unlinked file in dir, readable and executable only, of which no writable descriptor
+// is left.
 func SealFile(image []byte, dir string) (*os.File, error) {
 	w, err := os.CreateTemp(dir, ".init-")
 	if err != nil {

@@ -25,7 +25,8 @@ type Group struct {
 	made bool // the class was made just now
 }
 
-// Plan says where the container's group will be, and what of it is going to be made. Nothing is touched.
+// Plan says where the container's group will be, and what of it is going to be made. Nothing is
+// touched.
 func (t *Tree) Plan(cfg *specs.LinuxIntelRdt, id string) *Group {
 	g := &Group{tree: t, Dir: t.root}
 	switch cfg.ClosID {
@@ -54,7 +55,8 @@ func Open(dir, mon string, own, madeMon bool) *Group {
 	return &Group{tree: At(root), Dir: dir, Mon: mon, Own: own, MadeMon: madeMon}
 }
 
-// Make makes what is missing of the group and sets its limits, before any process is in it. When that fails, nothing is left.
+// Make makes what is missing of the group and sets its limits, before any process is in it. When
+// that fails, nothing is left.
 func (g *Group) Make(cfg *specs.LinuxIntelRdt) error {
 	g.MadeMon = false // so far
 	err := g.makeClass(cfg)
@@ -107,7 +109,8 @@ func (g *Group) mkdirClass() error {
 	return nil
 }
 
-// compare refuses a class that others may be in and that has other limits: changing those would change theirs.
+// compare refuses a class that others may be in and that has other limits: changing those would
+// change theirs.
 func (g *Group) compare(want []line) error {
 	data, err := os.ReadFile(g.Dir + "/schemata")
 	if err != nil {
@@ -123,8 +126,8 @@ func (g *Group) compare(want []line) error {
 	return nil
 }
 
-// set writes lines to the schemata file, each by itself, so that a later one may override an earlier one and an error is about one. After
-// an error the class has its old limits.
+// set writes lines to the schemata file, each by itself, so that a later one may override an
+// earlier one and an error is about one. After an error the class has its old limits.
 func (g *Group) set(list []line) error {
 	if len(list) == 0 {
 		return nil
@@ -166,7 +169,8 @@ func (g *Group) makeMon() error {
 	return nil
 }
 
-// Join puts a process with a single thread into the group. The kernel takes it into a monitoring group of a class that it is in already.
+// Join puts a process with a single thread into the group. The kernel takes it into a monitoring
+// group of a class that it is in already.
 func (g *Group) Join(pid int) error {
 	if g == nil {
 		return nil // another runtime's record does not name it
@@ -182,7 +186,8 @@ func (g *Group) Join(pid int) error {
 	return nil
 }
 
-// Update changes the limits of the class; an empty schema leaves its own as it is. The returned function undoes it.
+// Update changes the limits of the class; an empty schema leaves its own as it is. The returned
+// function undoes it.
 func (g *Group) Update(l3CacheSchema, memBwSchema string) (undo func() error, err error) {
 	old, err := os.ReadFile(g.Dir + "/schemata")
 	if err != nil {
@@ -213,7 +218,8 @@ func (g *Group) Remove() error {
 	return errors.Join(errs...)
 }
 
-// Unmake removes what Make has made, for a container that does not come to be. A shared class that somebody has entered meanwhile stays.
+// Unmake removes what Make has made, for a container that does not come to be. A shared class that
+// somebody has entered meanwhile stays.
 func (g *Group) Unmake() error {
 	g.Own = g.made && (g.Own || read(g.Dir+"/tasks") == "")
 	return g.Remove()

@@ -14,7 +14,8 @@ import (
 
 const full = "    MB:0=100;1=100\n    L3:0=7ff;1=7ff\n"
 
-// fakeTree is a tree of plain files that new groups are filled with as the kernel would. What is written to a file is added at its end.
+// fakeTree is a tree of plain files that new groups are filled with as the kernel would. What is
+// written to a file is added at its end.
 func fakeTree(t *testing.T) *Tree {
 	t.Helper()
 	tree := At(t.TempDir())
@@ -83,7 +84,8 @@ func groups(t *testing.T, tree *Tree) string {
 	return strings.Join(names, " ")
 }
 
-// What the specification asks for: which group, what is written to it in which order, and what is left after the container.
+// What the specification asks for: which group, what is written to it in which order, and what is
+// left after the container.
 func TestGroup(t *testing.T) {
 	for _, c := range []struct {
 		name     string

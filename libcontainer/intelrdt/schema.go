@@ -12,8 +12,8 @@ import (
 // line is a line of a schemata file and the place in config.json that it comes from.
 type line struct{ text, from string }
 
-// lines are what a configuration asks for, in the order in which it counts: l3CacheSchema and memBwSchema are compared with a class that exists,
-// schemata is always written.
+// lines are what a configuration asks for, in the order in which it counts: l3CacheSchema and
+// memBwSchema are compared with a class that exists, schemata is always written.
 func lines(cfg *specs.LinuxIntelRdt) (classic, schemata []line) {
 	const place = "linux.intelRdt."
 	for text := range strings.SplitSeq(cfg.L3CacheSchema, "\n") {
@@ -62,7 +62,8 @@ func plain(number string) string {
 	return "0"
 }
 
-// conflict compares a line with what is in force, and says what differs. Domains that the line leaves out may be anything.
+// conflict compares a line with what is in force, and says what differs. Domains that the line
+// leaves out may be anything.
 func (s schema) conflict(text string, gran uint64) string {
 	for resource, domains := range parseSchema(text) {
 		have, ok := s[resource]

@@ -97,7 +97,8 @@ func number(file string) uint64 {
 	return n
 }
 
-// lineOf is the line of a resource, also where its cache is split for code and data (L3CODE, L3DATA).
+// lineOf is the line of a resource, also where its cache is split for code and data (L3CODE,
+// L3DATA).
 func lineOf(schemata, resource string) string {
 	for l := range strings.SplitSeq(schemata, "\n") {
 		if l = strings.TrimSpace(l); strings.HasPrefix(l, resource+":") {

@@ -19,7 +19,8 @@ var ErrDisabled = errors.New("intelRdt is specified in config, but Intel RDT is 
 // Tree is a mounted resctrl file system.
 type Tree struct {
 	root string
-	// mkdir and rmdir are the kernel's, which fills a new group with files, and takes them away with the group.
+	// mkdir and rmdir are the kernel's, which fills a new group with files, and takes them away
+	// with the group.
 	mkdir func(dir string) error
 	rmdir func(dir string) error
 }
@@ -59,7 +60,8 @@ func read(file string) string {
 	return strings.TrimSpace(string(data))
 }
 
-// write writes a line to an existing file in one system call. When the kernel refuses it, its own words follow the errno.
+// write writes a line to an existing file in one system call. When the kernel refuses it, its own
+// words follow the errno.
 func (t *Tree) write(file, line string) error {
 	// Appending means nothing to the kernel; in a tree of plain files it keeps the lines apart.
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND, 0)

@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The parts of union bpf_attr (linux/bpf.h) that cgroup device programs need. Every __u64 lies at a multiple of 8 by the
-// fields before it, so that 32-bit ports, which align it to 4, get the same layout.
+// The parts of union bpf_attr (linux/bpf.h) that cgroup device programs need. Every __u64 lies at a
+// multiple of 8 by the fields before it, so that 32-bit ports, which align it to 4, get the same
+// layout.
 type bpfProgLoad struct {
 	progType  uint32
 	insnCount uint32
@@ -46,7 +47,8 @@ type bpfProgByID struct {
 }
 
 func bpf(cmd uintptr, attr unsafe.Pointer, size uintptr) (int, error) {
-	// Loading gives EAGAIN when a signal arrives while the verifier runs, and Go's own preemption is such a signal.
+	// Loading gives EAGAIN when a signal arrives while the verifier runs, and Go's own preemption
+	// is such a signal.
 	const attempts = 100
 	var errno syscall.Errno
 	for range attempts {
@@ -62,14 +64,16 @@ func bpf(cmd uintptr, attr unsafe.Pointer, size uintptr) (int, error) {
 	return -1, errno
 }
 
-// BPFLoadDevice loads a BPF_PROG_TYPE_CGROUP_DEVICE program (8 bytes an instruction, in host byte order) and returns a
-// close-on-exec descriptor of it. It needs CAP_BPF or CAP_SYS_ADMIN in the initial user namespace.
+// BPFLoadDevice loads a BPF_PROG_TYPE_CGROUP_DEVICE program (8 bytes an instruction, in host byte
+// order) and returns a close-on-exec descriptor of it. It needs CAP_BPF or CAP_SYS_ADMIN in the
+// initial user namespace.
 func BPFLoadDevice(insns []byte) (fd int, err error) {
 	if len(insns) == 0 || len(insns)%8 != 0 {
 		return -1, fmt.Errorf("load bpf device program: %d bytes are not a whole number of instructions", len(insns))
 	}
 	license := []byte("Apache-2.0\x00")
-	// The kernel reads both through addresses in the attribute, which the garbage collector does not see.
+	// The kernel reads both through addresses in the attribute, which the garbage collector does
+	// not see.
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	pin.Pin(&insns[0])
@@ -87,9 +91,9 @@ func BPFLoadDevice(insns []byte) (fd int, err error) {
 	return fd, nil
 }
 
-// BPFAttachDevice attaches a device program to a cgroup v2 directory, beside the programs that are there already
-// (BPF_F_ALLOW_MULTI: a device must pass them all); with replaceFD >= 0 it takes that program's place at once (Linux 5.6).
-// The cgroup keeps the program, its descriptors may be closed.
+// BPFAttachDevice attaches a device program to a cgroup v2 directory, beside the programs that are
+// there already (BPF_F_ALLOW_MULTI: a device must pass them all); with replaceFD >= 0 it takes that
+// program's place at once (Linux 5.6). The cgroup keeps the program, its descriptors may be closed.
 func BPFAttachDevice(cgroupFD, progFD, replaceFD int) error {
 	attr := bpfProgAttach{
 		targetFD:   uint32(cgroupFD),
@@ -120,7 +124,8 @@ func BPFDetachDevice(cgroupFD, progFD int) error {
 	return nil
 }
 
-// BPFDevicePrograms returns the ids of the device programs attached to a cgroup itself, not those of its ancestors.
+// BPFDevicePrograms returns the ids of the device programs attached to a cgroup itself, not those
+// of its ancestors.
 func BPFDevicePrograms(cgroupFD int) ([]uint32, error) {
 	ids := make([]uint32, 64) // BPF_CGROUP_MAX_PROGS
 	var pin runtime.Pinner

@@ -10,7 +10,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/kernel"
 )
 
-// The loop is copied out of our own text: it must be what the linker put there, whole and without the marker.
+// The loop is copied out of our own text: it must be what the linker put there, whole and without
+// the marker.
 func TestCopyOfTheLoop(t *testing.T) {
 	want := loop(t, runtime.GOARCH)
 	if got := kernel.OpLoop(); !bytes.Equal(got, want) {

@@ -1,6 +1,7 @@
 package kernel
 
-// Addresses and layout that the op loop is written for. The linker (initimage) lays the image out accordingly.
+// Addresses and layout that the op loop is written for. The linker (initimage) lays the image out
+// accordingly.
 const (
 	// PageAlign is the largest page of a kernel that may run the image: arm64 has 4, 16 and 64 KiB.
 	PageAlign = 0x10000

@@ -16,8 +16,8 @@ const HandlerSize = 16
 
 func opLoopAddr() uintptr
 
-// OpLoop returns a copy of the op loop's machine code from our own text. It is position-independent; its entry point is its
-// first byte.
+// OpLoop returns a copy of the op loop's machine code from our own text. It is
+// position-independent; its entry point is its first byte.
 func OpLoop() []byte {
 	// The loop is a few hundred bytes; the marker behind it bounds the copy.
 	const most = 2048

@@ -18,7 +18,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the listings in testdata")
 
-// loop cross-builds this package's test for goarch and takes the op loop out of it, so that each machine checks every port.
+// loop cross-builds this package's test for goarch and takes the op loop out of it, so that each
+// machine checks every port.
 func loop(t *testing.T, goarch string) []byte {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "kernel.test")
@@ -111,8 +112,8 @@ func TestLoopOnAMD64(t *testing.T) {
 	checkListing(t, "amd64", lines)
 }
 
-// ownMemoryAMD64 allows the page (R13), the registers (R12 with an index), the op (RBX), and the address that a pseudo-call was
-// given (RDI); nothing absolute and nothing relative to the code.
+// ownMemoryAMD64 allows the page (R13), the registers (R12 with an index), the op (RBX), and the
+// address that a pseudo-call was given (RDI); nothing absolute and nothing relative to the code.
 func ownMemoryAMD64(m x86asm.Mem) bool {
 	if m.Segment != 0 {
 		return false

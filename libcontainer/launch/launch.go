@@ -138,8 +138,8 @@ func descriptors(c *Config, own map[string]*os.File) (files []uintptr, numbers [
 	return files, numbers, nil
 }
 
-// FilesWanted is about how many descriptors the runtime needs to launch a plan: the files themselves,
-// once more while fork moves them to their numbers, and its own.
+// FilesWanted is about how many descriptors the runtime needs to launch a plan: the files
+// themselves, once more while fork moves them to their numbers, and its own.
 func FilesWanted(pl *plan.Plan) int { return 2*(3+pl.Preserve+len(pl.Files)) + 24 }
 
 // exec starts the image from a sealed memfd, or from a file where the host does not execute memfds.

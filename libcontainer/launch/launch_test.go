@@ -209,7 +209,8 @@ func TestUnansweredInitIsKilled(t *testing.T) {
 	}
 }
 
-// One file for several descriptors makes fork keep copies of it, which must not lie where the image is.
+// One file for several descriptors makes fork keep copies of it, which must not lie where the image
+// is.
 func TestDescriptorsInEachOthersWay(t *testing.T) {
 	for n := range 24 {
 		b := plan.NewBuilder()
@@ -234,8 +235,8 @@ func TestDescriptorsInEachOthersWay(t *testing.T) {
 	}
 }
 
-// Of an image that can be started neither from a memfd nor from a file, both reasons are told, unless
-// they are one: a directory on a noexec mount says nothing about why the memfd was refused.
+// Of an image that can be started neither from a memfd nor from a file, both reasons are told,
+// unless they are one: a directory on a noexec mount says nothing about why the memfd was refused.
 func TestBothReasonsAreTold(t *testing.T) {
 	memfd, same, other := fmt.Errorf("memfd: %w", unix.EPERM), fmt.Errorf("file: %w", unix.EPERM), fmt.Errorf("file: %w", unix.EACCES)
 	if err := bothWays(memfd, nil); err != nil {

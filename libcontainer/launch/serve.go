@@ -12,9 +12,10 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
-// Serve meets the init at each rendezvous in turn and calls do for every host step there. It returns nil when the user's program has
-// been executed or, for a plan that waits for `start`, when the last rendezvous is over. On any error, of the init's or of ours, the init is
-// dead and reaped when Serve returns. When ctx ends before, Serve gives its cause.
+// Serve meets the init at each rendezvous in turn and calls do for every host step there. It
+// returns nil when the user's program has been executed or, for a plan that waits for `start`, when
+// the last rendezvous is over. On any error, of the init's or of ours, the init is dead and reaped
+// when Serve returns. When ctx ends before, Serve gives its cause.
 //
 // files are the descriptors that the init brought to the rendezvous; Serve closes them.
 func (p *Process) Serve(ctx context.Context, do func(s *plan.Step, files []*os.File) error) error {
@@ -146,7 +147,8 @@ func (p *Process) awaitExec(ctx context.Context) error {
 // although it can't be read any more that it did, after hangUp.
 func closedByPeer(sock *os.File) bool {
 	for {
-		fds := []unix.PollFd{{Fd: int32(sock.Fd())}} // POLLHUP is always told, and only when both ways are closed
+		// POLLHUP is always told, and only when both ways are closed
+		fds := []unix.PollFd{{Fd: int32(sock.Fd())}}
 		if _, err := unix.Poll(fds, 0); !errors.Is(err, unix.EINTR) {
 			return err == nil && fds[0].Revents&unix.POLLHUP != 0
 		}
@@ -198,8 +200,8 @@ func read(f *os.File, b []byte) (int, error) {
 	return n, err
 }
 
-// lost explains a failure to talk to the init. The socket itself says when the init is gone; whatever else fails is the host's affair, and
-// the init may be waiting still.
+// lost explains a failure to talk to the init. The socket itself says when the init is gone;
+// whatever else fails is the host's affair, and the init may be waiting still.
 func (p *Process) lost(ctx context.Context, what string, err error) error {
 	if errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) {
 		return p.gone(ctx)
@@ -218,14 +220,16 @@ func (p *Process) gone(ctx context.Context) error {
 	}
 	e := &KilledError{}
 	e.Step, _ = p.plan.At(op)
-	// The socket is closed a moment before the process can be waited for. One that lives on without it is of no use.
+	// The socket is closed a moment before the process can be waited for. One that lives on without
+	// it is of no use.
 	c := p.program()
 	err := c.kill()
 	e.Status = c.status
 	return errors.Join(e, err)
 }
 
-// KilledError says that the init ended without reporting an error: somebody or the kernel killed it.
+// KilledError says that the init ended without reporting an error: somebody or the kernel killed
+// it.
 type KilledError struct {
 	Step   *plan.Step
 	Status unix.WaitStatus

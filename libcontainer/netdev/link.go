@@ -18,7 +18,8 @@ type link struct {
 	up    bool
 }
 
-// ifInfo is struct ifinfomsg: family, padding, type, index, flags, and which of the flags to change.
+// ifInfo is struct ifinfomsg: family, padding, type, index, flags, and which of the flags to
+// change.
 func ifInfo(index int32, flags, change uint32) []byte {
 	b := make([]byte, unix.SizeofIfInfomsg)
 	native.PutUint32(b[4:], uint32(index))
@@ -76,8 +77,8 @@ func (s *socket) setUp(index int32) error {
 	return s.do(newMessage(unix.RTM_NEWLINK, 0, ifInfo(index, unix.IFF_UP, unix.IFF_UP)))
 }
 
-// address is what it takes to give a device an address again: struct ifaddrmsg (family, prefix length, flags, scope, index) and
-// attributes.
+// address is what it takes to give a device an address again: struct ifaddrmsg (family, prefix
+// length, flags, scope, index) and attributes.
 type address struct {
 	head  [4]byte
 	label string
@@ -100,7 +101,8 @@ func (a address) String() string {
 	return ipText(ip) + "/" + strconv.Itoa(int(a.head[1]))
 }
 
-// ipText is for messages. Package net/netip would write it nicer, and take its time at every start of the runtime.
+// ipText is for messages. Package net/netip would write it nicer, and take its time at every start
+// of the runtime.
 func ipText(ip []byte) string {
 	switch len(ip) {
 	case 4:
@@ -115,7 +117,8 @@ func ipText(ip []byte) string {
 	return fmt.Sprintf("%x", ip)
 }
 
-// keptFlags are those of an address's flags that someone chose. The others tell how it is getting on. (linux/if_addr.h)
+// keptFlags are those of an address's flags that someone chose. The others tell how it is getting
+// on. (linux/if_addr.h)
 const keptFlags = unix.IFA_F_NODAD | unix.IFA_F_OPTIMISTIC | unix.IFA_F_HOMEADDRESS | unix.IFA_F_MANAGETEMPADDR | unix.IFA_F_NOPREFIXROUTE |
 	unix.IFA_F_MCAUTOJOIN | unix.IFA_F_STABLE_PRIVACY
 
@@ -167,7 +170,8 @@ func (s *socket) addAddress(index int32, a address, oldName, name string) error 
 	m := newMessage(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, head)
 	flags := a.flags & keptFlags
 	if a.head[0] == unix.AF_INET6 && a.flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0 {
-		// It was found to be unique on this link before. Looking for duplicates again would keep programs from using it for a second or two.
+		// It was found to be unique on this link before. Looking for duplicates again would keep
+		// programs from using it for a second or two.
 		flags |= unix.IFA_F_NODAD
 	}
 	m.uint32(unix.IFA_FLAGS, flags)
@@ -180,7 +184,8 @@ func (s *socket) addAddress(index int32, a address, oldName, name string) error 
 	return s.do(m)
 }
 
-// relabel changes the label of an IPv4 address, which is the device's name and perhaps ":something".
+// relabel changes the label of an IPv4 address, which is the device's name and perhaps
+// ":something".
 func relabel(label, oldName, name string) string {
 	rest, ok := strings.CutPrefix(label, oldName)
 	if !ok || rest != "" && rest[0] != ':' || len(name)+len(rest) >= unix.IFNAMSIZ {
@@ -189,7 +194,8 @@ func relabel(label, oldName, name string) string {
 	return name + rest
 }
 
-// move puts a device into another network namespace, with a new name and index, in one step. It is down then, without addresses and routes.
+// move puts a device into another network namespace, with a new name and index, in one step. It is
+// down then, without addresses and routes.
 func (s *socket) move(index int32, to *socket, name string, newIndex int32) error {
 	ns, err := to.namespace()
 	if err != nil {
@@ -203,7 +209,8 @@ func (s *socket) move(index int32, to *socket, name string, newIndex int32) erro
 	return s.do(m)
 }
 
-// checkFree refuses a name that the namespace has already. A template ("eth%d") is filled in by the kernel.
+// checkFree refuses a name that the namespace has already. A template ("eth%d") is filled in by the
+// kernel.
 func (s *socket) checkFree(name string) error {
 	if strings.Contains(name, "%") {
 		return nil

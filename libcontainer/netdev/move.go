@@ -2,15 +2,15 @@
 // (config-linux.md, "Network Devices"), over route netlink (rtnetlink(7)).
 //
 // The kernel takes down a device that it moves, and drops its addresses; these are read before and
-// set again behind. MAC address, MTU and the like stay. Routes are lost, and so is the membership in
-// a bridge.
+// set again behind. MAC address, MTU and the like stay. Routes are lost, and so is the membership
+// in a bridge.
 //
 // What may come in: what a device needs to get into a container and back. Making devices and
 // connecting them is for network plugins.
 //
 // github.com/vishvananda/netlink is not used, because every command would pay for it. Linked in
-// (v1.3.1; 300 interleaved runs on a busy machine), it took `state` from 534 page faults to 591
-// (11 %) and from 3.7 to 4.5 ms of CPU time (its fastest tenth), `--version` from 3.8 to 4.6 ms; the
+// (v1.3.1; 300 interleaved runs on a busy machine), it took `state` from 534 page faults to 591 (11
+// %) and from 3.7 to 4.5 ms of CPU time (its fastest tenth), `--version` from 3.8 to 4.6 ms; the
 // program grew by 270 KB. The bound was 2 %.
 package netdev
 
@@ -22,7 +22,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mover moves devices of the runtime's own network namespace into a container's. It is for one goroutine.
+// Mover moves devices of the runtime's own network namespace into a container's. It is for one
+// goroutine.
 type Mover struct {
 	host, target *socket
 	moved        []moved
@@ -35,8 +36,9 @@ type moved struct {
 	addresses []address
 }
 
-// NewMover uses a route netlink socket (AF_NETLINK, NETLINK_ROUTE) that was opened in the container's network namespace by a process with
-// CAP_NET_ADMIN over it; that process may be gone. The socket stays the caller's.
+// NewMover uses a route netlink socket (AF_NETLINK, NETLINK_ROUTE) that was opened in the
+// container's network namespace by a process with CAP_NET_ADMIN over it; that process may be gone.
+// The socket stays the caller's.
 func NewMover(target *os.File) (*Mover, error) {
 	fd, err := unix.FcntlInt(target.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -57,7 +59,8 @@ func NewMover(target *os.File) (*Mover, error) {
 	return m, nil
 }
 
-// differ refuses a container in the runtime's own network namespace, where a move would be no more than a change of name.
+// differ refuses a container in the runtime's own network namespace, where a move would be no more
+// than a change of name.
 func (m *Mover) differ() error {
 	var ids [2]os.FileInfo
 	for i, s := range []*socket{m.host, m.target} {
@@ -76,7 +79,8 @@ func (m *Mover) differ() error {
 	return nil
 }
 
-// Close lets go of the container's network namespace; what was moved can't be brought back any more. A nil Mover is fine.
+// Close lets go of the container's network namespace; what was moved can't be brought back any
+// more. A nil Mover is fine.
 func (m *Mover) Close() {
 	if m != nil {
 		m.host.file.Close()
@@ -84,8 +88,9 @@ func (m *Mover) Close() {
 	}
 }
 
-// Move moves the device called name into the container, names it as (in which %d stands for a number that the kernel chooses; empty means the same
-// name), gives it back its permanent global addresses and sets it up. After an error the caller is to call Undo.
+// Move moves the device called name into the container, names it as (in which %d stands for a
+// number that the kernel chooses; empty means the same name), gives it back its permanent global
+// addresses and sets it up. After an error the caller is to call Undo.
 func (m *Mover) Move(name, as string) error {
 	if as == "" {
 		as = name
@@ -134,7 +139,8 @@ func (s *socket) revive(index int32, list []address, oldName, name string) error
 	return nil
 }
 
-// Undo brings back what was moved, the last first, with names, addresses and state as before. A nil Mover has moved nothing.
+// Undo brings back what was moved, the last first, with names, addresses and state as before. A nil
+// Mover has moved nothing.
 func (m *Mover) Undo() error {
 	if m == nil {
 		return nil

@@ -13,10 +13,12 @@ import (
 // Messages are in the byte order of the machine (netlink(7)).
 var native = binary.NativeEndian
 
-// patience is how long the kernel may take for an answer, in seconds. It is slow only while others hold its lock on network devices.
+// patience is how long the kernel may take for an answer, in seconds. It is slow only while others
+// hold its lock on network devices.
 const patience = 30
 
-// socket is a route netlink socket; what is asked through it is about the network namespace that it was opened in.
+// socket is a route netlink socket; what is asked through it is about the network namespace that it
+// was opened in.
 type socket struct {
 	file *os.File
 	seq  uint32
@@ -175,7 +177,8 @@ func (s *socket) read(b []byte, answer func(body []byte), changed *bool) (done b
 	return done, nil
 }
 
-// answerError is the error in the body of a last message: a negative errno, and with NLM_F_ACK_TLVS words for it.
+// answerError is the error in the body of a last message: a negative errno, and with NLM_F_ACK_TLVS
+// words for it.
 func answerError(flags uint16, body []byte) error {
 	if len(body) < 4 {
 		return nil

@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Every structure is what the kernel's header says, as golang.org/x/sys/unix has it for this architecture.
+// Every structure is what the kernel's header says, as golang.org/x/sys/unix has it for this
+// architecture.
 func TestStructures(t *testing.T) {
 	if strconv.IntSize == 32 {
 		t.Skip("the image and its structures are for 64-bit ports")

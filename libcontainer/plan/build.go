@@ -65,8 +65,9 @@ func (b *Builder) Do(ops ...Op) {
 	s.Ops = append(s.Ops, ops...)
 }
 
-// Host adds a step that the host carries out while the init waits. A run of host steps shares one rendezvous: the init sends a
-// byte and waits for one; end of file in its place means that the host has died, and ends the init.
+// Host adds a step that the host carries out while the init waits. A run of host steps shares one
+// rendezvous: the init sends a byte and waits for one; end of file in its place means that the host
+// has died, and ends the init.
 func (b *Builder) Host(do HostStep, from, what string) {
 	s := Step{What: what, From: from, Group: b.Group, Site: Host, Do: do}
 	if n := len(b.Plan.Steps); n == 0 || b.Plan.Steps[n-1].Site != Host {

@@ -1,6 +1,7 @@
 package plan
 
-// Call names a system call or a pseudo-call. Numbers differ between architectures: the linker looks them up.
+// Call names a system call or a pseudo-call. Numbers differ between architectures: the linker looks
+// them up.
 type Call uint8
 
 // Pseudo-calls, which the op loop carries out itself.
@@ -12,9 +13,9 @@ const (
 	Store64             // *(uint64)arg 0 = arg 1
 	Assert              // fail with errno arg 3 unless *(uint64)arg 0 & arg 1 == arg 2
 	Fail                // fail with errno arg 0
-	// Spawn is clone3, or clone when its first argument is a number: the child goes on with the next op, the parent exits with
-	// status 0 without another word. The child's pid reaches the host through CLONE_PARENT_SETTID, which the kernel writes before
-	// the child runs.
+	// Spawn is clone3, or clone when its first argument is a number: the child goes on with the
+	// next op, the parent exits with status 0 without another word. The child's pid reaches the
+	// host through CLONE_PARENT_SETTID, which the kernel writes before the child runs.
 	Spawn
 	firstReal
 )

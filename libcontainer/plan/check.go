@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Check proves what can be proved about every path through p, and names all that it can't, each with its step and op. It is pure
-// and cheap: every create runs it. What it refuses:
+// Check proves what can be proved about every path through p, and names all that it can't, each
+// with its step and op. It is pure and cheap: every create runs it. What it refuses:
 //
 //   - a register read before it is written, after a failure that is allowed, or after its descriptor was closed
 //   - a path that could lead out of the root filesystem: absolute or relative to the working directory before pivot_root, or
@@ -57,7 +57,8 @@ type checker struct {
 	guard    fact  // the condition of op
 	facts    facts // what follows from it
 
-	// Registers (check_flow.go): defs[0] is the definition that every register starts with, then come those of the files.
+	// Registers (check_flow.go): defs[0] is the definition that every register starts with, then
+	// come those of the files.
 	defs []def
 	cur  [256]int32
 
@@ -71,11 +72,12 @@ type checker struct {
 	undumpable bool
 	spawned    bool
 	visible    bool // the container's processes see the process
-	emptied    int  // the definitions before this one hold no descriptor any more but the report socket
-	reported   bool // the report socket is no longer the host's
-	ended      bool
-	cwd        cwdState
-	inherited  int // descriptors from this number on are close-on-exec
+	// the definitions before this one hold no descriptor any more but the report socket
+	emptied   int
+	reported  bool // the report socket is no longer the host's
+	ended     bool
+	cwd       cwdState
+	inherited int // descriptors from this number on are close-on-exec
 }
 
 func (c *checker) errorf(format string, args ...any) {

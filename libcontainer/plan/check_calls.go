@@ -2,16 +2,20 @@ package plan
 
 import "golang.org/x/sys/unix"
 
-// callInfo is what Check knows about a system call. Positions of arguments count from 1; 0 means that there is none.
+// callInfo is what Check knows about a system call. Positions of arguments count from 1; 0 means
+// that there is none.
 type callInfo struct {
 	paths [2]pathArg
-	// nofollow is the argument with AT_* flags, for calls that follow a symbolic link in the last component unless told not to.
+	// nofollow is the argument with AT_* flags, for calls that follow a symbolic link in the last
+	// component unless told not to.
 	nofollow uint8
-	// fd says that the result is a descriptor; it is close-on-exec when argument cloexec contains bit, or by nature.
+	// fd says that the result is a descriptor; it is close-on-exec when argument cloexec contains
+	// bit, or by nature.
 	fd      bool
 	cloexec uint8
 	bit     uint64
-	// addr and length are a piece of memory and its size (or size itself); writes says that the kernel fills it.
+	// addr and length are a piece of memory and its size (or size itself); writes says that the
+	// kernel fills it.
 	addr, length uint8
 	size         uint16
 	writes       bool
@@ -21,7 +25,8 @@ type callInfo struct {
 	strict bool
 }
 
-// pathArg is a path argument and the directory descriptor that it is relative to; without one it is relative to the working directory.
+// pathArg is a path argument and the directory descriptor that it is relative to; without one it is
+// relative to the working directory.
 type pathArg struct{ path, dir uint8 }
 
 const capAdmin = 1 << unix.CAP_SYS_ADMIN

@@ -2,7 +2,8 @@ package plan
 
 import "golang.org/x/sys/unix"
 
-// capable is what is left of the init's capabilities. It starts with all: what the runtime itself lacks is not the plan's mistake.
+// capable is what is left of the init's capabilities. It starts with all: what the runtime itself
+// lacks is not the plan's mistake.
 type capable struct {
 	effective, permitted uint64
 	keepCaps, noFixup    bool
@@ -10,7 +11,8 @@ type capable struct {
 	stranger             bool // in a user namespace, with an id from outside
 }
 
-// needs checks that the op's capability is still there, and notes what the op does to the capabilities.
+// needs checks that the op's capability is still there, and notes what the op does to the
+// capabilities.
 func (c *checker) needs() {
 	o := c.op
 	if need := c.needed(); need&^c.effective != 0 && !o.Allow.Has(unix.EPERM) {
@@ -44,7 +46,8 @@ func (c *checker) needs() {
 	case SysPrctl:
 		c.prctl()
 	case SysUnshare, SysSetns, Spawn:
-		// The first process of a user namespace has every capability in it, and so has one that joins it.
+		// The first process of a user namespace has every capability in it, and so has one that
+		// joins it.
 		flags := o.int(0)
 		switch o.Call {
 		case SysSetns:
@@ -108,7 +111,8 @@ func (c *checker) needed() uint64 {
 	return callTable[o.Call].caps
 }
 
-// becomesUser reports whether setresuid leaves user 0 behind, so that the kernel takes the capabilities away.
+// becomesUser reports whether setresuid leaves user 0 behind, so that the kernel takes the
+// capabilities away.
 func (c *checker) becomesUser() bool {
 	o := c.op
 	if c.noFixup || len(o.Args) < 3 {

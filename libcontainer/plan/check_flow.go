@@ -1,9 +1,10 @@
 package plan
 
-// The flow of values through registers. A plan has no jumps, but conditions: whether a register has been written depends on the outcome
-// of earlier ops. Every write is a definition with the guard under which it takes place; a condition gives facts about
-// definitions. Both are small, so that the check is exact for every shape that a compiler of plans produces and errs on the
-// side of refusing for the rest.
+// The flow of values through registers. A plan has no jumps, but conditions: whether a register has
+// been written depends on the outcome of earlier ops. Every write is a definition with the guard
+// under which it takes place; a condition gives facts about definitions. Both are small, so that
+// the check is exact for every shape that a compiler of plans produces and errs on the side of
+// refusing for the rest.
 
 // vals is a set of what a register may hold.
 type vals uint8
@@ -12,10 +13,11 @@ const (
 	vUnset  vals = 1 << iota // nothing yet
 	vFailed                  // a negated errno
 	vOK                      // a result
-	vMinus                   // a word from memory that looks like a negated errno, and may be read all the same
-	vLow                     // a word from memory that looks like nothing yet
-	vWord   = vOK | vMinus | vLow
-	vAll    = vUnset | vFailed | vWord
+	// a word from memory that looks like a negated errno, and may be read all the same
+	vMinus
+	vLow  // a word from memory that looks like nothing yet
+	vWord = vOK | vMinus | vLow
+	vAll  = vUnset | vFailed | vWord
 )
 
 func (i Is) vals() vals {
@@ -38,8 +40,9 @@ type fact struct {
 
 func (f fact) not() fact { return fact{f.def, vAll &^ f.vals} }
 
-// facts are what is known where an op runs. Facts beyond its size are dropped. Then more is refused, but for one thing: a mount is no longer
-// compared with one whose failure it follows from through a dozen conditions.
+// facts are what is known where an op runs. Facts beyond its size are dropped. Then more is
+// refused, but for one thing: a mount is no longer compared with one whose failure it follows from
+// through a dozen conditions.
 type facts struct {
 	n int
 	f [maxFacts]fact
@@ -97,7 +100,8 @@ type def struct {
 	isDir  bool // its success says that there is a directory, its failure that there is none
 	// answered says that an op is there for the case that the move failed.
 	answered bool
-	// min and max bound the restricting MOUNT_ATTR_* bits with which the mount behind the descriptor was made.
+	// min and max bound the restricting MOUNT_ATTR_* bits with which the mount behind the
+	// descriptor was made.
 	min, max uint8
 	// The first and last of its changes, and the last of the mounts that depend on it; 0 is none.
 	firstChange, lastChange, mounts int32
@@ -105,7 +109,8 @@ type def struct {
 
 func (d *def) state() vals { return d.result | d.kept }
 
-// fuel bounds the work for one question; when it is used up, the answer is what holds without any facts.
+// fuel bounds the work for one question; when it is used up, the answer is what holds without any
+// facts.
 const fuel = 64
 
 // eval is what definition v may hold where fs are known.
@@ -149,7 +154,8 @@ func (c *checker) fails(g fact, fs *facts) bool {
 	return c.eval(g.def, fs, &n)&g.vals == 0
 }
 
-// assume gives the facts that follow when g is known: a definition that can only have been made under its guard proves the guard.
+// assume gives the facts that follow when g is known: a definition that can only have been made
+// under its guard proves the guard.
 func (c *checker) assume(fs *facts, g fact) {
 	if c.defs[g.def].state()&^g.vals == 0 {
 		return
@@ -233,7 +239,8 @@ func (c *checker) source(i int) int32 {
 	return 0
 }
 
-// closed reports whether the descriptor in definition v may have been closed where the current op runs.
+// closed reports whether the descriptor in definition v may have been closed where the current op
+// runs.
 func (c *checker) closed(v int32) bool {
 	for {
 		d := &c.defs[v]
@@ -250,13 +257,15 @@ func (c *checker) closed(v int32) bool {
 	}
 }
 
-// last reports whether a descriptor can't come from a definition before d where fs are known. Whoever reads d has made sure of a descriptor, so that one
-// which leaves none need not be asked: there may be hundreds of them in a row.
+// last reports whether a descriptor can't come from a definition before d where fs are known.
+// Whoever reads d has made sure of a descriptor, so that one which leaves none need not be asked:
+// there may be hundreds of them in a row.
 func (c *checker) last(d *def, fs *facts) bool {
 	return d.guard.vals == vAll || d.result&vOK != 0 && c.holds(d.guard, fs)
 }
 
-// close notes that the current op closes the descriptor in definition v, and so in all that it may come from.
+// close notes that the current op closes the descriptor in definition v, and so in all that it may
+// come from.
 func (c *checker) close(v int32) {
 	for v != 0 {
 		d := &c.defs[v]

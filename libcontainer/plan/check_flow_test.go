@@ -12,8 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Random plans of a few registers, with conditions upon conditions: what Check says about them is compared with every path that there
-// really is, found by running the plan with each combination of answers.
+// Random plans of a few registers, with conditions upon conditions: what Check says about them is
+// compared with every path that there really is, found by running the plan with each combination of
+// answers.
 
 // flowPlan is a random plan and the number of its ops that may fail.
 func flowPlan(r *rand.Rand) (p *Plan, outcomes int) {

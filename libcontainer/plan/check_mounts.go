@@ -6,16 +6,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What is mounted in place of something that failed must be at least as strict as that (CVE-2023-25809). For every move_mount with a
-// condition the checker keeps the facts under which it happens and the restrictions of its tree; two of which one needs
-// success and the other failure of the same op are a mount and its fallback.
+// What is mounted in place of something that failed must be at least as strict as that
+// (CVE-2023-25809). For every move_mount with a condition the checker keeps the facts under which
+// it happens and the restrictions of its tree; two of which one needs success and the other failure
+// of the same op are a mount and its fallback.
 
 const restricting = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
 
 // mounted is a move_mount of one definition of its tree.
 type mounted struct {
-	facts    facts
-	next     [maxFacts]int32 // for each fact, the mount before this one that depends on the same definition
+	facts facts
+	// for each fact, the mount before this one that depends on the same definition
+	next     [maxFacts]int32
 	min, max uint8
 	step, at int
 }
@@ -77,8 +79,8 @@ func (c *checker) restrict(v int32, set, clr uint8) {
 	}
 }
 
-// attributes are the restrictions of the mount behind definition v where fs are known: those that it certainly has, and those that
-// it may have.
+// attributes are the restrictions of the mount behind definition v where fs are known: those that
+// it certainly has, and those that it may have.
 func (c *checker) attributes(v int32, fs *facts) (least, most uint8) {
 	least, most = c.defs[v].min, c.defs[v].max
 	for i := c.defs[v].firstChange; i != 0; i = c.changes[i-1].next {
@@ -93,7 +95,8 @@ func (c *checker) attributes(v int32, fs *facts) (least, most uint8) {
 	return least, most
 }
 
-// moves notes a move_mount of the tree in definition v and compares it with those that it stands in for.
+// moves notes a move_mount of the tree in definition v and compares it with those that it stands in
+// for.
 func (c *checker) moves(v int32) {
 	known := c.facts
 	for v != 0 {
@@ -117,8 +120,9 @@ func (c *checker) moves(v int32) {
 	}
 }
 
-// compare holds m against what it stands in for: a move_mount that failed, and mounts that need the success of an op whose failure
-// m needs. Those may also come later: then m is what they have to be held against.
+// compare holds m against what it stands in for: a move_mount that failed, and mounts that need the
+// success of an op whose failure m needs. Those may also come later: then m is what they have to be
+// held against.
 func (c *checker) compare(m *mounted) {
 	for i, f := range m.facts.f[:m.facts.n] {
 		d := &c.defs[f.def]
@@ -143,8 +147,9 @@ func (c *checker) compare(m *mounted) {
 	}
 }
 
-// noDirectory reports whether a register with one of vals says that there is no directory: what is mounted then does not stand in for what
-// would be mounted on one. A register that nothing was written to says nothing.
+// noDirectory reports whether a register with one of vals says that there is no directory: what is
+// mounted then does not stand in for what would be mounted on one. A register that nothing was
+// written to says nothing.
 func (d *def) noDirectory(v vals) bool { return d.isDir && v&d.state()&vUnset == 0 }
 
 func (c *checker) weaker(than uint8, m *mounted) {
@@ -156,7 +161,8 @@ func (c *checker) weaker(than uint8, m *mounted) {
 	}
 }
 
-// noteMount gives the definition just made the attributes of the mount behind it, which the op made from definition from.
+// noteMount gives the definition just made the attributes of the mount behind it, which the op made
+// from definition from.
 func (c *checker) noteMount(from int32) {
 	o := c.op
 	v := int32(len(c.defs) - 1)

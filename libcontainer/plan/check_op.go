@@ -173,8 +173,8 @@ func (c *checker) special() {
 	}
 }
 
-// exposed notes that from here on the container's processes can see the process, and perhaps trace it: it must not hold anything of the host's
-// (CVE-2016-9962).
+// exposed notes that from here on the container's processes can see the process, and perhaps trace
+// it: it must not hold anything of the host's (CVE-2016-9962).
 func (c *checker) exposed() {
 	c.visible = true
 	for i := 1; i < len(c.p.Files) && c.emptied == 0; i++ {
@@ -271,7 +271,8 @@ func (c *checker) survivors() {
 	}
 }
 
-// rendezvous checks the hand-over between init and host. Consecutive host steps share one: the first of them has its ops.
+// rendezvous checks the hand-over between init and host. Consecutive host steps share one: the
+// first of them has its ops.
 func (c *checker) rendezvous(i int, s *Step) {
 	if s.Site != Host {
 		if s.Do != "" {
@@ -299,8 +300,8 @@ func (c *checker) rendezvous(i int, s *Step) {
 	}
 }
 
-// meets reports whether ops are a rendezvous: on every path exactly one message to the host, at the end a wait for its answer,
-// and beside them only the words that the message is made of.
+// meets reports whether ops are a rendezvous: on every path exactly one message to the host, at the
+// end a wait for its answer, and beside them only the words that the message is made of.
 func meets(ops []Op) bool {
 	var sent []Cond
 	for i := range ops {

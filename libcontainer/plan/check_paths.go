@@ -6,8 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// paths checks what the op's path arguments can lead to. Before pivot_root the kernel resolves names in the host's tree, while the root
-// filesystem belongs to somebody hostile: each name has an explicit root and is resolved once.
+// paths checks what the op's path arguments can lead to. Before pivot_root the kernel resolves
+// names in the host's tree, while the root filesystem belongs to somebody hostile: each name has an
+// explicit root and is resolved once.
 func (c *checker) paths() {
 	o := c.op
 	if o.HostPath && c.pivoted {

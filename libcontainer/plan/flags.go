@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// flagSet prints the names of bits: "NAME,NAME,…" beside their values. The tables are arrays of constants in functions, so that
-// nothing is initialised at start-up.
+// flagSet prints the names of bits: "NAME,NAME,…" beside their values. The tables are arrays of
+// constants in functions, so that nothing is initialised at start-up.
 type flagSet func() ([]uint64, string)
 
 // text joins the names of the bits set in v with "|"; what has no name is printed as a number.
@@ -85,7 +85,8 @@ func CloneText(flags uint64) string {
 	return flagSet(cloneNames).text(flags)
 }
 
-// label is what an argument that is a number or constant data prints as, or empty: then it is a plain number.
+// label is what an argument that is a number or constant data prints as, or empty: then it is a
+// plain number.
 func (a *Arg) label() string {
 	if text := a.text(); text != "" || a.Says == AsNumber {
 		return text

@@ -15,7 +15,8 @@ type Kernel interface {
 // Value is an argument as the kernel gets it.
 type Value struct {
 	Word uint64 // the integer, the register's value, the descriptor or the address
-	Mem  []byte // what lies at the address, to the end of the init's memory; nil for other arguments
+	// what lies at the address, to the end of the init's memory; nil for other arguments
+	Mem  []byte
 	Text string // as Print shows it
 }
 
@@ -44,8 +45,9 @@ type Outcome struct {
 	Regs   [256]int64
 }
 
-// Interp runs p the way the init image does, with k in the kernel's place. fds are the descriptor numbers of p.Files. After a Spawn
-// it follows the child. An error means that no machine could run the plan: it leaves the table of ops, or its memory.
+// Interp runs p the way the init image does, with k in the kernel's place. fds are the descriptor
+// numbers of p.Files. After a Spawn it follows the child. An error means that no machine could run
+// the plan: it leaves the table of ops, or its memory.
 func Interp(p *Plan, fds []int, k Kernel) (*Outcome, error) {
 	if len(fds) == 0 || len(fds) != len(p.Files) {
 		return nil, fmt.Errorf("%d descriptors for %d files", len(fds), len(p.Files))
@@ -81,7 +83,8 @@ type machine struct {
 	status int
 }
 
-// memBase is where the machine's memory begins. Addresses differ from the image's, plans can't tell.
+// memBase is where the machine's memory begins. Addresses differ from the image's, plans can't
+// tell.
 const memBase = 0x10000000
 
 // layout places the page, the buffers and all constants.

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Fake is a kernel for tests of plans: it says yes to everything but for the scripted answers, and writes down what it was asked.
-// The zero value is ready to use.
+// Fake is a kernel for tests of plans: it says yes to everything but for the scripted answers, and
+// writes down what it was asked. The zero value is ready to use.
 type Fake struct {
 	// Answers are tried in order; the first that matches is given.
 	Answers []Answer

@@ -134,7 +134,8 @@ func TestInterpPassesStringsAndVectors(t *testing.T) {
 	if k.args[0].String() != "/bin/sh" {
 		t.Errorf("path %q", k.args[0])
 	}
-	// Two addresses and NULL; the memory is the same for all arguments, so that an address is a distance.
+	// Two addresses and NULL; the memory is the same for all arguments, so that an address is a
+	// distance.
 	argv := k.args[1]
 	for i, want := range []string{"sh", "-c"} {
 		at := native.Uint64(argv.Mem[8*i:]) - argv.Word
@@ -173,7 +174,8 @@ func TestInterpRefusesWhatNoMachineCanRun(t *testing.T) {
 	}
 }
 
-// Check and Interp agree: what Check accepts never uses a register that holds nothing, whatever the kernel answers.
+// Check and Interp agree: what Check accepts never uses a register that holds nothing, whatever the
+// kernel answers.
 func TestCheckedPlansNeverUseWhatIsNotThere(t *testing.T) {
 	for _, p := range []*Plan{sample(), large()} {
 		if err := Check(p); err != nil {
@@ -192,7 +194,8 @@ func TestCheckedPlansNeverUseWhatIsNotThere(t *testing.T) {
 	}
 }
 
-// saboteur lets one call fail with the first errno that it may fail with, and every third one behind it, too.
+// saboteur lets one call fail with the first errno that it may fail with, and every third one
+// behind it, too.
 type saboteur struct {
 	t    *testing.T
 	fail int

@@ -8,8 +8,9 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/namespace"
 )
 
-// JSON is p for programs: the same facts as [Print], in the same order, the same on every architecture. Constants that have a
-// name stand there by name, since their values differ between architectures; structures stand there as the text that Print shows.
+// JSON is p for programs: the same facts as [Print], in the same order, the same on every
+// architecture. Constants that have a name stand there by name, since their values differ between
+// architectures; structures stand there as the text that Print shows.
 func JSON(p *Plan) ([]byte, error) {
 	j := planJSON{
 		Namespaces: append([]string{}, namespace.Names(p.Clone)...),

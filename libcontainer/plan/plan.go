@@ -4,22 +4,24 @@ import "golang.org/x/sys/unix"
 
 // Plan is everything that happens between config.json and the user's program.
 type Plan struct {
-	// Clone holds the CLONE_NEW* flags with which the host starts the init image. CLONE_NEWUSER never stands here: execve
-	// drops capabilities while the uid is unmapped, so user namespaces are made by the image's own ops.
+	// Clone holds the CLONE_NEW* flags with which the host starts the init image. CLONE_NEWUSER
+	// never stands here: execve drops capabilities while the uid is unmapped, so user namespaces
+	// are made by the image's own ops.
 	Clone uint64
 	// Waits says that the init stops behind its last rendezvous and waits for `start`.
 	Waits bool
 	// Preserve is the number of descriptors from 3 on that belong to the container's process.
 	Preserve int
-	// Files are handed to the init by the host, at descriptor numbers from 3+Preserve on, in this order. The first is the
-	// socket behind [Report].
+	// Files are handed to the init by the host, at descriptor numbers from 3+Preserve on, in this
+	// order. The first is the socket behind [Report].
 	Files []File
 	Steps []Step
 	// Bufs is memory that ops read and write, addressed by Arg.Buf.
 	Bufs []Buf
 	// Regs is the number of registers in use; register 0 is always [Report].
 	Regs int
-	// PageLen is the length of the page shared with the host, PageSize unless the plan is stamped or joins a pid namespace.
+	// PageLen is the length of the page shared with the host, PageSize unless the plan is stamped
+	// or joins a pid namespace.
 	PageLen int
 }
 
@@ -51,8 +53,9 @@ type Step struct {
 	From  string // the place in config.json, e.g. "mounts[3]", or "default"
 	Group Group
 	Site  Site
-	// Do names the host's work of a Host step, for the function that launch is given for it. The ops of a Host step are the
-	// rendezvous itself; consecutive Host steps share one, so only the first of them has ops.
+	// Do names the host's work of a Host step, for the function that launch is given for it. The
+	// ops of a Host step are the rendezvous itself; consecutive Host steps share one, so only the
+	// first of them has ops.
 	Do HostStep
 	// Begins makes a Host step start a rendezvous even behind another Host step.
 	Begins bool
@@ -61,11 +64,13 @@ type Step struct {
 	Ops   []Op
 }
 
-// Reg is a register of the init: 64 bits that hold the result of an op. Before it is written a register holds [Unset].
+// Reg is a register of the init: 64 bits that hold the result of an op. Before it is written a
+// register holds [Unset].
 type Reg uint8
 
 const (
-	// Report is the socket to which the init sends {op, errno} when an op fails, and over which it meets the host.
+	// Report is the socket to which the init sends {op, errno} when an op fails, and over which it
+	// meets the host.
 	Report Reg = 0
 	// NoReg means that a result is dropped.
 	NoReg Reg = 0xff
@@ -73,7 +78,8 @@ const (
 	MaxRegs = 250
 )
 
-// Unset is the value of a register that no op has written: negative, but no errno (those are -1 to -4095).
+// Unset is the value of a register that no op has written: negative, but no errno (those are -1 to
+// -4095).
 const Unset = -4096
 
 // Is is what a condition asks of a register.
@@ -101,24 +107,28 @@ func (r Reg) Failed() Cond { return Cond{r, Failed} }
 // NotOK is the condition that the op which wrote r failed or did not run.
 func (r Reg) NotOK() Cond { return Cond{r, NotOK} }
 
-// Op is one system call, or one of the few pseudo-calls that move data between registers and memory.
+// Op is one system call, or one of the few pseudo-calls that move data between registers and
+// memory.
 type Op struct {
 	Call Call
 	Out  Reg // where the result goes; NoReg drops it
 	If   Cond
-	// Retry is how often the op is repeated on EAGAIN, EINTR or EXDEV: openat2 with RESOLVE_IN_ROOT gives those when
-	// anything on the system is renamed or mounted while it walks `..` (openat2(2)).
+	// Retry is how often the op is repeated on EAGAIN, EINTR or EXDEV: openat2 with RESOLVE_IN_ROOT
+	// gives those when anything on the system is renamed or mounted while it walks `..`
+	// (openat2(2)).
 	Retry   uint8
 	HasWant bool
-	// HostPath marks an op that names an absolute path of the host on purpose; Check refuses it after pivot_root.
+	// HostPath marks an op that names an absolute path of the host on purpose; Check refuses it
+	// after pivot_root.
 	HostPath bool
 	// Allow are errnos that are not an error here. Out then holds the negated errno.
 	Allow Errnos
-	// Want, when HasWant is set, is the only result that counts as success: a short read means that the other side has gone.
+	// Want, when HasWant is set, is the only result that counts as success: a short read means that
+	// the other side has gone.
 	Want uint32
 	Args []Arg // at most 6
-	// Msg replaces the step's sentence in the error when this op fails; the kernel's word is appended to it, unless it ends in
-	// a full stop.
+	// Msg replaces the step's sentence in the error when this op fails; the kernel's word is
+	// appended to it, unless it ends in a full stop.
 	Msg string
 }
 
@@ -154,14 +164,16 @@ func (e *Errnos) Has(errno unix.Errno) bool {
 type ArgKind uint8
 
 const (
-	KindInt     ArgKind = iota // Int, printed as Str if that is set
-	KindReg                    // the value of register Int
-	KindStr                    // the address of the NUL-terminated string Str
-	KindBytes                  // the address of a constant structure: the first Int bytes of Str; the rest is how it is printed
-	KindBuf                    // the address of byte Int of buffer Buf
-	KindPage                   // the address of byte Int of the page shared with the host
-	KindFile                   // the descriptor number of Files[Int]
-	KindHandler                // the address of the signal handler with which the init ends itself
+	KindInt ArgKind = iota // Int, printed as Str if that is set
+	KindReg                // the value of register Int
+	KindStr                // the address of the NUL-terminated string Str
+	// the address of a constant structure: the first Int bytes of Str; the rest is how it is
+	// printed
+	KindBytes
+	KindBuf     // the address of byte Int of buffer Buf
+	KindPage    // the address of byte Int of the page shared with the host
+	KindFile    // the descriptor number of Files[Int]
+	KindHandler // the address of the signal handler with which the init ends itself
 )
 
 // Arg is one argument of an op. A plan has thousands, so it is kept small: see [Arg.Data].
@@ -185,7 +197,8 @@ func (a *Arg) text() string {
 	return a.Str
 }
 
-// Wording names a way to print an argument. Most plans are never printed: text that follows from the value is made when it is asked for.
+// Wording names a way to print an argument. Most plans are never printed: text that follows from
+// the value is made when it is asked for.
 type Wording uint8
 
 const (
@@ -207,9 +220,11 @@ const (
 type Buf struct {
 	Name string
 	Data []byte
-	// Ptrs are places in Data (8 bytes, in the machine's byte order) that the linker fills with addresses.
+	// Ptrs are places in Data (8 bytes, in the machine's byte order) that the linker fills with
+	// addresses.
 	Ptrs []Ptr
-	// Vec, when not nil, makes this a NULL-terminated array of string pointers; Data and Ptrs are then unused.
+	// Vec, when not nil, makes this a NULL-terminated array of string pointers; Data and Ptrs are
+	// then unused.
 	Vec []Arg
 }
 
@@ -247,27 +262,31 @@ type IDMap struct {
 type OpenKind uint8
 
 const (
-	Given    OpenKind = iota // made by the library: a socket, the progress page, a cgroup's tasks file
-	OpenPath                 // open(Path, O_PATH)
-	OpenTree                 // open_tree(Path, OPEN_TREE_CLONE[, AT_RECURSIVE]): a private copy of what is mounted there
-	OpenNS                   // open(Path, O_RDONLY) of a namespace file
+	// made by the library: a socket, the progress page, a cgroup's tasks file
+	Given    OpenKind = iota
+	OpenPath          // open(Path, O_PATH)
+	// open_tree(Path, OPEN_TREE_CLONE[, AT_RECURSIVE]): a private copy of what is mounted there
+	OpenTree
+	OpenNS // open(Path, O_RDONLY) of a namespace file
 )
 
 // Layout of the page that the init shares with the host, or rather of a file with three parts that
 // are mapped one by one. Each begins where any kernel can map it: arm64 has pages of up to 64 KiB.
 // The op loop writes the first two words.
 const (
-	PageSize    = 4096
-	PageOp      = 0  // uint32: index of the op that was begun last
-	PageErrno   = 4  // uint32: errno of the op that failed, or 0
-	PagePid     = 8  // uint32: pid of the spawned child as the host sees it, unless it has joined others
+	PageSize  = 4096
+	PageOp    = 0 // uint32: index of the op that was begun last
+	PageErrno = 4 // uint32: errno of the op that failed, or 0
+	// uint32: pid of the spawned child as the host sees it, unless it has joined others
+	PagePid     = 8
 	PageKeyring = 12 // uint32: 1 when the kernel has refused a session keyring
 	PageHome    = 64 // "HOME=…", NUL-terminated, at most PageHomeLen bytes
 	PageHomeLen = 512
-	// PageJoined is a page of its own with the pid of a child that has joined a pid namespace. The child does not have the page: whoever
-	// hijacks it must not tell the host what its pid is.
+	// PageJoined is a page of its own with the pid of a child that has joined a pid namespace. The
+	// child does not have the page: whoever hijacks it must not tell the host what its pid is.
 	PageJoined = 0x10000
-	// PageTrace is where time stamps begin when a plan is traced: 16 bytes (struct timespec) a step.
+	// PageTrace is where time stamps begin when a plan is traced: 16 bytes (struct timespec) a
+	// step.
 	PageTrace = 0x20000
 )
 

@@ -10,16 +10,18 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/namespace"
 )
 
-// PrintOptions says how a plan is printed for people. The zero value prints sentences only, 100 columns wide, without colour.
+// PrintOptions says how a plan is printed for people. The zero value prints sentences only, 100
+// columns wide, without colour.
 type PrintOptions struct {
 	Calls bool // the system calls below each step
 	Width int  // columns, at least 60
 	Color bool // for a terminal
 }
 
-// Print writes p as `explain` shows it: how the image is started, then each step with its number, its sentence and, at the right margin, the
-// place in config.json that asked for it. A heading stands wherever the group of steps changes: the printed order is the real order.
-// The text is the same on every architecture.
+// Print writes p as `explain` shows it: how the image is started, then each step with its number,
+// its sentence and, at the right margin, the place in config.json that asked for it. A heading
+// stands wherever the group of steps changes: the printed order is the real order. The text is the
+// same on every architecture.
 func Print(w io.Writer, p *Plan, o PrintOptions) error {
 	if o.Width == 0 {
 		o.Width = 100
@@ -160,7 +162,8 @@ func (pr *printer) call(text string) {
 	}
 }
 
-// sentence prints text behind head, with from at the right margin: in the last line of text if there is room, else below it.
+// sentence prints text behind head, with from at the right margin: in the last line of text if
+// there is room, else below it.
 func (pr *printer) sentence(head, text, from string) {
 	indent := utf8.RuneCountInString(head)
 	lines := wrap(text, pr.o.Width-indent, pr.o.Width-indent)
@@ -178,7 +181,8 @@ func (pr *printer) sentence(head, text, from string) {
 	}
 }
 
-// wrap breaks text at spaces into lines of at most first (the first one) and width columns; longer words stay whole.
+// wrap breaks text at spaces into lines of at most first (the first one) and width columns; longer
+// words stay whole.
 func wrap(text string, width, first int) []string {
 	var lines []string
 	limit := first

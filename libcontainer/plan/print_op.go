@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// regNames are what registers are called in text: fd7 for a descriptor and r7 for anything else, which may change with each op
-// that writes one.
+// regNames are what registers are called in text: fd7 for a descriptor and r7 for anything else,
+// which may change with each op that writes one.
 type regNames []string
 
 func (p *Plan) regNames() regNames {
@@ -88,8 +88,8 @@ func (p *Plan) argTexts(names regNames, o *Op) []string {
 	return args
 }
 
-// series counts the ops at the start of list that differ in one argument alone, and returns what they have there: resetting each signal
-// and dropping each capability reads better in one line.
+// series counts the ops at the start of list that differ in one argument alone, and returns what
+// they have there: resetting each signal and dropping each capability reads better in one line.
 func (p *Plan) series(names regNames, list []Op) (n, differs int, each []string) {
 	o := &list[0]
 	if o.Out != NoReg || o.If.Is != Always || o.Call.IsPseudo() {
@@ -137,7 +137,8 @@ func (p *Plan) seriesText(names regNames, o *Op, differs int, each []string) str
 	return text
 }
 
-// notes says which errors are fine. That an op is retried when it was disturbed is left to [JSON]: nearly all are.
+// notes says which errors are fine. That an op is retried when it was disturbed is left to [JSON]:
+// nearly all are.
 func (o *Op) notes() string {
 	names := make([]string, o.Allow.Len())
 	for i := range names {
@@ -188,7 +189,8 @@ func callText(c Call, args []string) string {
 		}
 		return "clone3(" + at(1) + ")"
 	}
-	// Zeroes behind the last argument that says something and sizes of structures are the kernel's formality.
+	// Zeroes behind the last argument that says something and sizes of structures are the kernel's
+	// formality.
 	least := len(args)
 	switch c {
 	case SysPrctl, SysFsconfig:

@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sample is a plan as a compiler makes it: every kind of step once, without being a whole container.
+// sample is a plan as a compiler makes it: every kind of step once, without being a whole
+// container.
 func sample() *Plan {
 	b := NewBuilder()
 	p := &b.Plan

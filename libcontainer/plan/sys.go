@@ -44,8 +44,8 @@ func AssertWord(addr Arg, mask, want uint64, e unix.Errno) Op {
 	return Sys(Assert, addr, As(mask, AsHex), As(want, AsHex), As(uint64(e), AsErrno))
 }
 
-// OpenPath opens path below dir as O_PATH, resolved as if dir were the root: neither "..", absolute links nor magic links
-// lead out. extra adds O_DIRECTORY or O_NOFOLLOW.
+// OpenPath opens path below dir as O_PATH, resolved as if dir were the root: neither "..", absolute
+// links nor magic links lead out. extra adds O_DIRECTORY or O_NOFOLLOW.
 func OpenInRoot(dir Arg, path string, extra uint64) Op {
 	return openat2(dir, path, unix.O_PATH|unix.O_CLOEXEC|extra, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS).Retrying()
 }
@@ -55,7 +55,8 @@ func OpenNoLinks(dir Arg, path string, flags uint64) Op {
 	return openat2(dir, path, unix.O_CLOEXEC|flags, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS|unix.RESOLVE_NO_SYMLINKS).Retrying()
 }
 
-// OpenProc opens a file of the verified procfs behind proc: no links but procfs's own `self`, and nothing mounted over it.
+// OpenProc opens a file of the verified procfs behind proc: no links but procfs's own `self`, and
+// nothing mounted over it.
 func OpenProc(proc Arg, path string, flags uint64) Op {
 	return openat2(proc, path, unix.O_CLOEXEC|flags, 0, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_MAGICLINKS|unix.RESOLVE_NO_XDEV).Retrying()
 }
@@ -77,7 +78,8 @@ func Mkdir(dir Arg, path string, mode int64) Op {
 
 // Mknod makes a file of the given type (S_IFREG, S_IFCHR, …) and permissions.
 func Mknod(dir Arg, path string, mode uint32, dev uint64) Op {
-	// Not dev_t but the "new" encoding of it, as mknod(2)'s system call takes it: 12 bits major, 20 bits minor.
+	// Not dev_t but the "new" encoding of it, as mknod(2)'s system call takes it: 12 bits major, 20
+	// bits minor.
 	return Sys(SysMknodat, dir, Str(path), As(uint64(mode), AsMode), As(uint64(encodeDev(dev)), AsDevice))
 }
 
@@ -207,8 +209,9 @@ func CloseOnExecFrom(first int) Op {
 	return Sys(SysCloseRange, Num(int64(first)), Int(0xffffffff, "max"), Int(unix.CLOSE_RANGE_CLOEXEC, "CLOSE_RANGE_CLOEXEC"))
 }
 
-// SpawnChild is clone3 with CLONE_PARENT: the child is the caller's sibling, so that the host can wait for it, and goes on; the caller exits.
-// cgroup, if not nil, is a directory of the cgroup v2 tree in which the child is born (CLONE_INTO_CGROUP, Linux 5.7).
+// SpawnChild is clone3 with CLONE_PARENT: the child is the caller's sibling, so that the host can
+// wait for it, and goes on; the caller exits. cgroup, if not nil, is a directory of the cgroup v2
+// tree in which the child is born (CLONE_INTO_CGROUP, Linux 5.7).
 func (b *Builder) SpawnChild(namespaces uint64, cgroup *Arg) Op {
 	// With CLONE_PARENT the exit signal is the caller's own, and the kernel wants zero here.
 	flags := namespaces | unix.CLONE_PARENT | unix.CLONE_PARENT_SETTID
@@ -223,9 +226,10 @@ func (b *Builder) SpawnChild(namespaces uint64, cgroup *Arg) Op {
 	return Sys(Spawn, args, Int(CloneArgsSize, label))
 }
 
-// JoinChild is SpawnChild for a child that appears among processes which may trace it, in a pid namespace that the caller has joined. The host learns
-// its pid from a page that the child does not get, which prepare takes from the shared file. It is clone(2): seccomp filters, which the caller may have loaded, can't see
-// the flags of clone3, so that many refuse that.
+// JoinChild is SpawnChild for a child that appears among processes which may trace it, in a pid
+// namespace that the caller has joined. The host learns its pid from a page that the child does not
+// get, which prepare takes from the shared file. It is clone(2): seccomp filters, which the caller
+// may have loaded, can't see the flags of clone3, so that many refuse that.
 func (b *Builder) JoinChild() (prepare []Op, spawn Op) {
 	b.Plan.PageLen = max(b.Plan.PageLen, PageJoined+PageSize)
 	page, size := Page(PageJoined), Num(PageSize)
@@ -238,7 +242,8 @@ func (b *Builder) JoinChild() (prepare []Op, spawn Op) {
 // Joins reports whether o is JoinChild's.
 func (o *Op) Joins() bool { return o.Call == Spawn && len(o.Args) > 0 && o.Args[0].Kind == KindInt }
 
-// PidAt is the place in the shared page where the host finds the pid of the child that o, a Spawn, starts.
+// PidAt is the place in the shared page where the host finds the pid of the child that o, a Spawn,
+// starts.
 func (o *Op) PidAt() int {
 	if o.Joins() {
 		return PageJoined
@@ -255,7 +260,8 @@ func Become(uid, gid uint32) []Op {
 	return []Op{Sys(SysSetresgid, g, g, g), Sys(SysSetresuid, u, u, u)}
 }
 
-// MapPage maps the page shared with the host over the image's own: the first op, since from then on the host sees how far the init came.
+// MapPage maps the page shared with the host over the image's own: the first op, since from then on
+// the host sees how far the init came.
 func (b *Builder) MapPage(size int) Op {
 	b.page = b.File(File{Name: "progress"})
 	return mapShared(Page(0), Num(int64(size)), b.page, Num(0))

@@ -12,8 +12,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
 
-// KernelMounts finds the mountpoints of proc and sysfs that do not lie below root, in the reverse of
-// the order in which they were made.
+// KernelMounts finds the mountpoints of proc and sysfs that do not lie below root, in the reverse
+// of the order in which they were made.
 func KernelMounts(root string) ([]string, error) {
 	below := strings.TrimSuffix(root, "/") + "/"
 	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {

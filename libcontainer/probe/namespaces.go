@@ -16,9 +16,9 @@ import (
 	"github.com/ociruntime/ociruntime/specconv/problem"
 )
 
-// Namespaces opens the namespaces that linux.namespaces has paths for, and notes in f what they are.
-// The files, by the names that the plan has for them, are the ones to join: a path may lead elsewhere
-// when it is looked at again, a descriptor does not. They are the caller's to close.
+// Namespaces opens the namespaces that linux.namespaces has paths for, and notes in f what they
+// are. The files, by the names that the plan has for them, are the ones to join: a path may lead
+// elsewhere when it is looked at again, a descriptor does not. They are the caller's to close.
 func Namespaces(f *facts.Facts, list []specs.LinuxNamespace) (map[string]*os.File, error) {
 	files := make(map[string]*os.File)
 	for i := range list {
@@ -46,7 +46,8 @@ func Namespaces(f *facts.Facts, list []specs.LinuxNamespace) (map[string]*os.Fil
 	return files, nil
 }
 
-// foreign says whether a namespace belongs neither to the container's user namespace nor to one below.
+// foreign says whether a namespace belongs neither to the container's user namespace nor to one
+// below.
 func foreign(list []specs.LinuxNamespace, files map[string]*os.File, ns *os.File) bool {
 	user := "/proc/self/ns/user"
 	for i := range list {
@@ -58,7 +59,8 @@ func foreign(list []specs.LinuxNamespace, files map[string]*os.File, ns *os.File
 			user = fmt.Sprintf("/proc/self/fd/%d", files[problem.NamespaceFile(i)].Fd())
 		}
 	}
-	// The owner, its parent, and so on. The kernel does not show those above our own (ioctl_nsfs(2)).
+	// The owner, its parent, and so on. The kernel does not show those above our own
+	// (ioctl_nsfs(2)).
 	fd, err := unix.IoctlRetInt(int(ns.Fd()), unix.NS_GET_USERNS)
 	for err == nil {
 		found := sameFile(fd, user)
@@ -100,8 +102,8 @@ func joined(entry *specs.LinuxNamespace) (file *os.File, ns facts.Namespace, err
 	ns.Host = ns.Own || sameFile(fd, "/proc/1/ns/"+kind.Link)
 	switch {
 	case ns.Own && (flag == unix.CLONE_NEWNS || flag == unix.CLONE_NEWUSER):
-		// In the mount namespace the container's root would take the place of the root that is there,
-		// for everybody. The user namespace can't be joined again (setns(2)).
+		// In the mount namespace the container's root would take the place of the root that is
+		// there, for everybody. The user namespace can't be joined again (setns(2)).
 		err = fmt.Errorf("%s is the runtime's own %s namespace: to share it, leave the entry out", entry.Path, entry.Type)
 	case ns.Host && flag == unix.CLONE_NEWNS:
 		err = fmt.Errorf("%s is the mount namespace of process 1, which would lose its root", entry.Path)

@@ -11,7 +11,8 @@ type call struct {
 	name   string
 	number uintptr
 	since  feature.Version // the first Linux that has all of it that we use
-	mounts bool            // it says EPERM to those who may not mount before it looks at its arguments
+	// it says EPERM to those who may not mount before it looks at its arguments
+	mounts bool
 }
 
 // lookup finds a call by the name in its manual page.

@@ -1,13 +1,16 @@
-// Package refusal says who is to blame for a refused system call that this runtime can't do without: a kernel that is too old, or a sandbox
-// around the runtime, such as the seccomp profile of the container or the systemd unit that it was started in.
+// Package refusal says who is to blame for a refused system call that this runtime can't do
+// without: a kernel that is too old, or a sandbox around the runtime, such as the seccomp profile
+// of the container or the systemd unit that it was started in.
 //
-// The kernel's word can't tell. ENOSYS comes from old kernels, and from filters that hide a call (Docker's profile hides clone3, systemd's
-// RestrictNamespaces= too); EPERM and EACCES come from filters, and just as well from an honest look at the caller's rights. So the call is
-// made once more, with arguments that no kernel accepts: a filter refuses it again by its number, a kernel that has it complains of the
-// arguments. Nothing is asked unless something has failed.
+// The kernel's word can't tell. ENOSYS comes from old kernels, and from filters that hide a call
+// (Docker's profile hides clone3, systemd's RestrictNamespaces= too); EPERM and EACCES come from
+// filters, and just as well from an honest look at the caller's rights. So the call is made once
+// more, with arguments that no kernel accepts: a filter refuses it again by its number, a kernel
+// that has it complains of the arguments. Nothing is asked unless something has failed.
 //
-// An init has no fallback for any of these calls: what old kernels offer instead is weaker (paths for descriptors, pids for pidfds) or a
-// second way of doing everything. This package is what there is instead.
+// An init has no fallback for any of these calls: what old kernels offer instead is weaker (paths
+// for descriptors, pids for pidfds) or a second way of doing everything. This package is what there
+// is instead.
 package refusal
 
 import (
@@ -19,7 +22,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/feature"
 )
 
-// Error is a call that was refused, with the reason: "openat2: operation not permitted (refused by …)".
+// Error is a call that was refused, with the reason: "openat2: operation not permitted (refused by
+// …)".
 type Error struct {
 	Call string
 	Why  string
@@ -29,8 +33,9 @@ type Error struct {
 func (e *Error) Error() string { return e.Call + ": " + e.err.Error() + " (" + e.Why + ")" }
 func (e *Error) Unwrap() error { return e.err }
 
-// Explain adds name and reason to the error of the named call, if the call as such was refused. Every other error, nil among them, is
-// returned as it is: what the kernel says of the arguments speaks for itself.
+// Explain adds name and reason to the error of the named call, if the call as such was refused.
+// Every other error, nil among them, is returned as it is: what the kernel says of the arguments
+// speaks for itself.
 func Explain(name string, err error) error {
 	var errno unix.Errno
 	if !errors.As(err, &errno) || errno != unix.ENOSYS && errno != unix.EPERM && errno != unix.EACCES {

@@ -1,7 +1,9 @@
-// Package sdnotify passes on to a service manager that the program in a container is ready (sd_notify(3)). The manager takes such words from
-// the service's own processes alone, which those of a container need not be; so the runtime listens to the container, and speaks for it.
+// Package sdnotify passes on to a service manager that the program in a container is ready
+// (sd_notify(3)). The manager takes such words from the service's own processes alone, which those
+// of a container need not be; so the runtime listens to the container, and speaks for it.
 //
-// In may come datagrams from a hostile container: of those nothing but the fact that one says READY=1 gets through.
+// In may come datagrams from a hostile container: of those nothing but the fact that one says
+// READY=1 gets through.
 //
 // go-systemd's daemon.SdNotify is no help: a manager that does not read holds it for ever, and it
 // can't send the descriptor of a barrier.
@@ -20,14 +22,16 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/internal/unixsock"
 )
 
-// Valid reports whether an address, the value of NOTIFY_SOCKET, is a unix socket's: a path, or an abstract name behind "@".
+// Valid reports whether an address, the value of NOTIFY_SOCKET, is a unix socket's: a path, or an
+// abstract name behind "@".
 func Valid(address string) bool {
 	return len(address) > 1 && (address[0] == '/' || address[0] == '@')
 }
 
-// Forward waits until a datagram at sock says READY=1 and tells the service manager at address, together with the pid that it is to take for
-// the service's main process. It returns when the manager has taken notice, or when the process of the pidfd has ended before; nil is one that
-// has ended already.
+// Forward waits until a datagram at sock says READY=1 and tells the service manager at address,
+// together with the pid that it is to take for the service's main process. It returns when the
+// manager has taken notice, or when the process of the pidfd has ended before; nil is one that has
+// ended already.
 func Forward(sock *os.File, address string, mainPid int, pidfd *os.File) error {
 	ready, err := awaitReady(sock, pidfd)
 	if !ready || err != nil {
@@ -75,8 +79,9 @@ func send(fd int, message string, rights []byte) error {
 	}
 }
 
-// barrier waits until the manager has read everything before: it closes the descriptor that it is sent (sd_notify_barrier(3)). Until then it may want
-// to see that we exist. A manager that does not know this keeps the descriptor no longer than the message, or lets us wait.
+// barrier waits until the manager has read everything before: it closes the descriptor that it is
+// sent (sd_notify_barrier(3)). Until then it may want to see that we exist. A manager that does not
+// know this keeps the descriptor no longer than the message, or lets us wait.
 func barrier(fd int, patience time.Duration) error {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
@@ -103,7 +108,8 @@ func barrier(fd int, patience time.Duration) error {
 	}
 }
 
-// awaitReady reads datagrams until one says that the program is ready. It looks at them before it believes that the process has ended.
+// awaitReady reads datagrams until one says that the program is ready. It looks at them before it
+// believes that the process has ended.
 func awaitReady(sock, pidfd *os.File) (bool, error) {
 	buf := make([]byte, 4096)
 	for ended := pidfd == nil; ; {

@@ -154,7 +154,8 @@ func TestOperators(t *testing.T) {
 }
 
 func TestNewerCalls(t *testing.T) {
-	rules := []specs.LinuxSyscall{rule(specs.ActAllow, "read", "ioctl", "openat2", "set_tls")} // openat2 is 437
+	// openat2 is 437
+	rules := []specs.LinuxSyscall{rule(specs.ActAllow, "read", "ioctl", "openat2", "set_tls")}
 	for _, test := range []struct {
 		action specs.LinuxSeccompAction
 		want   string
@@ -165,7 +166,8 @@ func TestNewerCalls(t *testing.T) {
 		p := &specs.LinuxSeccomp{DefaultAction: test.action, Syscalls: rules, Architectures: []specs.Arch{specs.ArchX32, specs.ArchX86}}
 		program := mustCompile(t, p, specs.ArchX86_64)
 		def := verdict(test.action, nil)
-		for a, calls := range map[specs.Arch][2]string{ // a call that the profile doesn't know, and one too new for it
+		// a call that the profile doesn't know, and one too new for it
+		for a, calls := range map[specs.Arch][2]string{
 			specs.ArchX86_64: {"pidfd_open", "faccessat2"}, specs.ArchX86: {"pidfd_open", "faccessat2"}, specs.ArchX32: {"readv", "faccessat2"},
 		} {
 			if got := decide(t, program, a, calls[0]); got != VerdictString(def) {

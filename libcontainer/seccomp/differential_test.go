@@ -121,7 +121,8 @@ func (c *comparison) profile(what string, p *specs.LinuxSeccomp, arches []specs.
 				d.Args[i] = pool[c.rnd.IntN(len(pool))]
 			}
 			if newest := m.newest[a]; d.Nr >= newest && newest > a.base && c.rnd.IntN(8) != 0 {
-				d.Nr = a.base + c.rnd.Uint32N(newest-a.base) // most of those above get ENOSYS, which libseccomp doesn't have
+				// most of those above get ENOSYS, which libseccomp doesn't have
+				d.Nr = a.base + c.rnd.Uint32N(newest-a.base)
 			}
 			if c.rnd.IntN(16) == 0 {
 				d.Nr = c.rnd.Uint32() >> c.rnd.IntN(32)
@@ -268,7 +269,8 @@ func TestSameAsLibseccomp(t *testing.T) {
 	if p := podman(t); p != nil {
 		files["podman"] = p
 	}
-	c.only = []string{"newer", "unknown", "absent"} // nothing else where engines' own profiles are concerned
+	// nothing else where engines' own profiles are concerned
+	c.only = []string{"newer", "unknown", "absent"}
 	for _, machine := range machines {
 		for _, what := range slices.Sorted(maps.Keys(files)) {
 			c.profile(what+" on "+string(machine[0]), files[what], machine, 20000)

@@ -156,8 +156,8 @@ func (d *Dir) lockWithin(ctx context.Context, how int, limit time.Duration) (unl
 		if left <= 0 {
 			return nil, d.busy()
 		}
-		// flock has no time-out, and a signal to end it would have to hit this very thread. The wait
-		// is rare and short.
+		// flock has no time-out, and a signal to end it would have to hit this very thread. The
+		// wait is rare and short.
 		select {
 		case <-time.After(min(pause, left)):
 		case <-ctx.Done():

@@ -23,11 +23,12 @@ const (
 	startSocket  = "start.sock"
 )
 
-// Save writes the record so that a reader, who needs no lock, sees the old one or the new one. The caller holds the lock.
+// Save writes the record so that a reader, who needs no lock, sees the old one or the new one. The
+// caller holds the lock.
 //
-// Nothing is synced to the disk: a record speaks of processes and cgroups of this boot, and after a loss of power there is nothing that a
-// lost record could have found. What the file system may leave then, an empty state.json, is reported by list and removed
-// by delete.
+// Nothing is synced to the disk: a record speaks of processes and cgroups of this boot, and after a
+// loss of power there is nothing that a lost record could have found. What the file system may
+// leave then, an empty state.json, is reported by list and removed by delete.
 func (d *Dir) Save(r *Record) error {
 	data, err := json.Marshal(r)
 	if err != nil {
@@ -36,7 +37,8 @@ func (d *Dir) Save(r *Record) error {
 	return d.WriteFile(recordFile, data)
 }
 
-// Load reads the record. A directory without one gives [ErrNotExist]: its create has had no side effects.
+// Load reads the record. A directory without one gives [ErrNotExist]: its create has had no side
+// effects.
 func (d *Dir) Load() (*Record, error) {
 	data, err := d.ReadFile(recordFile)
 	if errors.Is(err, os.ErrNotExist) {
@@ -53,7 +55,8 @@ func (d *Dir) Load() (*Record, error) {
 	return r, nil
 }
 
-// NewConfig keeps the text of config.json in a directory without a record: nobody looks there yet, so it is written in place.
+// NewConfig keeps the text of config.json in a directory without a record: nobody looks there yet,
+// so it is written in place.
 func (d *Dir) NewConfig(data []byte) error {
 	if err := fs.WriteFile(d.file(configFile), unix.O_CREAT|unix.O_EXCL, data); err != nil {
 		return fmt.Errorf("save the container's %s: %w", configFile, err)
@@ -67,8 +70,8 @@ func (d *Dir) SaveConfig(data []byte) error { return d.WriteFile(configFile, dat
 // Config is the text that SaveConfig kept.
 func (d *Dir) Config() ([]byte, error) { return d.ReadFile(configFile) }
 
-// WriteFile replaces a file of the directory in one step. The caller holds the lock, so that one temporary name is enough; what a
-// killed writer leaves there is overwritten by the next.
+// WriteFile replaces a file of the directory in one step. The caller holds the lock, so that one
+// temporary name is enough; what a killed writer leaves there is overwritten by the next.
 func (d *Dir) WriteFile(name string, data []byte) error {
 	temp := d.file("." + name + ".new")
 	// Not os.O_EXCL: see above.
@@ -82,12 +85,14 @@ func (d *Dir) WriteFile(name string, data []byte) error {
 	return nil
 }
 
-// replace gives the file temp the name of another, which need not exist. Where it does, the two change places first: a plain rename
-// onto a file makes ext4 start writing to the disk (mount option auto_da_alloc), which costs milliseconds.
+// replace gives the file temp the name of another, which need not exist. Where it does, the two
+// change places first: a plain rename onto a file makes ext4 start writing to the disk (mount
+// option auto_da_alloc), which costs milliseconds.
 func replace(temp, name string) error {
 	err := unix.Renameat2(unix.AT_FDCWD, temp, unix.AT_FDCWD, name, unix.RENAME_EXCHANGE)
 	if err == nil {
-		// The new file is in place. What can't be removed of the old one, the next writer overwrites.
+		// The new file is in place. What can't be removed of the old one, the next writer
+		// overwrites.
 		_ = unix.Unlink(temp)
 		return nil
 	}
@@ -118,8 +123,8 @@ func (d *Dir) ProgressFile(create bool) (*os.File, error) {
 	}
 	f, err := os.OpenFile(d.file(progressFile), os.O_RDWR|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
 	if err == nil {
-		// A page that exists only as a hole would be charged to the container's memory limit by the init's first store, and on
-		// a full file system that store would be a SIGBUS.
+		// A page that exists only as a hole would be charged to the container's memory limit by the
+		// init's first store, and on a full file system that store would be a SIGBUS.
 		if _, err = f.Write(make([]byte, plan.PageSize)); err != nil {
 			f.Close()
 		}
@@ -130,7 +135,8 @@ func (d *Dir) ProgressFile(create bool) (*os.File, error) {
 	return f, nil
 }
 
-// Progress reads the index of the op that the init began last, and the errno with which it failed, or 0.
+// Progress reads the index of the op that the init began last, and the errno with which it failed,
+// or 0.
 func (d *Dir) Progress() (op int, errno unix.Errno, err error) {
 	b, err := fs.ReadFile(d.file(progressFile))
 	if err == nil && len(b) < 8 {
@@ -142,10 +148,12 @@ func (d *Dir) Progress() (op int, errno unix.Errno, err error) {
 	return int(binary.NativeEndian.Uint32(b[plan.PageOp:])), unix.Errno(binary.NativeEndian.Uint32(b[plan.PageErrno:])), nil
 }
 
-// ListenStart makes the socket at which the init waits for `start`. It is a stream, and only this user may connect.
+// ListenStart makes the socket at which the init waits for `start`. It is a stream, and only this
+// user may connect.
 func (d *Dir) ListenStart() (*os.File, error) {
 	f, err := d.socket(unix.SOCK_STREAM, startSocket, func(fd int, addr *unix.SockaddrUnix) error {
-		// The socket's own mode, less the umask, becomes that of the name: so it is never open to others, not even for a moment.
+		// The socket's own mode, less the umask, becomes that of the name: so it is never open to
+		// others, not even for a moment.
 		if err := unix.Fchmod(fd, 0o600); err != nil {
 			return err
 		}
@@ -171,8 +179,8 @@ func (d *Dir) ConnectStart() (*os.File, error) {
 	return f, nil
 }
 
-// socket makes a socket and gives it to use with an address that is short whatever the directory's path: an address has room
-// for 108 bytes (unix(7)).
+// socket makes a socket and gives it to use with an address that is short whatever the directory's
+// path: an address has room for 108 bytes (unix(7)).
 func (d *Dir) socket(kind int, name string, use func(fd int, addr *unix.SockaddrUnix) error) (*os.File, error) {
 	dir, err := os.OpenFile(d.Path(), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NotifyDir is what a container sees of the host to report over sd_notify(3): nothing but NotifySocket is ever in it.
+// NotifyDir is what a container sees of the host to report over sd_notify(3): nothing but
+// NotifySocket is ever in it.
 func NotifyDir(root, id string) string { return filepath.Join(root, id, notifyDir) }
 
 const (
@@ -32,7 +33,8 @@ func (d *Dir) MakeNotify() error {
 	return nil
 }
 
-// ListenNotify makes the socket in NotifyDir, to which everybody in the container may send. It returns nil where there is no NotifyDir.
+// ListenNotify makes the socket in NotifyDir, to which everybody in the container may send. It
+// returns nil where there is no NotifyDir.
 func (d *Dir) ListenNotify() (*os.File, error) {
 	f, err := d.socket(unix.SOCK_DGRAM, notifyDir+"/"+NotifySocket, func(fd int, addr *unix.SockaddrUnix) error {
 		// A name may be left from a start that was killed.

@@ -39,7 +39,8 @@ func ReadProcess(pid int) (*Process, error) {
 	return p, nil
 }
 
-// parseStat reads "PID (COMMAND) S PPID …". The command may hold anything, spaces and parentheses too, so the last one counts.
+// parseStat reads "PID (COMMAND) S PPID …". The command may hold anything, spaces and parentheses
+// too, so the last one counts.
 func parseStat(stat string) (*Process, bool) {
 	open, end := strings.IndexByte(stat, '('), strings.LastIndexByte(stat, ')')
 	if open < 0 || end < open {
@@ -58,8 +59,8 @@ func parseStat(stat string) (*Process, bool) {
 	return p, errors.Join(errs[:]...) == nil
 }
 
-// Dead reports whether the process is over, though perhaps not waited for. The first thread of a process may end before the others:
-// it is a zombie then, but the process lives.
+// Dead reports whether the process is over, though perhaps not waited for. The first thread of a
+// process may end before the others: it is a zombie then, but the process lives.
 func (p *Process) Dead() bool { return (p.State == 'Z' || p.State == 'X') && p.Threads <= 1 }
 
 // Init is the container's init if it lives, else nil.
@@ -85,8 +86,8 @@ func (r *Record) Init() (*Process, error) {
 	return p, nil
 }
 
-// OpenInit returns a pidfd of the living init: what is signalled through it can't be another process that got the same pid. It gives ESRCH
-// when the init is dead.
+// OpenInit returns a pidfd of the living init: what is signalled through it can't be another
+// process that got the same pid. It gives ESRCH when the init is dead.
 func (r *Record) OpenInit() (*os.File, error) {
 	if r.InitPid <= 0 {
 		return nil, unix.ESRCH
@@ -95,7 +96,8 @@ func (r *Record) OpenInit() (*os.File, error) {
 	if err != nil {
 		return nil, refusal.Explain("pidfd_open", err)
 	}
-	// If the pid is the init's now, it was the init's when we opened it: the init is older than this call.
+	// If the pid is the init's now, it was the init's when we opened it: the init is older than
+	// this call.
 	p, err := r.Init()
 	if err == nil && p == nil {
 		err = unix.ESRCH

@@ -10,8 +10,9 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// version of the record's format. A reader takes every version: it ignores what it does not know and does without what is missing.
-// 0 is a record of runc, whose names are used where it has one for the same thing.
+// version of the record's format. A reader takes every version: it ignores what it does not know
+// and does without what is missing. 0 is a record of runc, whose names are used where it has one
+// for the same thing.
 const version = 1
 
 // Phase says how far create came.
@@ -30,7 +31,8 @@ type Record struct {
 
 	// InitPid is 0 until the init's pid is known; until then the cgroup is the only way to find it.
 	InitPid int `json:"init_process_pid"`
-	// InitStart is when it started, in clock ticks since boot (field 22 of proc_pid_stat(5)). Pids are used again, the pair is not.
+	// InitStart is when it started, in clock ticks since boot (field 22 of proc_pid_stat(5)). Pids
+	// are used again, the pair is not.
 	InitStart uint64 `json:"init_process_start"`
 	// BootID is the boot that the two are valid in: a record on a disk outlives it.
 	BootID string `json:"boot_id,omitempty"`
@@ -43,20 +45,22 @@ type Record struct {
 	Owner    int  `json:"owner"`
 	Rootless bool `json:"rootless"`
 
-	// CgroupPaths are the container's cgroup directories by controller, "" for cgroup v2. They stand here before they are made.
+	// CgroupPaths are the container's cgroup directories by controller, "" for cgroup v2. They
+	// stand here before they are made.
 	CgroupPaths map[string]string `json:"cgroup_paths"`
-	// CgroupMade says that the cgroup was made or found empty, before the init was started in it: from then on all processes in it
-	// are the container's. Until then nothing may be killed there: config.json may name any cgroup of the host.
+	// CgroupMade says that the cgroup was made or found empty, before the init was started in it:
+	// from then on all processes in it are the container's. Until then nothing may be killed there:
+	// config.json may name any cgroup of the host.
 	CgroupMade bool `json:"cgroup_made"`
 	// CgroupID tells the cgroup from one that another container has at the same paths later, or is
 	// empty.
 	CgroupID string `json:"cgroup_id,omitempty"`
-	// SystemdScope is the unit that systemd makes for the container, or empty. Like CgroupPaths, it is
-	// the container's only with CgroupMade.
+	// SystemdScope is the unit that systemd makes for the container, or empty. Like CgroupPaths, it
+	// is the container's only with CgroupMade.
 	SystemdScope string `json:"systemd_scope,omitempty"`
 
-	// RootBelow is the id of the mount that root.path lay in before the container's mounts were made on it in the host's mount
-	// namespace; 0 for a container with a mount namespace.
+	// RootBelow is the id of the mount that root.path lay in before the container's mounts were
+	// made on it in the host's mount namespace; 0 for a container with a mount namespace.
 	RootBelow uint64 `json:"root_below,omitempty"`
 	// RootMount is the id, unique where the kernel has such, of the mount that the container's
 	// mounts lie in on the host; 0 until it is there.
@@ -66,7 +70,8 @@ type Record struct {
 	ExternalDescriptors []string          `json:"external_descriptors,omitempty"`
 	IntelRdtPath        string            `json:"intel_rdt_path,omitempty"`
 	IntelRdtMonPath     string            `json:"intel_rdt_mon_path,omitempty"`
-	// IntelRdtOwn and IntelRdtMonMade say that the two are the container's alone and go with it. They stand here before they are made.
+	// IntelRdtOwn and IntelRdtMonMade say that the two are the container's alone and go with it.
+	// They stand here before they are made.
 	IntelRdtOwn     bool `json:"intel_rdt_own,omitempty"`
 	IntelRdtMonMade bool `json:"intel_rdt_mon_made,omitempty"`
 
@@ -74,7 +79,8 @@ type Record struct {
 	// the container. False in records of other runtimes, and of ours before there was this.
 	NoPoststop bool `json:"no_poststop,omitempty"`
 
-	// WaitOp is the op of the init's plan at which it waits for `start`, ExecOp the last op, which executes the user's program.
+	// WaitOp is the op of the init's plan at which it waits for `start`, ExecOp the last op, which
+	// executes the user's program.
 	WaitOp int `json:"wait_op"`
 	ExecOp int `json:"exec_op"`
 
@@ -90,7 +96,8 @@ type Config struct {
 	Labels []string `json:"labels,omitempty"`
 }
 
-// Namespace is a namespace of the container: "NEWPID" and so on, with the path of an existing one to join, or empty.
+// Namespace is a namespace of the container: "NEWPID" and so on, with the path of an existing one
+// to join, or empty.
 type Namespace struct {
 	Type string `json:"type"`
 	Path string `json:"path"`
@@ -147,7 +154,8 @@ func namespaceName(t specs.LinuxNamespaceType) string {
 	return "NEW" + strings.ToUpper(string(t))
 }
 
-// PrivatePid reports whether the container has a pid namespace of its own, whose processes the kernel kills with the init.
+// PrivatePid reports whether the container has a pid namespace of its own, whose processes the
+// kernel kills with the init.
 func (r *Record) PrivatePid() bool {
 	return slices.Contains(r.Config.Namespaces, Namespace{Type: "NEWPID"})
 }

@@ -19,7 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The test program plays other commands of the runtime: it does what its arguments say in place of running tests.
+// The test program plays other commands of the runtime: it does what its arguments say in place of
+// running tests.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 4 {
 		if child, ok := children[os.Args[1]]; ok {
@@ -286,7 +287,8 @@ func TestRecordsOfOthers(t *testing.T) {
 	}
 }
 
-// A writer that is killed at any moment leaves the old record or the new one, and does not disturb the next.
+// A writer that is killed at any moment leaves the old record or the new one, and does not disturb
+// the next.
 func TestSaveKilledInTheMiddle(t *testing.T) {
 	d := create(t)
 	if err := d.Save(&Record{Version: version}); err != nil {

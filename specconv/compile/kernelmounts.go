@@ -10,9 +10,9 @@ import (
 
 // hideUnreachableMounts does as hideKernelMounts, and before the init becomes root of a user
 // namespace: this root may not be allowed to walk to a mount that lies below another user's
-// directory, and the kernel counts what nobody can reach, too. A mount namespace in between is where
-// the mounts can be taken away. What is on /proc and /sys has to stay until the container's own are
-// mounted, which takes a whole one that is there already.
+// directory, and the kernel counts what nobody can reach, too. A mount namespace in between is
+// where the mounts can be taken away. What is on /proc and /sys has to stay until the container's
+// own are mounted, which takes a whole one that is there already.
 func (c *compiler) hideUnreachableMounts() {
 	if !c.hidesEarly() || !slices.ContainsFunc(c.in.Facts.KernelMounts, c.unreachable) {
 		return

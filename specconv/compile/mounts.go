@@ -158,8 +158,8 @@ func (e *mountEntry) bindInside(tree plan.Reg, kind facts.Source, m *plan.IDMap)
 	}, kind.Inside+" in the container", tree, kind, m)
 }
 
-// attachBind puts the clone in tree, which ops make, at its destination. The host maps the owners of
-// a clone that the init has made.
+// attachBind puts the clone in tree, which ops make, at its destination. The host maps the owners
+// of a clone that the init has made.
 func (e *mountEntry) attachBind(ops []plan.Op, src string, tree plan.Reg, kind facts.Source, m *plan.IDMap) error {
 	target, open := e.target(e.place(), kind.Dir, e.follow())
 	ops = append(ops, open...)

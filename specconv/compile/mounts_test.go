@@ -162,8 +162,8 @@ func TestMoreMountsThanRegisters(t *testing.T) {
 	l.inOrder("prlimit64(0, RLIMIT_NOFILE, 0, limits)", "prlimit64(0, RLIMIT_NOFILE, higher limits", "pivot_root", "prlimit64(0, RLIMIT_NOFILE, limits", "execve(")
 }
 
-// Before Linux 6.17 nobody outside of a pid namespace can make a procfs of it, and whoever is inside
-// has entered the user namespace, too.
+// Before Linux 6.17 nobody outside of a pid namespace can make a procfs of it, and whoever is
+// inside has entered the user namespace, too.
 func TestProcOfOthers(t *testing.T) {
 	spec := smallSpec()
 	spec.Linux = &specs.Linux{

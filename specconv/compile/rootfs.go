@@ -40,7 +40,9 @@ func (c *compiler) cloned() uint64 {
 	case unix.MS_SHARED:
 		return 0
 	case unix.MS_UNBINDABLE:
-		return unix.MS_PRIVATE // until everything is mounted: an unbindable tree can't be cloned for masks and read-only paths
+		// until everything is mounted: an unbindable tree can't be cloned for masks and read-only
+		// paths
+		return unix.MS_PRIVATE
 	default:
 		return p
 	}

@@ -18,8 +18,8 @@ import (
 // ConfigName is the name of the configuration in a bundle.
 const ConfigName = "config.json"
 
-// Bundle reads and decodes config.json of the bundle, the path of a directory, and gives its text as
-// well. It does not check what it says. A bundle without one is an error that is fs.ErrNotExist.
+// Bundle reads and decodes config.json of the bundle, the path of a directory, and gives its text
+// as well. It does not check what it says. A bundle without one is an error that is fs.ErrNotExist.
 func Bundle(bundle string) (spec *specs.Spec, text []byte, warnings problem.Warnings, err error) {
 	text, err = os.ReadFile(filepath.Join(bundle, ConfigName))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -6,20 +6,21 @@ import "golang.org/x/sys/unix"
 type optionKind uint8
 
 const (
-	optIgnored        optionKind = iota // accepted, nothing to do for the kernel
-	optSwitch                           // bits is one of the switch constants
-	optAttrSet                          // MOUNT_ATTR_* to set
-	optAttrClr                          // MOUNT_ATTR_* to clear
-	optRecAttrSet                       // the same for the tree
-	optRecAttrClr                       //
-	optAtimeSet                         // MS_*ATIME to set
-	optAtimeClr                         // MS_*ATIME to clear
-	optRecAtimeSet                      // the same for the tree
-	optRecAtimeClr                      //
-	optSuper                            // the superblock flag that the option names; bits is its group
-	optPropagation                      // MS_* propagation type
-	optRecPropagation                   // the same for the tree
-	optIDMap                            // IDMapMode
+	optIgnored     optionKind = iota // accepted, nothing to do for the kernel
+	optSwitch                        // bits is one of the switch constants
+	optAttrSet                       // MOUNT_ATTR_* to set
+	optAttrClr                       // MOUNT_ATTR_* to clear
+	optRecAttrSet                    // the same for the tree
+	optRecAttrClr                    //
+	optAtimeSet                      // MS_*ATIME to set
+	optAtimeClr                      // MS_*ATIME to clear
+	optRecAtimeSet                   // the same for the tree
+	optRecAtimeClr                   //
+	// the superblock flag that the option names; bits is its group
+	optSuper
+	optPropagation    // MS_* propagation type
+	optRecPropagation // the same for the tree
+	optIDMap          // IDMapMode
 )
 
 // Values of optSwitch rows.

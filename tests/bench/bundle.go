@@ -14,9 +14,10 @@ import (
 
 // The configurations that are measured.
 const (
-	plain  = "default" // what `spec` writes
-	docker = "docker"  // what Docker asks for: its seccomp profile, limits, binds, sysctls, 14 capabilities
-	userns = "userns"  // the default in a user namespace
+	plain = "default" // what `spec` writes
+	// what Docker asks for: its seccomp profile, limits, binds, sysctls, 14 capabilities
+	docker = "docker"
+	userns = "userns" // the default in a user namespace
 )
 
 // firstID is the id on the host of the container's root.

@@ -138,7 +138,8 @@ type session struct {
 	names *strings.Replacer
 }
 
-// newSession prepares the files that engines hand over. Without ownRoot the runtime picks its --root itself.
+// newSession prepares the files that engines hand over. Without ownRoot the runtime picks its
+// --root itself.
 func newSession(t *testing.T, ownRoot bool) *session {
 	b := harness.NewBundle(t).Args("sh", "-c", "trap : TERM; while :; do sleep 0.05; done")
 	b.File("/plain", "no program\n", 0o644)
@@ -230,7 +231,8 @@ func (s *session) replay(c call) {
 	}
 }
 
-// log checks the --log file: there after every call, JSON throughout, and the last error is that of the failed call.
+// log checks the --log file: there after every call, JSON throughout, and the last error is that of
+// the failed call.
 func (s *session) log(name string, failed bool, want string) {
 	s.Helper()
 	data, err := os.ReadFile(name)
@@ -347,8 +349,8 @@ func oneObject(name string) func(*session) {
 	}
 }
 
-// dockerd takes the lines apart; CRI-O throws features away when anything but JSON is on either stream, and asks in an
-// empty environment.
+// dockerd takes the lines apart; CRI-O throws features away when anything but JSON is on either
+// stream, and asks in an empty environment.
 func TestQuestions(t *testing.T) {
 	r := harness.NewRuntime(t)
 	ask := func(args ...string) harness.Result {
@@ -396,7 +398,8 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
-// A terminal arrives before create ends: the shim accepts only then, and its buffer holds one descriptor.
+// A terminal arrives before create ends: the shim accepts only then, and its buffer holds one
+// descriptor.
 func TestConsoleBeforeCreateEnds(t *testing.T) {
 	b := harness.NewBundle(t).Args("sleep", "1000").Edit(func(s *specs.Spec) { s.Process.Terminal = true })
 	socket := harness.NewSocket(t)

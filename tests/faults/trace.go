@@ -32,8 +32,9 @@ type tracer struct {
 	pid    int
 	fault  fault
 	counts map[string]int
-	seen   []string          // the names of all calls, in order
-	inside map[int]int       // by thread: 0 outside a call, 1 inside, 2 inside the one that is to fail
+	seen   []string // the names of all calls, in order
+	// by thread: 0 outside a call, 1 inside, 2 inside the one that is to fail
+	inside map[int]int
 	before map[int][2]string // by thread: the calls before this one
 }
 
@@ -124,8 +125,8 @@ func (t *tracer) entered(tid int) (hit bool, err error) {
 	}
 	before := t.before[tid]
 	t.before[tid] = [2]string{before[1], name}
-	// With this read syscall.forkExec waits for the child's execve. It takes an error for the child's,
-	// and waits for the end of a child that lives.
+	// With this read syscall.forkExec waits for the child's execve. It takes an error for the
+	// child's, and waits for the end of a child that lives.
 	if name == "read" && strings.HasPrefix(before[0], "clone") && before[1] == "close" {
 		return false, nil
 	}

@@ -150,7 +150,8 @@ func TestWaitingInitIsSmall(t *testing.T) {
 	if threads := harness.StatusField(pid, "Threads"); threads != "1" {
 		t.Errorf("%s threads", threads)
 	}
-	// The kernel charges up to 64 pages a CPU in advance. Cgroup v1 can be asked for them, which each CPU then gives back when it comes to that.
+	// The kernel charges up to 64 pages a CPU in advance. Cgroup v1 can be asked for them, which
+	// each CPU then gives back when it comes to that.
 	harness.Eventually(t, "a charge of less than 256 KiB", func() bool {
 		_ = os.WriteFile(filepath.Join(b.CgroupDir("memory"), "memory.force_empty"), []byte("0"), 0)
 		usage, err := strconv.Atoi(b.CgroupValue("memory", "memory.usage_in_bytes", "memory.current"))
@@ -548,8 +549,8 @@ func TestExecIntoASubCgroup(t *testing.T) {
 	}
 }
 
-// The core files of a cgroup are no limits: with cgroup.procs a configuration could pull a process of
-// the host into the container's cgroup, where delete kills it.
+// The core files of a cgroup are no limits: with cgroup.procs a configuration could pull a process
+// of the host into the container's cgroup, where delete kills it.
 func TestUnifiedCoreFiles(t *testing.T) {
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "it writes to every file of the cgroup")
@@ -660,8 +661,8 @@ func TestCreateAtOnceInOneCgroup(t *testing.T) {
 	}
 }
 
-// In a new cgroup below a frozen one the init would never come to its first step, and on cgroup v1 not
-// even end.
+// In a new cgroup below a frozen one the init would never come to its first step, and on cgroup v1
+// not even end.
 func TestCreateBelowAFrozenCgroup(t *testing.T) {
 	t.Parallel()
 	ours(t, "other words")
@@ -684,8 +685,8 @@ func TestDeleteForceBelowAFrozenCgroup(t *testing.T) {
 	b.Must("delete", "--force", b.ID)
 }
 
-// A container stands still with the cgroup that it lies in. It is not for resume to thaw that one, and
-// what exec starts would stand still at once.
+// A container stands still with the cgroup that it lies in. It is not for resume to thaw that one,
+// and what exec starts would stand still at once.
 func TestFrozenAbove(t *testing.T) {
 	t.Parallel()
 	ours(t, "resume says that it has done it")
@@ -780,8 +781,8 @@ exec "$@"`
 	}
 }
 
-// A cgroup that was removed and made anew for another container, or that another one has found empty
-// and taken, is no longer the first one's to kill in.
+// A cgroup that was removed and made anew for another container, or that another one has found
+// empty and taken, is no longer the first one's to kill in.
 func TestDeleteForceSparesTheNextInTheCgroup(t *testing.T) {
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "it kills whoever is there")

@@ -45,7 +45,8 @@ func TestFastStartLeavesNoTrace(t *testing.T) {
 			slices.Sort(variables)
 			want := slices.Sorted(slices.Values(environment))
 			if kind == "startContainer" {
-				want = slices.Sorted(slices.Values(append(b.Spec.Process.Env, "HOME=/root"))) // as its program, for that is where it runs
+				// as its program, for that is where it runs
+				want = slices.Sorted(slices.Values(append(b.Spec.Process.Env, "HOME=/root")))
 			}
 			if !slices.Equal(variables, want) {
 				t.Errorf("environment of a %s hook: %q, want %q", kind, variables, want)
@@ -93,7 +94,8 @@ func TestHelpersGetTheCallersEnvironment(t *testing.T) {
 	}
 }
 
-// With a standard stream closed, Go's runtime opens another in its place, while nothing else can be opened.
+// With a standard stream closed, Go's runtime opens another in its place, while nothing else can be
+// opened.
 func TestStartWithClosedStreams(t *testing.T) {
 	t.Parallel()
 	for _, script := range []string{`"$0" --version <&-`, `"$0" --version <&- 2>&-`, `ulimit -S -n 2; "$0" --version`} {

@@ -163,7 +163,8 @@ func TestEventsInterval(t *testing.T) {
 	b.Delete()
 }
 
-// Lack of memory is told, both of a child and of the first process, with whose end the command ends.
+// Lack of memory is told, both of a child and of the first process, with whose end the command
+// ends.
 func TestEventsOOM(t *testing.T) {
 	t.Parallel()
 	harness.NeedController(t, "memory")
@@ -200,7 +201,8 @@ func TestEventsOOM(t *testing.T) {
 	}
 }
 
-// Traffic of the container's own network namespace is counted; a container in the host's has none to show.
+// Traffic of the container's own network namespace is counted; a container in the host's has none
+// to show.
 func TestEventsNetwork(t *testing.T) {
 	t.Parallel()
 	ours(t, "never lists any")

@@ -28,8 +28,8 @@ const (
 	fuseLseek       = 46
 )
 
-// hostileFS is a file system that wants whoever reads it to be busy for ever: its root holds files without end, each of which says
-// of every place that data begins there, and that it ends there.
+// hostileFS is a file system that wants whoever reads it to be busy for ever: its root holds files
+// without end, each of which says of every place that data begins there, and that it ends there.
 type hostileFS struct {
 	dev      *os.File
 	files    uint64 // in the root

@@ -39,7 +39,8 @@ func TestNoNamespaces(t *testing.T) {
 	}
 }
 
-// An engine that takes the mount of the root file system away, and so the container's, may still delete the container.
+// An engine that takes the mount of the root file system away, and so the container's, may still
+// delete the container.
 func TestDeleteWhenRootIsUnmounted(t *testing.T) {
 	t.Parallel()
 	b := bare(t, "sleep 1000")

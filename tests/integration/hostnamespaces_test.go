@@ -30,7 +30,8 @@ func hostValue(t *testing.T, key string) (value string) {
 	return value
 }
 
-// setsOnHost are configurations that set something in a namespace, with another value than the host has.
+// setsOnHost are configurations that set something in a namespace, with another value than the host
+// has.
 func setsOnHost(t *testing.T) map[string]struct {
 	kind  specs.LinuxNamespaceType
 	place string
@@ -68,8 +69,9 @@ func setsOnHost(t *testing.T) map[string]struct {
 	return all
 }
 
-// An entry of linux.namespaces whose path leads to a namespace of the host is not a namespace of the
-// container's own: what belongs to a namespace must not be set in it, whatever the path looks like.
+// An entry of linux.namespaces whose path leads to a namespace of the host is not a namespace of
+// the container's own: what belongs to a namespace must not be set in it, whatever the path looks
+// like.
 func TestNothingIsSetInTheHostsNamespaces(t *testing.T) {
 	ours(t, "what it asserts is the wording")
 	for name, a := range setsOnHost(t) {
@@ -102,8 +104,8 @@ func TestNothingIsSetInTheHostsNamespaces(t *testing.T) {
 	}
 }
 
-// Where the runtime has been started in other namespaces than the host's, these are those of process 1,
-// which here is a shell in a pid namespace.
+// Where the runtime has been started in other namespaces than the host's, these are those of
+// process 1, which here is a shell in a pid namespace.
 func TestNothingIsSetInTheNamespacesOfProcess1(t *testing.T) {
 	ours(t, "others compare with their own namespaces alone")
 	path, err := exec.LookPath("unshare")
@@ -129,8 +131,8 @@ func TestNothingIsSetInTheNamespacesOfProcess1(t *testing.T) {
 	}
 }
 
-// A path that leads now to one namespace and now to the host's is looked at once: what was looked at is
-// what is joined.
+// A path that leads now to one namespace and now to the host's is looked at once: what was looked
+// at is what is joined.
 func TestNamespacePathThatChanges(t *testing.T) {
 	ours(t, "what it asserts is the wording")
 	value := "1"

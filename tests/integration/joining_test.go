@@ -14,8 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// probeWatchJoins looks at every process that is not yet a program of the container's, the way somebody does who wants to become the host's root
-// through it, and prints what he would get that the program has not. CAP_SYS_PTRACE opens all of /proc/PID to him.
+// probeWatchJoins looks at every process that is not yet a program of the container's, the way
+// somebody does who wants to become the host's root through it, and prints what he would get that
+// the program has not. CAP_SYS_PTRACE opens all of /proc/PID to him.
 func probeWatchJoins([]string) error {
 	told := map[string]bool{}
 	tell := func(s string) {
@@ -82,8 +83,8 @@ func procStatus(pid string) map[string]string {
 	return fields
 }
 
-// The process that `exec` brings into the container is seen there before it is the program. CAP_SYS_PTRACE gives it to whoever
-// wants it: it must not hold more than the program will.
+// The process that `exec` brings into the container is seen there before it is the program.
+// CAP_SYS_PTRACE gives it to whoever wants it: it must not hold more than the program will.
 func TestCVE2016_9962Joining(t *testing.T) {
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "brings its privileges along")
@@ -133,7 +134,8 @@ func limitsAndPolicies(p *specs.Process) {
 	p.IOPriority = &specs.LinuxIOPriority{Class: specs.IOPRIO_CLASS_BE, Priority: 7}
 }
 
-// slowExec runs an exec that stops right before the program, since nobody takes its pidfd, and calls look meanwhile.
+// slowExec runs an exec that stops right before the program, since nobody takes its pidfd, and
+// calls look meanwhile.
 func slowExec(t *testing.T, b *harness.Bundle, look func()) {
 	t.Helper()
 	path := filepath.Join(harness.TempDir(t), "s")

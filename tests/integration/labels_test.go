@@ -147,7 +147,8 @@ func TestSELinux(t *testing.T) {
 	bad.FailRun("process.selinuxLabel", "no:such:label")
 }
 
-// A user may have 200 keys, and a session keyring is one. Where there is none left, the container does without, and its user is told.
+// A user may have 200 keys, and a session keyring is one. Where there is none left, the container
+// does without, and its user is told.
 func TestKeyringQuota(t *testing.T) {
 	t.Parallel()
 	ours(t, "others fail, or say nothing")

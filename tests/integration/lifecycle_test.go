@@ -436,7 +436,8 @@ func TestRunForwardsSignals(t *testing.T) {
 func TestRunEarlySignal(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"USR1", "USR2"} {
-		b := harness.NewBundle(t).Sh("exit 5") // process 1 of a pid namespace ignores what it has no handler for
+		// process 1 of a pid namespace ignores what it has no handler for
+		b := harness.NewBundle(t).Sh("exit 5")
 		b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "kill -" + s + " $PPID"}}}}
 		if res := b.Run(); res.Code != 5 {
 			t.Errorf("%s: exit %d, want 5: %s", s, res.Code, res.Stderr)

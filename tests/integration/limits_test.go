@@ -22,7 +22,8 @@ import (
 // escapeLayer is how a directory is written in overlay's list of them.
 var escapeLayer = strings.NewReplacer(`\`, `\\`, ":", `\:`, ",", `\,`)
 
-// layersFor makes n directories, each with a file of its number. Their names take some bytes, and each of overlay's special characters.
+// layersFor makes n directories, each with a file of its number. Their names take some bytes, and
+// each of overlay's special characters.
 func layersFor(t *testing.T, n, long int) []string {
 	t.Helper()
 	dir := harness.TempDir(t)
@@ -40,8 +41,8 @@ func layersFor(t *testing.T, n, long int) []string {
 	return layers
 }
 
-// needOverlay skips a test where nobody can mount an overlay on a tmpfs. It returns a directory for upper and work, whose paths are
-// longer than one string of fsconfig.
+// needOverlay skips a test where nobody can mount an overlay on a tmpfs. It returns a directory for
+// upper and work, whose paths are longer than one string of fsconfig.
 func needOverlay(t *testing.T) string {
 	t.Helper()
 	dir := harness.TempDir(t)
@@ -125,7 +126,8 @@ func TestTmpcopyupIsCharged(t *testing.T) {
 	}
 	b = bundle(2 << 20)
 	if harness.Unified() {
-		b.Spec.Linux.Resources.Memory.Swap = b.Spec.Linux.Resources.Memory.Limit // else the copy goes to the machine's swap space
+		// else the copy goes to the machine's swap space
+		b.Spec.Linux.Resources.Memory.Swap = b.Spec.Linux.Resources.Memory.Limit
 	}
 	b.FailRun("container init was OOM-killed (memory limit too low?): ")
 }
@@ -216,7 +218,8 @@ func TestPasswdThatIsNoFile(t *testing.T) {
 	}
 }
 
-// manyOfEach are configurations with n of something, and what their process prints. source has a file with one line.
+// manyOfEach are configurations with n of something, and what their process prints. source has a
+// file with one line.
 func manyOfEach(source string, n int) map[string]func(b *harness.Bundle) []string {
 	lines := fmt.Sprint(n)
 	dest := func(i int) string { return fmt.Sprintf("/many/%d", i) }
@@ -284,7 +287,8 @@ func manyOfEach(source string, n int) map[string]func(b *harness.Bundle) []strin
 	}
 }
 
-// Neither the registers of a plan nor the descriptors that a process may usually have limit how much of anything there is.
+// Neither the registers of a plan nor the descriptors that a process may usually have limit how
+// much of anything there is.
 func TestManyOfEach(t *testing.T) {
 	t.Parallel()
 	ours(t, "slow")
@@ -312,7 +316,8 @@ func TestEachWarningOnce(t *testing.T) {
 	ours(t, "other texts")
 	one := int64(1)
 	limited := harness.NewBundle(t)
-	limited.Spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Kernel: &one, KernelTCP: &one}} // deprecated, and in use
+	// deprecated, and in use
+	limited.Spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Kernel: &one, KernelTCP: &one}}
 	for word, b := range map[string]*harness.Bundle{
 		"linux.resources.memory.kernel: ": limited,
 		// A user's container is not in all of the host's cgroups.

@@ -9,7 +9,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// The kernel shows a process's memory policy in front of each of its mappings. This machine may have one node alone, numbered 0.
+// The kernel shows a process's memory policy in front of each of its mappings. This machine may
+// have one node alone, numbered 0.
 func TestMemoryPolicy(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/proc/self/numa_maps"); err != nil {
@@ -53,7 +54,8 @@ func TestMemoryPolicy(t *testing.T) {
 	}
 }
 
-// Nodes that the machine doesn't have are the kernel's to refuse, and the error says which setting it was.
+// Nodes that the machine doesn't have are the kernel's to refuse, and the error says which setting
+// it was.
 func TestMemoryPolicyErrors(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/proc/self/numa_maps"); err != nil {

@@ -324,8 +324,8 @@ func TestBindOfRestrictedSourceInUserNamespace(t *testing.T) {
 	}
 }
 
-// A bare bind keeps the flags of its source. Any flag beside it names all that the bind mount has, as runc 1.3 and crun measure
-// on such a source; the access time is one of its own.
+// A bare bind keeps the flags of its source. Any flag beside it names all that the bind mount has,
+// as runc 1.3 and crun measure on such a source; the access time is one of its own.
 func TestBindFlagsReplaceThoseOfTheSource(t *testing.T) {
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "1.1 takes no notice of rw and exec")
@@ -361,7 +361,8 @@ func TestBindFlagsReplaceThoseOfTheSource(t *testing.T) {
 	}
 }
 
-// What the host has restricted stays so in a user namespace, and asking for the opposite is refused before anything is made.
+// What the host has restricted stays so in a user namespace, and asking for the opposite is refused
+// before anything is made.
 func TestBindFlagsAreLockedInUserNamespace(t *testing.T) {
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "1.1 gives up on locked flags")
@@ -553,8 +554,8 @@ func TestTmpcopyup(t *testing.T) {
 	}
 }
 
-// The tmpfs is what its options say, with tmpcopyup as without: an engine's user has to be able to write to it. Only the mode is that of
-// a directory that it covers, if the options name none.
+// The tmpfs is what its options say, with tmpcopyup as without: an engine's user has to be able to
+// write to it. Only the mode is that of a directory that it covers, if the options name none.
 func TestTmpfsOwnerAndMode(t *testing.T) {
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "1.1 prefers the mode of the directory")

@@ -86,7 +86,8 @@ func TestJoinNamespaces(t *testing.T) {
 	}
 }
 
-// otherMounts is a process in a mount namespace of its own, with the same mounts as here, their propagation too.
+// otherMounts is a process in a mount namespace of its own, with the same mounts as here, their
+// propagation too.
 func otherMounts(t *testing.T) (pid int) {
 	t.Helper()
 	other := exec.Command("sleep", "1000")
@@ -101,8 +102,9 @@ func otherMounts(t *testing.T) (pid int) {
 	return other.Process.Pid
 }
 
-// A mount namespace that is joined becomes the container's. What is mounted there is let go of, but neither on the host, whose mounts
-// may be its peers, nor before the container's own root is complete.
+// A mount namespace that is joined becomes the container's. What is mounted there is let go of, but
+// neither on the host, whose mounts may be its peers, nor before the container's own root is
+// complete.
 func TestJoinMountNamespace(t *testing.T) {
 	t.Parallel()
 	shared := harness.TempDir(t)

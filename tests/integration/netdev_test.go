@@ -79,7 +79,8 @@ func TestNetDeviceMoves(t *testing.T) {
 	}
 }
 
-// joinedAndMapped leaves out sysfs, which a user namespace can mount only with a network namespace of its own.
+// joinedAndMapped leaves out sysfs, which a user namespace can mount only with a network namespace
+// of its own.
 func joinedAndMapped(b *harness.Bundle, own *netns) {
 	b.MapIDs(100000, 65536).Namespace(specs.NetworkNamespace, own.path())
 	b.Spec.Mounts = slices.DeleteFunc(b.Spec.Mounts, func(m specs.Mount) bool { return strings.HasPrefix(m.Destination, "/sys") })
@@ -150,7 +151,8 @@ func TestNetDeviceUndo(t *testing.T) {
 	}
 }
 
-// The container's end does not bring a virtual device back (config-linux.md: the runtime must not), and a joined namespace keeps it.
+// The container's end does not bring a virtual device back (config-linux.md: the runtime must not),
+// and a joined namespace keeps it.
 func TestNetDeviceStays(t *testing.T) {
 	t.Parallel()
 	home, other, own := newNetns(t), newNetns(t), newNetns(t)

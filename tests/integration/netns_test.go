@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// netns is a network namespace of the test's own, without a name: it goes with the process that holds it.
+// netns is a network namespace of the test's own, without a name: it goes with the process that
+// holds it.
 type netns struct {
 	t   *testing.T
 	pid int

@@ -105,7 +105,8 @@ func (a *agent) serve(fd int) {
 		if poll[0].Revents&unix.POLLIN == 0 {
 			return
 		}
-		// struct seccomp_notif: id, pid, flags, then seccomp_data, which begins with the number. seccomp_notif_resp: id, val, error, flags.
+		// struct seccomp_notif: id, pid, flags, then seccomp_data, which begins with the number.
+		// seccomp_notif_resp: id, val, error, flags.
 		req, resp := make([]byte, 80), make([]byte, 24)
 		if notifyIoctl(fd, unix.SECCOMP_IOCTL_NOTIF_RECV, req) != nil {
 			continue // the process was killed meanwhile
@@ -214,8 +215,8 @@ func TestSeccompNotify(t *testing.T) {
 	}
 }
 
-// An agent may be the very program that waits for `create` to return. It answers afterwards, for every call of the init that it can be
-// asked about.
+// An agent may be the very program that waits for `create` to return. It answers afterwards, for
+// every call of the init that it can be asked about.
 func TestSeccompNotifyAfterCreate(t *testing.T) {
 	t.Parallel()
 	a := newAgent(t, func(uint32) unix.Errno { return 0 })

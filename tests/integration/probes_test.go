@@ -25,7 +25,8 @@ var probes = map[string]func(args []string) error{
 	"library-wait":  probeLibraryWait,
 }
 
-// probeCall makes system calls, given by number, with zeroes for arguments and prints what comes of each.
+// probeCall makes system calls, given by number, with zeroes for arguments and prints what comes of
+// each.
 func probeCall(args []string) error {
 	for _, a := range args {
 		nr, err := strconv.Atoi(a)
@@ -62,7 +63,8 @@ func probeKeyringLabel([]string) error {
 	return nil
 }
 
-// probeFillKeys makes keys until the user's quota is used up, and keeps them until its standard input ends.
+// probeFillKeys makes keys until the user's quota is used up, and keeps them until its standard
+// input ends.
 func probeFillKeys([]string) error {
 	if _, err := unix.KeyctlJoinSessionKeyring("fill-keys"); err != nil {
 		return err

@@ -16,19 +16,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// need is a system call and the commands that can't do without: "run create" fail and leave nothing behind, all others work, and "kill?" may do
-// either. With a user namespace more of them may need it.
+// need is a system call and the commands that can't do without: "run create" fail and leave nothing
+// behind, all others work, and "kill?" may do either. With a user namespace more of them may need
+// it.
 type need struct{ call, by, userns string }
 
-// needs is what the commands need on this host. What they don't they must do without: `kill` and `delete` work in a sandbox that containers
-// can't be made in.
+// needs is what the commands need on this host. What they don't they must do without: `kill` and
+// `delete` work in a sandbox that containers can't be made in.
 func needs(t *testing.T) []need {
 	born, scope, thaw, cgroupns := "", "", "kill", ""
 	if slices.ContainsFunc(harness.Hierarchies(), func(h harness.Hierarchy) bool { return h.Unified }) {
 		born = "run create exec" // in a cgroup of the v2 tree
 	}
 	if slices.Contains(harness.NewRuntime(t).Flags, "--systemd-cgroup") {
-		// Its first process; systemd may have removed the cgroup before kill looks whether it is frozen.
+		// Its first process; systemd may have removed the cgroup before kill looks whether it is
+		// frozen.
 		scope, thaw = "create", "kill?"
 	}
 	if harness.Unified() {
@@ -49,7 +51,8 @@ func needs(t *testing.T) []need {
 		{call: "memfd_create", by: "run exec " + scope},
 		{call: "pivot_root", by: "run create"},
 		{call: "unshare", by: cgroupns, userns: "run create"},
-		{call: "setns", by: "exec run? create?"}, // for a network namespace that was made meanwhile, which those of users are not
+		// for a network namespace that was made meanwhile, which those of users are not
+		{call: "setns", by: "exec run? create?"},
 		{call: "statx", by: "run create exec"},
 		{call: "faccessat2", by: "run create exec"},
 		{call: "prlimit64", by: "run create exec"},
@@ -59,8 +62,8 @@ func needs(t *testing.T) []need {
 	}
 }
 
-// A kernel without a call that we need, or a filter around the runtime that refuses it, gets one sentence, which names the call and what it takes.
-// Nothing is left behind.
+// A kernel without a call that we need, or a filter around the runtime that refuses it, gets one
+// sentence, which names the call and what it takes. Nothing is left behind.
 func TestRefusedCalls(t *testing.T) {
 	t.Parallel()
 	ours(t, "its own calls and texts")
@@ -170,7 +173,8 @@ func (r *refused) live(userns bool) {
 	r.nothing(b)
 }
 
-// nothing checks that nothing is left of a container. Mounts and processes are looked for at the end of all tests.
+// nothing checks that nothing is left of a container. Mounts and processes are looked for at the
+// end of all tests.
 func (r *refused) nothing(b *harness.Bundle) {
 	r.t.Helper()
 	if dirs := b.CgroupDirs(); dirs != nil {
@@ -246,7 +250,8 @@ func TestRefusedCloseRangeLeaksNothing(t *testing.T) {
 	}
 }
 
-// Docker's own AppArmor profile denies mounts to what runs in its containers, and so to a runtime there. The kernel's word is the same as for others.
+// Docker's own AppArmor profile denies mounts to what runs in its containers, and so to a runtime
+// there. The kernel's word is the same as for others.
 func TestRefusedByAppArmor(t *testing.T) {
 	t.Parallel()
 	ours(t, "its own calls and texts")

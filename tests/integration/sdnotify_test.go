@@ -16,7 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// probeNotify sends each argument as a datagram to NOTIFY_SOCKET, after "dial" to what is there by then, and then stays or, after "end", ends.
+// probeNotify sends each argument as a datagram to NOTIFY_SOCKET, after "dial" to what is there by
+// then, and then stays or, after "end", ends.
 func probeNotify(args []string) error {
 	conn, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
 	if err != nil {
@@ -137,7 +138,8 @@ func TestNotifyOfStart(t *testing.T) {
 			}
 			for line := range strings.Lines(readFile(t, fmt.Sprintf("/proc/%d/mountinfo", b.Pid()))) {
 				if f := strings.Fields(line); f[4] == "/run/notify" {
-					mounts = append(mounts, strings.Join(strings.Split(f[5], ",")[:4], ",")) // how times are kept is the host's affair
+					// how times are kept is the host's affair
+					mounts = append(mounts, strings.Join(strings.Split(f[5], ",")[:4], ","))
 				}
 			}
 			wantLines(t, strings.Join(append(env, mounts...), "\n"), "NOTIFY_SOCKET=/run/notify/notify.sock", "ro,nosuid,nodev,noexec")
@@ -234,7 +236,8 @@ func TestNotifySocketUnset(t *testing.T) {
 	wantLines(t, b.MustRun(), "unset", "none")
 }
 
-// A start that can't watch the container for its end says so, and does not pass over the manager in silence.
+// A start that can't watch the container for its end says so, and does not pass over the manager in
+// silence.
 func TestNotifyRefused(t *testing.T) {
 	t.Parallel()
 	ours(t, "its own calls and texts")

@@ -47,8 +47,8 @@ func statusFields(status string, names ...string) string {
 	return strings.Join(found, " ")
 }
 
-// Docker's profile lets a shell work, refuses mount even to a process with CAP_SYS_ADMIN, and lets C libraries fall back from
-// clone3 and from calls that are newer than it.
+// Docker's profile lets a shell work, refuses mount even to a process with CAP_SYS_ADMIN, and lets
+// C libraries fall back from clone3 and from calls that are newer than it.
 func TestSeccompDocker(t *testing.T) {
 	t.Parallel()
 	calls := []string{"/probe", fmt.Sprint(unix.SYS_MOUNT), fmt.Sprint(unix.SYS_CLONE3), "900"}
@@ -156,8 +156,8 @@ func TestSeccompLog(t *testing.T) {
 	})
 }
 
-// tinyProgram is a static program of a few instructions that makes no calls but write(1, "ok\n", 3), pause if it is to wait, and
-// exit_group(0). A C library's start alone makes a dozen.
+// tinyProgram is a static program of a few instructions that makes no calls but write(1, "ok\n",
+// 3), pause if it is to wait, and exit_group(0). A C library's start alone makes a dozen.
 func tinyProgram(t *testing.T, waits bool) string {
 	t.Helper()
 	if runtime.GOARCH != "amd64" {
@@ -165,14 +165,16 @@ func tinyProgram(t *testing.T, waits bool) string {
 	}
 	const write, waiting, exitGroup = 1, 34, 231 // as amd64 numbers them
 	call := func(nr byte, more ...byte) []byte {
-		return append(append([]byte{0xb8, nr, 0, 0, 0}, more...), 0x0f, 0x05) // mov $nr, %eax; …; syscall
+		// mov $nr, %eax; …; syscall
+		return append(append([]byte{0xb8, nr, 0, 0, 0}, more...), 0x0f, 0x05)
 	}
 	pause := []byte{}
 	if waits {
 		pause = call(waiting)
 	}
-	exit := call(exitGroup, 0x31, 0xff)    // xor %edi, %edi
-	text := 2 + 5 + len(pause) + len(exit) // from behind lea to the text: mov $3, %edx; syscall; the rest
+	exit := call(exitGroup, 0x31, 0xff) // xor %edi, %edi
+	// from behind lea to the text: mov $3, %edx; syscall; the rest
+	text := 2 + 5 + len(pause) + len(exit)
 	code := call(write, 0xbf, 1, 0, 0, 0, 0x48, 0x8d, 0x35, byte(text), 0, 0, 0, 0xba, 3, 0, 0, 0)
 	code = append(append(append(code, pause...), exit...), "ok\n"...)
 
@@ -227,7 +229,8 @@ func TestSeccompStrict(t *testing.T) {
 	}
 }
 
-// A filter that refuses even execve is an error of start. One that kills at execve is indistinguishable from one that kills the program.
+// A filter that refuses even execve is an error of start. One that kills at execve is
+// indistinguishable from one that kills the program.
 func TestSeccompWithoutExecve(t *testing.T) {
 	t.Parallel()
 	b := harness.NewBundle(t).Args("true").Edit(filter(specs.ActAllow, rule(specs.ActErrno, "execve"))).Create()
@@ -242,7 +245,8 @@ func TestSeccompWithoutExecve(t *testing.T) {
 	}
 }
 
-// CAP_SYS_ADMIN, kept for loading the filter, is gone when the program runs, even if the filter refuses capset or says that it worked.
+// CAP_SYS_ADMIN, kept for loading the filter, is gone when the program runs, even if the filter
+// refuses capset or says that it worked.
 func TestSeccompDropsAdmin(t *testing.T) {
 	t.Parallel()
 	zero := uint(0)

@@ -143,7 +143,8 @@ func v1or2(v1, v2 string) string {
 	return v1
 }
 
-// What systemd knows of a limit is what the kernel enforces, also after systemd has set all files anew.
+// What systemd knows of a limit is what the kernel enforces, also after systemd has set all files
+// anew.
 func TestSystemdLimits(t *testing.T) {
 	b, unit := scoped(t)
 	b.Edit(resources(func(r *specs.LinuxResources) {
@@ -320,7 +321,8 @@ func TestSystemdFailure(t *testing.T) {
 	}
 }
 
-// A runtime that is killed while the container is being made leaves nothing that delete does not remove.
+// A runtime that is killed while the container is being made leaves nothing that delete does not
+// remove.
 func TestSystemdRuntimeKilled(t *testing.T) {
 	b, unit := scoped(t)
 	b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "kill -9 $PPID"}}}}
@@ -390,8 +392,8 @@ func TestSystemdExplain(t *testing.T) {
 	wantNoUnit(t, unit)
 }
 
-// users is a container of a user with a systemd of his own, and a way to run commands as him. Where they run is a cgroup below that systemd, or
-// one of root's.
+// users is a container of a user with a systemd of his own, and a way to run commands as him. Where
+// they run is a cgroup below that systemd, or one of root's.
 func users(t *testing.T, below bool) (b *harness.Bundle, run func(args ...string) harness.Result) {
 	t.Helper()
 	const uid = 1000
@@ -447,7 +449,8 @@ func users(t *testing.T, below bool) (b *harness.Bundle, run func(args ...string
 	}
 }
 
-// A user's systemd makes his containers' scopes, and moves processes there for him where he may not do so himself: from a login session.
+// A user's systemd makes his containers' scopes, and moves processes there for him where he may not
+// do so himself: from a login session.
 func TestSystemdOfAUser(t *testing.T) {
 	for name, below := range map[string]bool{"below": true, "outside": false} {
 		t.Run(name, func(t *testing.T) {

@@ -243,7 +243,8 @@ func TestUpdateUnderLoad(t *testing.T) {
 	}
 }
 
-// A paused container and one that was only created can be changed. The new limits don't disturb the rest of the configuration.
+// A paused container and one that was only created can be changed. The new limits don't disturb the
+// rest of the configuration.
 func TestUpdateCreatedAndPaused(t *testing.T) {
 	t.Parallel()
 	harness.NeedController(t, "freezer")

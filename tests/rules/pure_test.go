@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// pure are the packages that ask nobody: what they give depends on their arguments alone. So `explain`
-// shows the plan that runs, and a test needs no kernel.
+// pure are the packages that ask nobody: what they give depends on their arguments alone. So
+// `explain` shows the plan that runs, and a test needs no kernel.
 var pure = []string{
 	"specconv/...", "libcontainer/facts", "libcontainer/namespace", "libcontainer/cpuset", "libcontainer/plan", "libcontainer/seccomp", "libcontainer/seccomp/bpf",
 	"libcontainer/cgroups/resources", "libcontainer/cgroups/devices",

@@ -198,7 +198,8 @@ const (
 	second        = 1_000_000
 	percent       = second / 100
 	defaultPeriod = 100_000
-	// The kernel takes 44 bits (MAX_BW), which leaves room to round up. Times a second, 43 fit into 64.
+	// The kernel takes 44 bits (MAX_BW), which leaves room to round up. Times a second, 43 fit into
+	// 64.
 	quotaBits = 43
 )
 

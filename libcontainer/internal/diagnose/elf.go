@@ -11,10 +11,10 @@ import (
 )
 
 // elfFile is what the diagnosis of a failed execve asks of a program (elf(5)). debug/elf would know
-// it, and costs a command less than 2 % (1.5 % more page faults in `state`). But it "is not designed
-// to be hardened against adversarial inputs", and the program is the image's, read by root outside
-// of the container's memory limit: a sparse file of 4 KiB whose header promises 65,535 segments of
-// 65,535 bytes makes it allocate 4 GiB; compressed section names have no bound at all.
+// it, and costs a command less than 2 % (1.5 % more page faults in `state`). But it "is not
+// designed to be hardened against adversarial inputs", and the program is the image's, read by root
+// outside of the container's memory limit: a sparse file of 4 KiB whose header promises 65,535
+// segments of 65,535 bytes makes it allocate 4 GiB; compressed section names have no bound at all.
 type elfFile struct {
 	machine machine
 	loader  string // PT_INTERP, empty for a static program

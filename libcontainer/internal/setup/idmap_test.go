@@ -7,8 +7,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
-// The path of a user namespace may lead elsewhere by the time that a mount takes its maps: the one that
-// the container joins counts.
+// The path of a user namespace may lead elsewhere by the time that a mount takes its maps: the one
+// that the container joins counts.
 func TestIDMapTakesTheJoinedNamespace(t *testing.T) {
 	joined, err := os.Open("/proc/self/ns/user")
 	if err != nil {

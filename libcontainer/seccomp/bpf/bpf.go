@@ -1,13 +1,13 @@
-// Package bpf is the small part of classic BPF that seccomp(2) filters are made of: instructions, their encoding and
-// printing, a checker that accepts what the kernel accepts, and an interpreter.
+// Package bpf is the small part of classic BPF that seccomp(2) filters are made of: instructions,
+// their encoding and printing, a checker that accepts what the kernel accepts, and an interpreter.
 //
 // It knows nothing of system calls or profiles and makes no system calls.
 package bpf
 
 import "encoding/binary"
 
-// Op is an operation code of linux/bpf_common.h. Only those that the compiler uses have names here; Check and Run know all that
-// seccomp allows.
+// Op is an operation code of linux/bpf_common.h. Only those that the compiler uses have names here;
+// Check and Run know all that seccomp allows.
 type Op uint16
 
 const (
@@ -31,7 +31,8 @@ type Instruction struct {
 	K           uint32
 }
 
-// Encode returns the program as the array of struct sock_filter that seccomp(2) takes, 8 bytes an instruction.
+// Encode returns the program as the array of struct sock_filter that seccomp(2) takes, 8 bytes an
+// instruction.
 func Encode(program []Instruction, order binary.ByteOrder) []byte {
 	b := make([]byte, 8*len(program))
 	for i, in := range program {

@@ -2,7 +2,8 @@ package bpf
 
 import "fmt"
 
-// Operations that seccomp allows beside those that the compiler uses (kernel/seccomp.c, seccomp_check_filter).
+// Operations that seccomp allows beside those that the compiler uses (kernel/seccomp.c,
+// seccomp_check_filter).
 const (
 	loadImm  Op = 0x00
 	loadXImm Op = 0x01
@@ -31,9 +32,10 @@ const (
 	sourceX  = 8
 )
 
-// Check reports why the kernel would refuse to load the program, nil when it would not. It follows bpf_check_classic and
-// seccomp_check_filter: known operations only, aligned loads inside seccomp_data, jumps that stay inside, scratch memory written
-// before it is read, and a return at the end. Since jumps only go forward, such a program always returns.
+// Check reports why the kernel would refuse to load the program, nil when it would not. It follows
+// bpf_check_classic and seccomp_check_filter: known operations only, aligned loads inside
+// seccomp_data, jumps that stay inside, scratch memory written before it is read, and a return at
+// the end. Since jumps only go forward, such a program always returns.
 func Check(program []Instruction) error {
 	if len(program) == 0 || len(program) > MaxInstructions {
 		return fmt.Errorf("%d instructions: the kernel takes 1 to %d", len(program), MaxInstructions)
@@ -87,7 +89,8 @@ func checkOne(in Instruction, after int) error {
 
 // checkMemory refuses a read of a scratch word that some path has not written.
 func checkMemory(program []Instruction) error {
-	// valid[pc] has a bit for each word written on every path that reaches pc by a jump seen so far.
+	// valid[pc] has a bit for each word written on every path that reaches pc by a jump seen so
+	// far.
 	valid := make([]uint16, len(program))
 	for i := range valid {
 		valid[i] = 0xffff

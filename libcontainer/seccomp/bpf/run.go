@@ -44,8 +44,9 @@ type machine struct {
 
 var errEnd = errors.New("the program ends without a return")
 
-// Run executes the filter on one system call and returns its verdict (SECCOMP_RET_*) and the number of instructions executed.
-// The program should have passed Check; one that has not gives an error where the kernel would refuse to load it.
+// Run executes the filter on one system call and returns its verdict (SECCOMP_RET_*) and the number
+// of instructions executed. The program should have passed Check; one that has not gives an error
+// where the kernel would refuse to load it.
 func Run(program []Instruction, d Data, order binary.ByteOrder) (verdict uint32, steps int, err error) {
 	m := machine{data: d.encode(order), order: order}
 	for pc := 0; pc < len(program); pc++ {

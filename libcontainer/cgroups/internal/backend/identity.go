@@ -29,8 +29,8 @@ func (d *Dir) Identity() (string, error) {
 	return id, nil
 }
 
-// TakeOver gives a directory that was there before, with no process in it, a new identity. Where the
-// kernel refuses, it keeps its old one.
+// TakeOver gives a directory that was there before, with no process in it, a new identity. Where
+// the kernel refuses, it keeps its old one.
 func (d *Dir) TakeOver() {
 	_ = unix.Lsetxattr(d.Path, taken, strconv.AppendInt(nil, time.Now().UnixNano(), 36), 0)
 }

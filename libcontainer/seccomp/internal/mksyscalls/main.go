@@ -1,10 +1,11 @@
-// Mksyscalls writes zz_syscalls.go, the system call numbers of every architecture that a seccomp profile can name, from the
-// headers in Debian's package linux-libc-dev.
+// Mksyscalls writes zz_syscalls.go, the system call numbers of every architecture that a seccomp
+// profile can name, from the headers in Debian's package linux-libc-dev.
 //
 //	mksyscalls ROOT[:ROOT...]
 //
-// A ROOT is a directory that the package was unpacked into ("dpkg-deb -x linux-libc-dev_VERSION_all.deb ROOT"), the newest first. Older ones
-// add the architectures and calls that the newest kernel no longer has.
+// A ROOT is a directory that the package was unpacked into ("dpkg-deb -x
+// linux-libc-dev_VERSION_all.deb ROOT"), the newest first. Older ones add the architectures and
+// calls that the newest kernel no longer has.
 package main
 
 import (
@@ -50,7 +51,8 @@ var tables = []table{
 	{"SH", "sh/asm/unistd_32.h"},
 }
 
-// Numbers of the calls that only 32-bit Arm has lie far above the others; they are stored with this bit and their distance to 0xf0000.
+// Numbers of the calls that only 32-bit Arm has lie far above the others; they are stored with this
+// bit and their distance to 0xf0000.
 const private = 0x8000
 
 var (
@@ -113,7 +115,8 @@ func version(root string) (string, error) {
 	return m[1], nil
 }
 
-// merged returns the union of a table over all roots. A number may never change: that would be a new table.
+// merged returns the union of a table over all roots. A number may never change: that would be a
+// new table.
 func merged(roots []string, t table) (map[string]int, error) {
 	all := make(map[string]int)
 	for _, root := range roots {
