@@ -1,4 +1,4 @@
-# make        builds bin/ociruntime, one static file
+# make        builds bin/ociruntime, one static file, and containerd's shim beside it
 # make demo   shows a container made of this host's own programs (root)
 # make test   installs what the tests need and runs every test (root)
 # make bench  measures this build against runc and crun (root); ROUNDS, BENCH="-runtime NAME=PATH …"
@@ -7,6 +7,7 @@ GO      ?= go
 PREFIX  ?= /usr/local
 DESTDIR ?=
 BIN     ?= bin/ociruntime
+SHIM     = containerd-shim-ociruntime-v1
 DEMO    ?= demo
 ROUNDS  ?= 30
 BENCH   ?=
@@ -34,9 +35,11 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false -tags=urfave_cli_no_docs,urfave_cli
 
 build:
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $(BIN) ./cmd/ociruntime
+	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $(dir $(BIN))$(SHIM) ./cmd/$(SHIM)
 
 install: build
 	install -D -m 0755 bin/ociruntime $(DESTDIR)$(PREFIX)/sbin/ociruntime
+	install -D -m 0755 bin/$(SHIM) $(DESTDIR)$(PREFIX)/bin/$(SHIM)
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 contrib/man/*.8
 	install -D -m 0644 contrib/completions/ociruntime.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ociruntime
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/zsh/site-functions contrib/completions/_ociruntime

@@ -92,8 +92,17 @@ func Process(path string) (*specs.Process, problem.Warnings, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the process: %w", err)
 	}
+	return decodeProcessDocument(data, filepath.Base(path))
+}
+
+// ParseProcess decodes such a description for a program that has it in hand.
+func ParseProcess(data []byte) (*specs.Process, problem.Warnings, error) {
+	return decodeProcessDocument(data, "process")
+}
+
+func decodeProcessDocument(data []byte, name string) (*specs.Process, problem.Warnings, error) {
 	process := &specs.Process{}
-	warnings, err := decodeDocument(data, filepath.Base(path), "process", func(r *jsonReader) { decodeProcess(r, process) })
+	warnings, err := decodeDocument(data, name, "process", func(r *jsonReader) { decodeProcess(r, process) })
 	if err != nil {
 		return nil, warnings, err
 	}

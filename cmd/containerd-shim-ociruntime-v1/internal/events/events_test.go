@@ -1,0 +1,83 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	tasks "github.com/containerd/containerd/api/events"
+	api "github.com/containerd/containerd/api/services/ttrpc/events/v1"
+	"github.com/containerd/ttrpc"
+	"google.golang.org/protobuf/types/known/emptypb"
+)
+
+// receiver is a containerd that refuses some of the events.
+type receiver struct {
+	mu     sync.Mutex
+	got    []string
+	refuse int
+	done   chan struct{}
+	want   int
+}
+
+func (r *receiver) Forward(ctx context.Context, req *api.ForwardRequest) (*emptypb.Empty, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.refuse > 0 {
+		r.refuse--
+		return nil, errors.New("not now")
+	}
+	ns, _ := ttrpc.GetMetadataValue(ctx, "containerd-namespace-ttrpc")
+	r.got = append(r.got, ns+" "+req.Envelope.Topic+" "+req.Envelope.Event.TypeUrl)
+	if len(r.got) == r.want {
+		close(r.done)
+	}
+	return &emptypb.Empty{}, nil
+}
+
+// What happens while containerd is away is told when it is back, in order and once.
+func TestOrderIsKept(t *testing.T) {
+	const count = 50
+	path := filepath.Join(t.TempDir(), "s")
+	q := New(path, "ns", func(m string) { t.Error(m) })
+	for i := range count {
+		q.Send(fmt.Sprint("/tasks/", i), &tasks.TaskOOM{ContainerID: "c"})
+	}
+	r := &receiver{refuse: 3, want: count, done: make(chan struct{})}
+	server, err := ttrpc.NewServer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	api.RegisterTTRPCEventsService(server, r)
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.Serve(context.Background(), l) }()
+	t.Cleanup(func() { server.Close() })
+	<-r.done
+	q.Flush(time.Minute)
+	for i, got := range r.got {
+		if want := fmt.Sprintf("ns /tasks/%d containerd.events.TaskOOM", i); got != want {
+			t.Fatalf("event %d: %s, not %s", i, got, want)
+		}
+	}
+}
+
+func TestQueueIsBounded(t *testing.T) {
+	lost := 0
+	q := New(filepath.Join(t.TempDir(), "nobody"), "ns", func(string) { lost++ })
+	for range most + 100 {
+		q.Send("/tasks/x", &tasks.TaskOOM{})
+	}
+	// One more may be in the sender's hand.
+	if lost < 99 || lost > 100 {
+		t.Errorf("%d events were given up", lost)
+	}
+	q.Flush(time.Millisecond)
+}

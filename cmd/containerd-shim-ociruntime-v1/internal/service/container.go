@@ -1,0 +1,160 @@
+package service
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/options"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/stdio"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
+	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/specconv/check"
+)
+
+const (
+	// lastTime is how long the exits of other processes are waited for before the init's is told.
+	lastTime = 5 * time.Second
+	// deathTime is how long Delete waits for the init that it has killed.
+	deathTime = 10 * time.Second
+)
+
+// container is one task. Its lock is held for moments only: State has to be answered while anything
+// else takes its time.
+type container struct {
+	service *Service
+	id      string
+	bundle  string
+	rt      *libcontainer.Runtime
+	options options.Options
+	private bool // the kernel ends all processes with the init
+	made    bool // guarded by the service's lock
+
+	mu        sync.Mutex
+	machine   *task.Machine
+	processes map[string]*process // by exec id
+}
+
+// process is the init or a further process.
+type process struct {
+	streams config
+	opened  *stdio.Streams // nil before the start
+	spec    *specs.Process // of a further process
+	running *libcontainer.Process
+
+	// What was said before it was started.
+	size      *size
+	inputOver bool
+}
+
+type size struct{ width, height uint16 }
+
+// open takes the streams, and makes up for what was said before.
+func (p *process) open(opened *stdio.Streams) error {
+	p.opened = opened
+	if p.size != nil {
+		if err := opened.Resize(p.size.width, p.size.height); err != nil {
+			return err
+		}
+	}
+	if p.inputOver {
+		return opened.CloseInput()
+	}
+	return nil
+}
+
+type config = stdio.Config
+
+func (c *container) rootfs() string { return filepath.Join(c.bundle, "rootfs") }
+
+func (c *container) checks() check.Options {
+	return check.Options{SystemdCgroup: c.options.SystemdCgroup, NoPivot: c.options.NoPivot}
+}
+
+// with calls f with the machine. All that it asks and tells is one step.
+func (c *container) with(f func(*task.Machine) error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return f(c.machine)
+}
+
+func (c *container) process(id string) *process {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.processes[id]
+}
+
+// load gives the container for one call: the library's object is for one goroutine.
+func (c *container) load() (*libcontainer.Container, error) { return c.rt.Load(c.id) }
+
+// watch waits for the end of a process, and tells of it.
+func (c *container) watch(id string, p *libcontainer.Process) {
+	status, err := p.WaitContext(context.Background())
+	end := task.End{At: time.Now()}
+	switch {
+	case err != nil:
+		c.service.warn(err.Error())
+		end.Status = task.FailedExec
+	case status.Signaled():
+		end.Status = 128 + uint32(status.Signal())
+	default:
+		end.Status = uint32(status.ExitStatus())
+	}
+	if id != "" {
+		_ = c.with(func(m *task.Machine) error { m.Ended(id, end); return nil })
+		return
+	}
+	c.initEnded(p.Pid, end)
+}
+
+func (c *container) initEnded(pid int, end task.End) {
+	n := c.note()
+	n.Pid, n.Status, n.ExitedAt = pid, end.Status, end.At
+	if err := n.save(c.bundle); err != nil {
+		c.service.warn(err.Error())
+	}
+	oom := end.Status == 128+uint32(unix.SIGKILL) && c.wasOOMKilled()
+	_ = c.with(func(m *task.Machine) error {
+		if oom {
+			m.OutOfMemory()
+		}
+		m.Ended("", end)
+		return nil
+	})
+	if !c.private {
+		c.killRest()
+	}
+	over, _ := c.machine.Over("")
+	late := time.NewTimer(lastTime)
+	defer late.Stop()
+	select {
+	case <-over:
+	case <-late.C:
+		_ = c.with(func(m *task.Machine) error { m.GiveUp(); return nil })
+	}
+}
+
+// wasOOMKilled asks once, at the end.
+func (c *container) wasOOMKilled() bool {
+	lc, err := c.load()
+	if err != nil {
+		return false
+	}
+	killed, err := lc.OOMKilled()
+	return err == nil && killed
+}
+
+// killRest ends what the kernel has not ended together with the init.
+func (c *container) killRest() {
+	lc, err := c.load()
+	if err == nil {
+		err = lc.Kill(unix.SIGKILL, true)
+	}
+	if err != nil {
+		c.service.warn(err.Error())
+	}
+}

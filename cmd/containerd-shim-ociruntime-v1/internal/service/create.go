@@ -1,0 +1,153 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	api "github.com/containerd/containerd/api/runtime/task/v2"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/options"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/rootfs"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/stdio"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
+	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/check"
+)
+
+func (s *Service) create(ctx context.Context, r *api.CreateTaskRequest) (*api.CreateTaskResponse, error) {
+	if r.Checkpoint != "" {
+		return nil, &task.Error{Kind: task.NotImplemented, Text: "checkpoint: restoring is not implemented"}
+	}
+	o, err := options.Decode(r.Options)
+	if err != nil {
+		return nil, &task.Error{Kind: task.InvalidArgument, Text: err.Error()}
+	}
+	if len(o.Ignored) > 0 {
+		s.warn("options without effect: " + strings.Join(o.Ignored, ", "))
+	}
+	c := s.newContainer(r, o)
+	if err := s.reserve(c); err != nil {
+		return nil, err
+	}
+	pid, err := c.make(ctx, r)
+	if err != nil {
+		s.forget(c)
+		return nil, fmt.Errorf("OCI runtime create failed: %w", err)
+	}
+	return &api.CreateTaskResponse{Pid: uint32(pid)}, nil
+}
+
+func (s *Service) newContainer(r *api.CreateTaskRequest, o options.Options) *container {
+	root := o.Root
+	if root == "" {
+		root = defaultRoot
+	}
+	c := &container{service: s, id: r.ID, bundle: r.Bundle, options: o, processes: make(map[string]*process)}
+	c.rt = &libcontainer.Runtime{Root: filepath.Join(root, s.namespace), SystemdCgroup: o.SystemdCgroup, Warn: s.warn}
+	return c
+}
+
+func (c *container) streams(execID, stdin, stdout, stderr string, terminal bool) config {
+	return config{
+		Stdin: stdin, Stdout: stdout, Stderr: stderr, Terminal: terminal,
+		UID: c.options.UID, GID: c.options.GID, ID: c.id, Namespace: c.service.namespace,
+	}
+}
+
+// make creates the container. After an error there is nothing left of it.
+func (c *container) make(ctx context.Context, r *api.CreateTaskRequest) (pid int, err error) {
+	spec, text, warnings, err := specconv.LoadBundle(c.bundle, func(spec *specs.Spec) check.Options {
+		c.findCgroupDriver(spec)
+		return c.checks()
+	})
+	for _, w := range warnings {
+		c.service.warn(fmt.Sprint(w))
+	}
+	if err != nil {
+		return 0, err
+	}
+	if spec.Process != nil {
+		spec.Process.Terminal = r.Terminal
+	}
+	// The shim's delete has to find what is about to be made.
+	if err := c.note().save(c.bundle); err != nil {
+		return 0, err
+	}
+	if err := rootfs.Mount(r.Rootfs, c.rootfs()); err != nil {
+		return 0, err
+	}
+	p := &process{streams: c.streams("", r.Stdin, r.Stdout, r.Stderr, r.Terminal)}
+	if p.opened, err = stdio.Open(&p.streams); err != nil {
+		return 0, errors.Join(err, c.unmount(r))
+	}
+	err = c.createWith(ctx, p, spec, text)
+	p.opened.Launched()
+	if err != nil {
+		return 0, errors.Join(err, p.opened.Close(), c.unmount(r))
+	}
+	c.announce(p, r)
+	return p.running.Pid, nil
+}
+
+func (c *container) unmount(r *api.CreateTaskRequest) error {
+	if len(r.Rootfs) == 0 {
+		return nil
+	}
+	return rootfs.Unmount(c.rootfs())
+}
+
+// findCgroupDriver knows by the form of the path that a client wants systemd's cgroups which can't
+// send options, as CRI in containerd 1.6.
+func (c *container) findCgroupDriver(spec *specs.Spec) {
+	if spec.Linux != nil && strings.Count(spec.Linux.CgroupsPath, ":") == 2 && !strings.Contains(spec.Linux.CgroupsPath, "/") {
+		c.options.SystemdCgroup = true
+		c.rt.SystemdCgroup = true
+	}
+}
+
+func (c *container) createWith(ctx context.Context, p *process, spec *specs.Spec, text []byte) error {
+	o := &libcontainer.CreateOptions{
+		ProcessOptions: p.given(), Bundle: c.bundle, Spec: spec, Config: text,
+		NoPivot: c.options.NoPivot, NoNewKeyring: c.options.NoNewKeyring,
+	}
+	lc, running, err := c.rt.Create(ctx, c.id, o)
+	if err != nil {
+		return err
+	}
+	p.running = running
+	c.private = lc.Record().PrivatePid()
+	err = replace(filepath.Join(c.bundle, "init.pid"), []byte(strconv.Itoa(running.Pid)))
+	if err != nil {
+		err = errors.Join(err, lc.Delete(ctx, true))
+		_, werr := running.WaitContext(ctx)
+		return errors.Join(err, werr)
+	}
+	return nil
+}
+
+// given are the process's streams for the library.
+func (p *process) given() libcontainer.ProcessOptions {
+	o := libcontainer.ProcessOptions{Stdio: p.opened.Files}
+	if p.streams.Terminal {
+		o.Console = p.opened.Console
+	}
+	return o
+}
+
+// announce makes the container one that can be found, and watches over its init.
+func (c *container) announce(p *process, r *api.CreateTaskRequest) {
+	c.mu.Lock()
+	c.processes[""] = p
+	c.machine = task.New(p.running.Pid, c.publish(r))
+	c.mu.Unlock()
+	c.service.mu.Lock()
+	c.made = true
+	c.service.mu.Unlock()
+	go c.watch("", p.running)
+}

@@ -1,0 +1,103 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	api "github.com/containerd/containerd/api/runtime/task/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/rootfs"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
+	"github.com/ociruntime/ociruntime/libcontainer"
+)
+
+func (s *Service) delete(ctx context.Context, r *api.DeleteRequest) (*api.DeleteResponse, error) {
+	c, err := s.find(r.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.with(func(m *task.Machine) error { return m.Delete(r.ExecID) }); err != nil {
+		return nil, err
+	}
+	if r.ExecID == "" {
+		err = c.remove(ctx)
+	} else {
+		err = c.closeStreams(r.ExecID)
+	}
+	var v task.View
+	_ = c.with(func(m *task.Machine) error {
+		v, _ = m.State(r.ExecID)
+		m.Deleted(r.ExecID, err == nil)
+		if err == nil {
+			delete(c.processes, r.ExecID)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if r.ExecID == "" {
+		s.forget(c)
+	}
+	return &api.DeleteResponse{Pid: uint32(v.Pid), ExitStatus: v.End.Status, ExitedAt: stamp(v.End.At)}, nil
+}
+
+// remove removes the container and all that was made for it. It can be repeated.
+func (c *container) remove(ctx context.Context) error {
+	lc, err := c.load()
+	if err == nil {
+		err = lc.Delete(ctx, false)
+	}
+	if err != nil && !errors.Is(err, libcontainer.ErrNotExist) {
+		return fmt.Errorf("OCI runtime delete failed: %w", err)
+	}
+	// What was created only has been killed, and its exit comes before the deletion.
+	over, _ := c.machine.Over("")
+	late := time.NewTimer(deathTime)
+	defer late.Stop()
+	select {
+	case <-over:
+	case <-late.C:
+		return errors.New("OCI runtime delete failed: the container's init has not ended")
+	}
+	err = nil
+	c.mu.Lock()
+	ids := append(c.machine.Execs(), "")
+	c.mu.Unlock()
+	for _, id := range ids {
+		err = errors.Join(err, c.closeStreams(id))
+	}
+	return errors.Join(err, rootfs.Unmount(c.rootfs()))
+}
+
+func (c *container) closeStreams(id string) error {
+	p := c.process(id)
+	if p == nil || p.opened == nil {
+		return nil
+	}
+	return p.opened.Close()
+}
+
+// Cleanup removes what a dead shim has left of a container, and after a live one's deletion finds
+// nothing. The bundle is all there is to go by.
+func Cleanup(ctx context.Context, id, bundle string, warn func(string)) (*api.DeleteResponse, error) {
+	answer := &api.DeleteResponse{ExitStatus: 128 + uint32(unix.SIGKILL), ExitedAt: stamp(time.Now())}
+	n, err := readNote(bundle)
+	if err != nil {
+		return nil, err
+	}
+	if n != nil {
+		rt := n.runtime(warn)
+		if lc, lerr := rt.Load(id); lerr == nil {
+			answer.Pid = uint32(lc.Record().InitPid)
+		}
+		if !n.ExitedAt.IsZero() {
+			answer.Pid, answer.ExitStatus, answer.ExitedAt = uint32(n.Pid), n.Status, stamp(n.ExitedAt)
+		}
+		err = rt.Delete(ctx, id, true)
+	}
+	return answer, errors.Join(err, rootfs.Unmount(bundle+"/rootfs"))
+}

@@ -1,0 +1,146 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	api "github.com/containerd/containerd/api/runtime/task/v2"
+	"github.com/containerd/ttrpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/events"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
+	"github.com/ociruntime/ociruntime/libcontainer"
+)
+
+// serve serves without containers, and gives a client.
+func serve(t *testing.T, end func()) *ttrpc.Client {
+	t.Helper()
+	s := New("ns", events.New("", "ns", func(string) {}), func(m string) { t.Log(m) }, end)
+	server, err := ttrpc.NewServer(ttrpc.WithUnaryServerInterceptor(s.Guard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Register(server)
+	server.RegisterService("test", &ttrpc.ServiceDesc{Methods: map[string]ttrpc.Method{
+		"Panic": func(context.Context, func(any) error) (any, error) { panic("a fault of ours") },
+	}})
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.Serve(context.Background(), l) }()
+	t.Cleanup(func() { server.Close() })
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := ttrpc.NewClient(conn)
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// Every method answers, by both names, when it is asked for a container that there is not.
+func TestUnknownContainer(t *testing.T) {
+	client := serve(t, func() { t.Error("a shim with an unknown container ends") })
+	requests := map[string]proto.Message{
+		"State": &api.StateRequest{ID: "x"}, "Start": &api.StartRequest{ID: "x"}, "Delete": &api.DeleteRequest{ID: "x"},
+		"Pids": &api.PidsRequest{ID: "x"}, "Pause": &api.PauseRequest{ID: "x"}, "Resume": &api.ResumeRequest{ID: "x"},
+		"Kill": &api.KillRequest{ID: "x"}, "Exec": &api.ExecProcessRequest{ID: "x"}, "ResizePty": &api.ResizePtyRequest{ID: "x"},
+		"CloseIO": &api.CloseIORequest{ID: "x"}, "Update": &api.UpdateTaskRequest{ID: "x"}, "Wait": &api.WaitRequest{ID: "x"},
+		"Stats": &api.StatsRequest{ID: "x"},
+	}
+	for _, name := range names {
+		for method, request := range requests {
+			err := client.Call(context.Background(), name, method, request, &emptypb.Empty{})
+			if status.Code(err) != codes.NotFound {
+				t.Errorf("%s.%s: %v", name, method, err)
+			}
+		}
+		// Alive, containerd wants to know by this.
+		var a api.ConnectResponse
+		if err := client.Call(context.Background(), name, "Connect", &api.ConnectRequest{ID: "x"}, &a); err != nil || int(a.ShimPid) != os.Getpid() {
+			t.Errorf("%s.Connect: %v, %v", name, &a, err)
+		}
+		err := client.Call(context.Background(), name, "Checkpoint", &api.CheckpointTaskRequest{ID: "x"}, &emptypb.Empty{})
+		if status.Code(err) != codes.Unimplemented {
+			t.Errorf("%s.Checkpoint: %v", name, err)
+		}
+	}
+}
+
+// A bundle that can't be used leaves the id free.
+func TestFailedCreate(t *testing.T) {
+	client := serve(t, func() {})
+	for range 2 {
+		err := client.Call(context.Background(), names[0], "Create", &api.CreateTaskRequest{ID: "x", Bundle: t.TempDir()}, &api.CreateTaskResponse{})
+		if status.Code(err) != codes.Unknown {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestPanicEndsOneCall(t *testing.T) {
+	client := serve(t, func() {})
+	err := client.Call(context.Background(), "test", "Panic", &emptypb.Empty{}, &emptypb.Empty{})
+	if status.Code(err) != codes.Internal {
+		t.Errorf("%v", err)
+	}
+	if err := client.Call(context.Background(), names[0], "Connect", &api.ConnectRequest{}, &api.ConnectResponse{}); err != nil {
+		t.Errorf("after a panic: %v", err)
+	}
+}
+
+func TestShutdownWithoutContainers(t *testing.T) {
+	ended := make(chan struct{})
+	client := serve(t, func() { close(ended) })
+	if err := client.Call(context.Background(), names[0], "Shutdown", &api.ShutdownRequest{}, &emptypb.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+}
+
+func TestErrorCodes(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want codes.Code
+	}{
+		{nil, codes.OK},
+		{errors.New("x"), codes.Unknown},
+		{fmt.Errorf("start: %w", libcontainer.ErrNotExist), codes.NotFound},
+		{fmt.Errorf("exec: %w", libcontainer.ErrPaused), codes.FailedPrecondition},
+		{&task.Error{Kind: task.AlreadyExists}, codes.AlreadyExists},
+		{fmt.Errorf("exec: %w", &task.Error{Kind: task.InvalidArgument}), codes.InvalidArgument},
+	} {
+		if got := status.Code(answerError(c.err)); got != c.want {
+			t.Errorf("%v: %s, not %s", c.err, got, c.want)
+		}
+	}
+}
+
+// What the shim's delete says of a dead daemon's container.
+func TestCleanup(t *testing.T) {
+	bundle := t.TempDir()
+	a, err := Cleanup(context.Background(), "x", bundle, nil)
+	if err != nil || a.ExitStatus != 137 {
+		t.Errorf("before the first create: %v, %v", a, err)
+	}
+	n := &note{Root: filepath.Join(bundle, "root"), Pid: 7, Status: 3, ExitedAt: time.Unix(100, 0)}
+	if err := n.save(bundle); err != nil {
+		t.Fatal(err)
+	}
+	a, err = Cleanup(context.Background(), "x", bundle, nil)
+	if err != nil || a.Pid != 7 || a.ExitStatus != 3 || a.ExitedAt.AsTime().Unix() != 100 {
+		t.Errorf("after the exit: %v, %v", a, err)
+	}
+}

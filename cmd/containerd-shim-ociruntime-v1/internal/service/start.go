@@ -1,0 +1,107 @@
+package service
+
+import (
+	"context"
+	"fmt"
+
+	api "github.com/containerd/containerd/api/runtime/task/v2"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/stdio"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
+	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/specconv/check"
+	"github.com/ociruntime/ociruntime/specconv/load"
+)
+
+// exec only notes what is to be executed.
+func (s *Service) exec(_ context.Context, r *api.ExecProcessRequest) (*emptypb.Empty, error) {
+	c, err := s.find(r.ID)
+	if err != nil {
+		return nil, err
+	}
+	spec, _, err := load.ParseProcess(r.GetSpec().GetValue())
+	if err != nil {
+		return nil, &task.Error{Kind: task.InvalidArgument, Text: err.Error()}
+	}
+	spec.Terminal = r.Terminal
+	p := &process{spec: spec, streams: c.streams(r.ExecID, r.Stdin, r.Stdout, r.Stderr, r.Terminal)}
+	return &emptypb.Empty{}, c.with(func(m *task.Machine) error {
+		err := m.AddExec(r.ExecID)
+		if err == nil {
+			c.processes[r.ExecID] = p
+		}
+		return err
+	})
+}
+
+func (s *Service) start(ctx context.Context, r *api.StartRequest) (*api.StartResponse, error) {
+	c, err := s.find(r.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.with(func(m *task.Machine) error { return m.Start(r.ExecID) }); err != nil {
+		return nil, err
+	}
+	var pid int
+	if r.ExecID == "" {
+		pid, err = c.startInit(ctx)
+	} else {
+		pid, err = c.startExec(ctx, r.ExecID)
+	}
+	_ = c.with(func(m *task.Machine) error { m.Started(r.ExecID, pid, err == nil); return nil })
+	if err != nil {
+		return nil, err
+	}
+	return &api.StartResponse{Pid: uint32(pid)}, nil
+}
+
+func (c *container) startInit(ctx context.Context) (int, error) {
+	lc, err := c.load()
+	if err == nil {
+		err = lc.Start(ctx, "")
+	}
+	if err != nil {
+		return 0, fmt.Errorf("OCI runtime start failed: %w", err)
+	}
+	return c.process("").running.Pid, nil
+}
+
+func (c *container) startExec(ctx context.Context, id string) (int, error) {
+	p := c.process(id)
+	running, err := c.launch(ctx, p)
+	if err != nil {
+		return 0, fmt.Errorf("OCI runtime exec failed: exec failed: %w", err)
+	}
+	c.mu.Lock()
+	p.running = running
+	c.mu.Unlock()
+	go c.watch(id, running)
+	return running.Pid, nil
+}
+
+func (c *container) launch(ctx context.Context, p *process) (*libcontainer.Process, error) {
+	lc, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	spec, err := lc.Config()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := check.Process(p.spec, spec, c.checks()); err != nil {
+		return nil, err
+	}
+	opened, err := stdio.Open(&p.streams)
+	if err != nil {
+		return nil, err
+	}
+	defer opened.Launched()
+	c.mu.Lock()
+	err = p.open(opened)
+	c.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return lc.Exec(ctx, &libcontainer.ExecOptions{ProcessOptions: p.given(), Process: p.spec})
+}

@@ -1,0 +1,137 @@
+// Command containerd-shim-ociruntime-v1 is the runtime "io.containerd.ociruntime.v1" of containerd:
+// a daemon for each pod that makes its containers itself, without a process for each command.
+//
+// containerd starts it, with "start" and "delete" or, as the daemon, without an action.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/containerd/containerd/api/types"
+	"golang.org/x/sys/unix"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/bootstrap"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/service"
+	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
+	"github.com/ociruntime/ociruntime/libcontainer/seccomp"
+	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/load"
+)
+
+const runtimeName = "io.containerd.ociruntime.v1"
+
+// commit is set when the program is linked.
+var commit = "unknown"
+
+func main() {
+	if os.Getenv(entry.Variable) == entry.Procs {
+		os.Unsetenv(entry.Variable) // it is for this start, and not for the daemon
+	}
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "containerd-shim-ociruntime-v1:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	// Nothing that containerd, or who started it, has left open may get into containers, hooks or
+	// the daemon's own children.
+	_ = unix.CloseRange(bootstrap.SocketFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
+	a, err := bootstrap.Parse(args)
+	switch {
+	case err != nil:
+		return err
+	case a.Version:
+		_, err = fmt.Printf("containerd-shim-ociruntime-v1 (%s)\ncommit: %s\ngo: %s\n", runtimeName, commit, runtime.Version())
+		return err
+	case a.Info:
+		return info()
+	case a.Action == "start":
+		return start(a)
+	case a.Action == "delete":
+		return cleanUp(a)
+	}
+	return daemon(a)
+}
+
+// start prints nothing but the answer: containerd reads both output streams together.
+func start(a *bootstrap.Args) error {
+	m, err := bootstrap.ReadMessage(os.Stdin, a)
+	if err != nil {
+		return err
+	}
+	group := a.ID
+	// A broken configuration is Create's to complain of, where the user sees it.
+	if spec, _, _, err := load.Bundle("."); err == nil {
+		group = bootstrap.Group(spec.Annotations, a.ID)
+	}
+	address, err := bootstrap.Start(a, m, group)
+	if err != nil {
+		return err
+	}
+	answer, err := m.Answer(address)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(answer)
+	return err
+}
+
+// cleanUp is what containerd calls when the connection to a daemon has ended: by its death, or
+// after a container's regular deletion.
+func cleanUp(a *bootstrap.Args) error {
+	bundle := a.Bundle
+	if bundle == "" {
+		cwd, err := os.Getwd()
+		if err != nil {
+			return err
+		}
+		bundle = filepath.Join(filepath.Dir(cwd), a.ID)
+	}
+	answer, err := service.Cleanup(context.Background(), a.ID, bundle, warn)
+	if err != nil {
+		return err
+	}
+	address, err := os.ReadFile(filepath.Join(bundle, "address"))
+	if err == nil {
+		err = bootstrap.RemoveDead(bootstrap.Path(string(bytes.TrimSpace(address))))
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return print(answer)
+}
+
+// info prints what containerd and CRI want to know of the runtime before they use it.
+func info() error {
+	features, err := json.Marshal(specconv.Features(seccomp.Features(), map[string]string{"org.ociruntime.commit": commit}))
+	if err != nil {
+		return err
+	}
+	return print(&types.RuntimeInfo{
+		Name:    runtimeName,
+		Version: &types.RuntimeVersion{Revision: commit},
+		Features: &anypb.Any{
+			TypeUrl: "types.containerd.io/opencontainers/runtime-spec/1/features/Features", Value: features,
+		},
+	})
+}
+
+func print(m proto.Message) error {
+	data, err := proto.Marshal(m)
+	if err == nil {
+		_, err = os.Stdout.Write(data)
+	}
+	return err
+}
