@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 )
 
 // psCommand shows a container's processes.
@@ -55,7 +57,11 @@ func psText(pids []int, format string, options []string) (string, error) {
 	}
 	cmd := exec.Command("ps", options...)
 	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
+	var out []byte
+	err := entry.AsCaller(func() (err error) {
+		out, err = cmd.Output()
+		return err
+	})
 	if err != nil {
 		return "", fmt.Errorf("the host's ps: %w", err)
 	}

@@ -9,6 +9,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 )
 
 // Kind is the name of a list of hooks in config.json.
@@ -94,7 +96,10 @@ func (o Options) Exec(h *specs.Hook, stdio [3]*os.File) (pid int, err error) {
 		Files: []uintptr{stdio[0].Fd(), stdio[1].Fd(), stdio[2].Fd()},
 		Sys:   &syscall.SysProcAttr{Setpgid: true},
 	}
-	pid, err = syscall.ForkExec(h.Path, args, attr)
+	err = entry.AsCaller(func() (err error) {
+		pid, err = syscall.ForkExec(h.Path, args, attr)
+		return err
+	})
 	if err != nil && o.Dir != "" {
 		// ForkExec does not tell whether the program or the directory was at fault.
 		if derr := unix.Access(o.Dir, unix.X_OK); derr != nil {

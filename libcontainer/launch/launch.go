@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/initimage"
+	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 )
@@ -192,7 +193,11 @@ func (p *Process) forkExec(c *Config, files []uintptr, image *os.File) error {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(c.Cgroup.Fd())
 	}
 	path := fmt.Sprintf("/proc/self/fd/%d", fd)
-	pid, err := syscall.ForkExec(path, []string{"ociruntime", "init"}, attr)
+	pid := 0
+	err = entry.AsCaller(func() (err error) {
+		pid, err = syscall.ForkExec(path, []string{"ociruntime", "init"}, attr)
+		return err
+	})
 	if err != nil {
 		what := "start the init image"
 		if c.Plan.Clone != 0 {

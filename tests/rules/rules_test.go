@@ -58,7 +58,7 @@ var rooms = []room{
 	{"libcontainer/feature", nil},
 	{"libcontainer/refusal", []string{"libcontainer/feature"}},
 	{"libcontainer/initimage", []string{"libcontainer/plan", "libcontainer/kernel"}},
-	{"libcontainer/launch", []string{"libcontainer/initimage", "libcontainer/plan", "libcontainer/refusal"}},
+	{"libcontainer/launch", []string{"libcontainer/kernel/entry", "libcontainer/initimage", "libcontainer/plan", "libcontainer/refusal"}},
 	{"libcontainer/internal/fs", nil},
 	{"libcontainer/internal/pidfd", nil},
 	{"libcontainer/internal/unixsock", nil},

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
@@ -71,7 +72,12 @@ func mapWithHelper(helper string, pid int, maps []specs.LinuxIDMapping) error {
 	if err != nil {
 		return fmt.Errorf("%s is needed to map more than the user's own id, and it is not installed (%w)", helper, err)
 	}
-	if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
+	var out []byte
+	err = entry.AsCaller(func() (err error) {
+		out, err = exec.Command(path, args...).CombinedOutput()
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("%s %s: %s (%w)", helper, strings.Join(args, " "), strings.TrimSpace(string(out)), err)
 	}
 	return nil

@@ -1,6 +1,10 @@
 #include "textflag.h"
 
 #define RLIMIT_NOFILE 7
+#define PR_SET_TIMERSLACK 29
+#define PR_GET_TIMERSLACK 30
+#define LONG_SLACK 4000000 // ns
+#define SYS_prctl 157
 #define SYS_prlimit64 302
 
 DATA added<>+0(SB)/8, $"GOMAXPRO"
@@ -13,6 +17,9 @@ GLOBL limit<>(SB), NOPTR, $16
 GLOBL lowered<>(SB), NOPTR, $16
 GLOBL known<>(SB), NOPTR, $8 // 1 when limit is set
 
+// The timer slack that the caller gave, in ns; 0 when it is unknown, and so unchanged.
+GLOBL slack<>(SB), NOPTR, $8
+
 // The kernel leaves argc, argv, 0, envp, 0 and the auxiliary vector at SP, one word each.
 TEXT ociruntime_start(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	XORL  DI, DI
@@ -22,7 +29,7 @@ TEXT ociruntime_start(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	MOVL  $SYS_prlimit64, AX
 	SYSCALL
 	TESTQ AX, AX
-	JNE   environment
+	JNE   timer
 	MOVQ  $1, known<>(SB)
 	MOVQ  $3, lowered<>(SB)
 	MOVQ  limit<>+8(SB), AX
@@ -32,6 +39,18 @@ TEXT ociruntime_start(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	LEAQ  lowered<>(SB), DX
 	XORL  R10, R10
 	MOVL  $SYS_prlimit64, AX
+	SYSCALL
+
+timer:
+	MOVL  $PR_GET_TIMERSLACK, DI
+	MOVL  $SYS_prctl, AX
+	SYSCALL
+	TESTQ AX, AX
+	JLE   environment
+	MOVQ  AX, slack<>(SB)
+	MOVL  $PR_SET_TIMERSLACK, DI
+	MOVL  $LONG_SLACK, SI
+	MOVL  $SYS_prctl, AX
 	SYSCALL
 
 environment:
@@ -69,6 +88,18 @@ TEXT ·restoreLimit(SB), NOSPLIT, $0
 	LEAQ limit<>(SB), DX
 	XORL R10, R10
 	MOVL $SYS_prlimit64, AX
+	SYSCALL
+
+done:
+	RET
+
+// func restoreSlack()
+TEXT ·restoreSlack(SB), NOSPLIT, $0
+	MOVQ  slack<>(SB), SI
+	TESTQ SI, SI
+	JEQ   done
+	MOVL  $PR_SET_TIMERSLACK, DI
+	MOVL  $SYS_prctl, AX
 	SYSCALL
 
 done:

@@ -1,6 +1,10 @@
 #include "textflag.h"
 
 #define RLIMIT_NOFILE 7
+#define PR_SET_TIMERSLACK 29
+#define PR_GET_TIMERSLACK 30
+#define LONG_SLACK 4000000 // ns
+#define SYS_prctl 167
 #define SYS_prlimit64 261
 
 DATA added<>+0(SB)/8, $"GOMAXPRO"
@@ -13,6 +17,9 @@ GLOBL limit<>(SB), NOPTR, $16
 GLOBL lowered<>(SB), NOPTR, $16
 GLOBL known<>(SB), NOPTR, $8 // 1 when limit is set
 
+// The timer slack that the caller gave, in ns; 0 when it is unknown, and so unchanged.
+GLOBL slack<>(SB), NOPTR, $8
+
 // The kernel leaves argc, argv, 0, envp, 0 and the auxiliary vector at RSP, one word each.
 TEXT ociruntime_start(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	MOVD $0, R0
@@ -21,7 +28,7 @@ TEXT ociruntime_start(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	MOVD $limit<>(SB), R3
 	MOVD $SYS_prlimit64, R8
 	SVC
-	CBNZ R0, environment
+	CBNZ R0, timer
 	MOVD $1, R4
 	MOVD R4, known<>(SB)
 	MOVD $lowered<>(SB), R2
@@ -32,6 +39,18 @@ TEXT ociruntime_start(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	MOVD $RLIMIT_NOFILE, R1
 	MOVD $0, R3
 	MOVD $SYS_prlimit64, R8
+	SVC
+
+timer:
+	MOVD $PR_GET_TIMERSLACK, R0
+	MOVD $SYS_prctl, R8
+	SVC
+	CMP  $0, R0
+	BLE  environment
+	MOVD R0, slack<>(SB)
+	MOVD $PR_SET_TIMERSLACK, R0
+	MOVD $LONG_SLACK, R1
+	MOVD $SYS_prctl, R8
 	SVC
 
 environment:
@@ -70,6 +89,17 @@ TEXT ·restoreLimit(SB), NOSPLIT, $0
 	MOVD $limit<>(SB), R2
 	MOVD $0, R3
 	MOVD $SYS_prlimit64, R8
+	SVC
+
+done:
+	RET
+
+// func restoreSlack()
+TEXT ·restoreSlack(SB), NOSPLIT, $0
+	MOVD slack<>(SB), R1
+	CBZ  R1, done
+	MOVD $PR_SET_TIMERSLACK, R0
+	MOVD $SYS_prctl, R8
 	SVC
 
 done:

@@ -3,3 +3,5 @@
 package entry
 
 func restoreLimit() {}
+
+func restoreSlack() {}
