@@ -49,7 +49,7 @@ func TestEngineLines(t *testing.T) {
 	for line := range strings.Lines(strings.ReplaceAll(strings.TrimSpace(engineLines), "DIR", t.TempDir())) {
 		given, want, _ := strings.Cut(line, "->")
 		a := &app{}
-		commandLine := newApp(a)
+		commandLine := newApp(a, commandOf(a, strings.Fields(given)))
 		commandLine.Writer = io.Discard
 		var got string
 		for _, c := range commandLine.Commands {
