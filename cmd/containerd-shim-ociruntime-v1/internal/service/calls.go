@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/metrics"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
 	"github.com/ociruntime/ociruntime/libcontainer"
 	"github.com/ociruntime/ociruntime/specconv/check"
@@ -218,10 +219,25 @@ func (s *Service) checkpoint(context.Context, *api.CheckpointTaskRequest) (*empt
 }
 
 func (s *Service) stats(_ context.Context, r *api.StatsRequest) (*api.StatsResponse, error) {
-	if _, err := s.find(r.ID); err != nil {
+	c, err := s.find(r.ID)
+	if err != nil {
 		return nil, err
 	}
-	return nil, &task.Error{Kind: task.NotImplemented, Text: "stats: not implemented"}
+	lc, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	e, err := lc.Stats()
+	if err != nil {
+		return nil, err
+	}
+	var m proto.Message = metrics.V1(e.Data)
+	var st unix.Statfs_t
+	if err := unix.Statfs("/sys/fs/cgroup", &st); err == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
+		m = metrics.V2(e.Data)
+	}
+	packed, err := pack(m)
+	return &api.StatsResponse{Stats: packed}, err
 }
 
 // connect is also how containerd finds out whether the shim is alive: it answers for unknown ids.
