@@ -27,6 +27,7 @@ func (c *creation) record() error {
 	}
 	rec.CgroupPaths = plannedPaths(c.places)
 	rec.NoPoststop = spec.Hooks == nil || len(spec.Hooks.Poststop) == 0
+	rec.NoStartHooks = spec.Hooks == nil || len(spec.Hooks.StartContainer)+len(spec.Hooks.Poststart) == 0
 	if c.scope != nil {
 		rec.SystemdScope = c.scope.unit.Name
 	}

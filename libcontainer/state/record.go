@@ -76,8 +76,10 @@ type Record struct {
 	IntelRdtMonMade bool `json:"intel_rdt_mon_made,omitempty"`
 
 	// NoPoststop says that config.json has no poststop hooks, so that it need not be read to delete
-	// the container. False in records of other runtimes, and of ours before there was this.
-	NoPoststop bool `json:"no_poststop,omitempty"`
+	// the container; NoStartHooks, that it has none for start. False in records of other runtimes,
+	// and of ours before there was this.
+	NoPoststop   bool `json:"no_poststop,omitempty"`
+	NoStartHooks bool `json:"no_start_hooks,omitempty"`
 
 	// WaitOp is the op of the init's plan at which it waits for `start`, ExecOp the last op, which
 	// executes the user's program.
