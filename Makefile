@@ -125,4 +125,4 @@ cross:
 	@for arch in $(PORTS); do echo "linux/$$arch"; GOOS=linux GOARCH=$$arch $(GO) build ./... || exit 1; done
 
 clean:
-	rm -rf bin $(DEMO)
+	rm -rf bin $(DEMO) hello

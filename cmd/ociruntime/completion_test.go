@@ -19,6 +19,10 @@ var completionTests = []struct {
 	{[]string{"ex"}, []string{"exec", "explain"}, []string{"run"}},
 	{[]string{"--r"}, []string{"--root", "--rootless"}, []string{"--bundle"}},
 	{[]string{"--rootless", ""}, []string{"true", "false", "auto"}, []string{"run"}},
+	{[]string{"--cgroup-manager", ""}, []string{"cgroupfs", "systemd", "disabled"}, nil},
+	{[]string{"--log-format", ""}, []string{"text", "json"}, []string{"table"}},
+	{[]string{"list", "--format", ""}, []string{"table", "json"}, []string{"text"}},
+	{[]string{"ps", "--format", ""}, []string{"table", "json"}, []string{"text"}},
 	{[]string{"run", "--no-"}, []string{"--no-pivot", "--no-new-keyring"}, []string{"--root"}},
 	{[]string{"exec", "--pid"}, []string{"--pid-file", "--pidfd-socket"}, nil},
 	{[]string{"delete", ""}, []string{"one", "two"}, []string{"delete"}},
@@ -98,16 +102,21 @@ func TestFishCompletion(t *testing.T) {
 
 // zsh's own machinery needs a terminal: the test looks at what it would get.
 func TestZshCompletion(t *testing.T) {
-	for command, want := range map[string]string{
-		"":     "*--root[keep containers in DIR (default\\: ",
-		"run":  "*--bundle[DIR with config.json (default\\: the current directory)]:directory:_files -/",
-		"exec": "*-u[be the user (and group) UID\\[\\:GID\\]]: :",
+	for _, tt := range [][]string{
+		{"", "*--root[keep containers in DIR (default\\: ", "]:manager:(cgroupfs systemd disabled)\n", "]:format:(text json)\n"},
+		{"run", "*--bundle[DIR with config.json (default\\: the current directory)]:directory:_files -/"},
+		{"exec", "*-u[be the user (and group) UID\\[\\:GID\\]]: :"},
+		{"list", "]:format:(table json)\n"},
+		{"ps", "]:format:(table json)\n"},
 	} {
+		command, wants := tt[0], tt[1:]
 		script := `words=(ociruntime); _arguments() { :; }; source $1/_ociruntime
 			program=ociruntime; _ociruntime_specs $2; print -rl -- $specs`
 		testShell(t, "zsh", func(dir string) *exec.Cmd { return exec.Command("zsh", "-f", "-c", script, "zsh", dir, command) }, func(offered string) {
-			if !strings.Contains(offered, want) {
-				t.Errorf("%q: no %q in\n%s", command, want, offered)
+			for _, want := range wants {
+				if !strings.Contains(offered, want) {
+					t.Errorf("%q: no %q in\n%s", command, want, offered)
+				}
 			}
 		})
 	}

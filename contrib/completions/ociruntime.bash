@@ -14,14 +14,18 @@ _ociruntime_commands() {
 	"$1" help 2>/dev/null | sed -n '/^COMMANDS:/,/^$/s/^   \([a-z]*\)[ ,].*/\1/p'
 }
 
-# _ociruntime_value KIND: completes the value of a flag by what its help calls it.
+# _ociruntime_value FLAG KIND: completes the value of a flag by what its help calls it.
 _ociruntime_value() {
-	case $1 in
+	case $2 in
 	DIR) compopt -o filenames && mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
 	FILE | SOCKET) compopt -o filenames && mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-	FORMAT) mapfile -t COMPREPLY < <(compgen -W 'table text json' -- "$cur") ;;
+	FORMAT)
+		local formats='table json'
+		[ "$1" != --log-format ] || formats='text json'
+		mapfile -t COMPREPLY < <(compgen -W "$formats" -- "$cur")
+		;;
 	WHEN) mapfile -t COMPREPLY < <(compgen -W 'true false auto' -- "$cur") ;;
-	NAME) mapfile -t COMPREPLY < <(compgen -W 'cgroupfs systemd' -- "$cur") ;;
+	NAME) mapfile -t COMPREPLY < <(compgen -W 'cgroupfs systemd disabled' -- "$cur") ;;
 	esac
 }
 
@@ -56,7 +60,7 @@ _ociruntime() {
 	done
 	COMPREPLY=()
 	if [ -n "$kind" ]; then
-		_ociruntime_value "$kind"
+		_ociruntime_value "$word" "$kind"
 	elif [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(cut -d' ' -f1 <<<"$flags")" -- "$cur")
 	elif [ -z "$command" ] || [ "$command" = help ]; then

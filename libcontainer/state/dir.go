@@ -55,7 +55,7 @@ func Create(root, id string) (*Dir, error) {
 	err := unix.Mkdir(d.Path(), 0o711)
 	if errors.Is(err, unix.ENOENT) {
 		if err := makeRoot(root); err != nil {
-			return nil, fmt.Errorf("make the root directory %s: %w", root, err)
+			return nil, fmt.Errorf("make the root directory %s: %w%s", root, err, elsewhere(err))
 		}
 		err = unix.Mkdir(d.Path(), 0o711)
 	}
@@ -69,9 +69,17 @@ func Create(root, id string) (*Dir, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("make the container's directory %s: %w", d.Path(), err)
+		return nil, fmt.Errorf("make the container's directory %s: %w%s", d.Path(), err, elsewhere(err))
 	}
 	return d, nil
+}
+
+// elsewhere is the way out for a user who may not write to the root, such as /run/ociruntime.
+func elsewhere(err error) string {
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EROFS) {
+		return " (set XDG_RUNTIME_DIR, or --root)"
+	}
+	return ""
 }
 
 // makeRoot makes the directory of all containers. In a user's runtime directory it gets the sticky

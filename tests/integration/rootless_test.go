@@ -211,3 +211,14 @@ func TestFeaturesAsAUser(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 }
+
+// Without $XDG_RUNTIME_DIR, as after su, a user's containers would be below /run.
+func TestRootlessWithoutRuntimeDirectory(t *testing.T) {
+	t.Parallel()
+	u := harness.NewUser(t)
+	b := u.Rootless(t, false).Args("true").Save()
+	out, err := u.Shell(fmt.Sprintf("unset XDG_RUNTIME_DIR; exec %s run --bundle %s %s", harness.Path(), b.Dir, b.ID)).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "permission denied (set XDG_RUNTIME_DIR, or --root)") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
