@@ -71,12 +71,7 @@ func start(a *bootstrap.Args) error {
 	if err != nil {
 		return err
 	}
-	group := a.ID
-	// A broken configuration is Create's to complain of, where the user sees it.
-	if spec, _, _, err := load.Bundle("."); err == nil {
-		group = bootstrap.Group(spec.Annotations, a.ID)
-	}
-	address, err := bootstrap.Start(a, m, group)
+	address, err := bootstrap.Start(a, m, groupOf(a, "."))
 	if err != nil {
 		return err
 	}
@@ -103,14 +98,37 @@ func cleanUp(a *bootstrap.Args) error {
 	if err != nil {
 		return err
 	}
-	address, err := os.ReadFile(filepath.Join(bundle, "address"))
+	socket, err := socketOf(a, bundle)
 	if err == nil {
-		err = bootstrap.RemoveDead(bootstrap.Path(string(bytes.TrimSpace(address))))
+		err = bootstrap.RemoveDead(socket)
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		return err
 	}
 	return print(answer)
+}
+
+// socketOf is where the daemon of a bundle listens, or would: a start that was killed may not have
+// written it down.
+func socketOf(a *bootstrap.Args, bundle string) (string, error) {
+	address, err := os.ReadFile(filepath.Join(bundle, "address"))
+	if err == nil {
+		return bootstrap.Path(string(bytes.TrimSpace(address))), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	return bootstrap.SocketPath("", a.Address, a.Namespace, groupOf(a, bundle))
+}
+
+// groupOf is the pod that the configuration names. A broken configuration is Create's to complain
+// of, where the user sees it.
+func groupOf(a *bootstrap.Args, bundle string) string {
+	spec, _, _, err := load.Bundle(bundle)
+	if err != nil {
+		return a.ID
+	}
+	return bootstrap.Group(spec.Annotations, a.ID)
 }
 
 // info prints what containerd and CRI want to know of the runtime before they use it.

@@ -16,8 +16,6 @@ import (
 type Options struct {
 	NoPivot      bool
 	NoNewKeyring bool
-	// ShimCgroup is the cgroup that the shim is to be in.
-	ShimCgroup string
 	// UID and GID own the streams.
 	UID, GID uint32
 	// Root is where the namespaces' directories of containers are; empty is the default.
@@ -54,14 +52,15 @@ func Decode(a *anypb.Any) (Options, error) {
 
 func fromRunc(o *runc.Options) Options {
 	r := Options{
-		NoPivot: o.GetNoPivotRoot(), NoNewKeyring: o.GetNoNewKeyring(), ShimCgroup: o.GetShimCgroup(),
+		NoPivot: o.GetNoPivotRoot(), NoNewKeyring: o.GetNoNewKeyring(),
 		UID: o.GetIoUid(), GID: o.GetIoGid(), Root: o.GetRoot(), SystemdCgroup: o.GetSystemdCgroup(),
 	}
-	for name, given := range map[string]bool{
-		"BinaryName": o.GetBinaryName() != "", "CriuImagePath": o.GetCriuImagePath() != "", "CriuWorkPath": o.GetCriuWorkPath() != "",
+	for _, o := range []struct{ name, given string }{
+		{"BinaryName", o.GetBinaryName()}, {"CriuImagePath", o.GetCriuImagePath()}, {"CriuWorkPath", o.GetCriuWorkPath()},
+		{"ShimCgroup", o.GetShimCgroup()},
 	} {
-		if given {
-			r.Ignored = append(r.Ignored, name)
+		if o.given != "" {
+			r.Ignored = append(r.Ignored, o.name)
 		}
 	}
 	return r
@@ -104,8 +103,6 @@ func (o *Options) set(key, value string) (err error) {
 		o.NoNewKeyring, err = strconv.ParseBool(value)
 	case "SystemdCgroup":
 		o.SystemdCgroup, err = strconv.ParseBool(value)
-	case "ShimCgroup":
-		o.ShimCgroup, err = unquote(value)
 	case "Root":
 		o.Root, err = unquote(value)
 	case "IoUid":

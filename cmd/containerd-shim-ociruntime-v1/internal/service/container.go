@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"sync"
 	"time"
@@ -117,7 +118,7 @@ func (c *container) initEnded(pid int, end task.End) {
 	if err := n.save(c.bundle); err != nil {
 		c.service.warn(err.Error())
 	}
-	oom := end.Status == 128+uint32(unix.SIGKILL) && c.wasOOMKilled()
+	oom := c.wasOOMKilled()
 	_ = c.with(func(m *task.Machine) error {
 		if oom {
 			m.OutOfMemory()
@@ -128,6 +129,7 @@ func (c *container) initEnded(pid int, end task.End) {
 	if !c.private {
 		c.killRest()
 	}
+	time.AfterFunc(loneTime, c.service.sweep)
 	over, _ := c.machine.Over("")
 	late := time.NewTimer(lastTime)
 	defer late.Stop()
@@ -136,6 +138,18 @@ func (c *container) initEnded(pid int, end task.End) {
 	case <-late.C:
 		_ = c.with(func(m *task.Machine) error { m.GiveUp(); return nil })
 	}
+}
+
+// removedBySomebody reports whether an ended container is no longer recorded.
+func (c *container) removedBySomebody() bool {
+	ended := false
+	_ = c.with(func(m *task.Machine) error {
+		v, err := m.State("")
+		ended = err == nil && v.Status == task.Stopped
+		return err
+	})
+	_, err := c.load()
+	return ended && errors.Is(err, libcontainer.ErrNotExist)
 }
 
 // wasOOMKilled asks once, at the end.

@@ -51,6 +51,21 @@ func New(namespace string, q *events.Queue, warn func(string), end func()) *Serv
 	return s
 }
 
+// sweep forgets containers that somebody else has removed after their end: containerd has the
+// shim's delete do so when a call of its own took too long, and does not tell the daemon.
+func (s *Service) sweep() {
+	s.mu.Lock()
+	for id, c := range s.containers {
+		if c.made && c.removedBySomebody() {
+			delete(s.containers, id)
+		}
+	}
+	s.mu.Unlock()
+	if s.empty() {
+		s.end()
+	}
+}
+
 func (s *Service) empty() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
