@@ -100,6 +100,21 @@ func (c *Container) Events(ctx context.Context, interval time.Duration, tell fun
 	return w.run(ctx, over, ooms, interval)
 }
 
+// WatchOOM sends a notice whenever the container has run out of memory. The channel is closed when
+// its cgroup is gone (on v2 also when its last process is) or when ctx is done. However many
+// containers are watched, none has a thread of its own.
+func (c *Container) WatchOOM(ctx context.Context) (<-chan struct{}, error) {
+	if err := c.needsCgroup("a lack of memory is not noticed"); err != nil {
+		return nil, err
+	}
+	cg, err := c.cgroup()
+	if err != nil {
+		return nil, err
+	}
+	defer cg.Close()
+	return cg.WatchOOM(ctx)
+}
+
 // ended gives a channel that is closed when the process behind a pidfd has ended, or ctx is done.
 func ended(ctx context.Context, pidfd *os.File) (<-chan struct{}, error) {
 	// Go's poller takes non-blocking descriptors only, and only those can be waited for and closed

@@ -35,9 +35,13 @@ type container struct {
 	private bool // the kernel ends all processes with the init
 	made    bool // guarded by the service's lock
 
+	notices  <-chan struct{} // of a lack of memory; nil without a watch
+	endWatch func()
+
 	mu        sync.Mutex
 	machine   *task.Machine
 	processes map[string]*process // by exec id
+	oom       bool                // it is told that memory has run out
 }
 
 // process is the init or a further process.
@@ -119,8 +123,9 @@ func (c *container) initEnded(pid int, end task.End) {
 		c.service.warn(err.Error())
 	}
 	oom := c.wasOOMKilled()
+	c.endWatch()
 	_ = c.with(func(m *task.Machine) error {
-		if oom {
+		if oom && !c.oom {
 			m.OutOfMemory()
 		}
 		m.Ended("", end)
@@ -152,7 +157,19 @@ func (c *container) removedBySomebody() bool {
 	return ended && errors.Is(err, libcontainer.ErrNotExist)
 }
 
-// wasOOMKilled asks once, at the end.
+// watchMemory tells that memory has run out.
+func (c *container) watchMemory() {
+	for range c.notices {
+		_ = c.with(func(m *task.Machine) error {
+			c.oom = true
+			m.OutOfMemory()
+			return nil
+		})
+	}
+}
+
+// wasOOMKilled asks at the end: the notice of what has ended the init may not have come yet, and the
+// event has to come before the exit.
 func (c *container) wasOOMKilled() bool {
 	lc, err := c.load()
 	if err != nil {

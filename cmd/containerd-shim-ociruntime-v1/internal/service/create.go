@@ -122,8 +122,14 @@ func (c *container) createWith(ctx context.Context, p *process, spec *specs.Spec
 	}
 	p.running = running
 	c.private = lc.Record().PrivatePid()
+	var watching context.Context
+	watching, c.endWatch = context.WithCancel(context.Background())
+	if c.notices, err = lc.WatchOOM(watching); err != nil {
+		c.service.warn(err.Error())
+	}
 	err = replace(filepath.Join(c.bundle, "init.pid"), []byte(strconv.Itoa(running.Pid)))
 	if err != nil {
+		c.endWatch()
 		err = errors.Join(err, lc.Delete(ctx, true))
 		_, werr := running.WaitContext(ctx)
 		return errors.Join(err, werr)
@@ -150,4 +156,7 @@ func (c *container) announce(p *process, r *api.CreateTaskRequest) {
 	c.made = true
 	c.service.mu.Unlock()
 	go c.watch("", p.running)
+	if c.notices != nil {
+		go c.watchMemory()
+	}
 }
