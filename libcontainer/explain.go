@@ -68,7 +68,7 @@ func (c *creation) explained() (*plan.Plan, error) {
 	return &p, nil
 }
 
-// Explain is Explain of the container's own configuration.
+// Explain makes the plan again from the configuration that the container was created with.
 func (c *Container) Explain() (*plan.Plan, error) {
 	spec, err := c.Config()
 	if err != nil {

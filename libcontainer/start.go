@@ -41,8 +41,8 @@ func (r *Runtime) finishTrace(t *trace.Recorder) {
 	}
 }
 
-// HasStartHooks reports whether the container may have hooks that Start runs, with which it takes as
-// long as they do. It is for those who prepare for that.
+// HasStartHooks reports whether the container may have hooks that Start runs, with which it takes
+// as long as they do. It is for those who prepare for that.
 func (c *Container) HasStartHooks() bool { return !c.rec.NoStartHooks }
 
 func (c *Container) start(ctx context.Context, t *trace.Recorder) error {

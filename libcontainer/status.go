@@ -14,6 +14,7 @@ import (
 // Status of a container; the four words of the specification and "paused".
 type Status string
 
+// The statuses, in the order in which a container has them.
 const (
 	Creating Status = "creating"
 	Created  Status = "created"

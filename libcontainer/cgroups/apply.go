@@ -48,12 +48,6 @@ func (a *applier) apply(s *Settings) error {
 	return fmt.Errorf("%s.devices: %w", linuxResources, err)
 }
 
-// Apply puts settings in force in a cgroup that somebody else has made. Create does it by itself.
-func (c *Cgroup) Apply(s *Settings) error {
-	a := applier{c: c}
-	return a.apply(s)
-}
-
 // Finish is for when the init is in the cgroup: it makes the writes that had to wait for that
 // (nearly always there are none) and closes what Create has opened, which other creations wait for.
 func (c *Cgroup) Finish() error {

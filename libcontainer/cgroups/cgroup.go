@@ -43,10 +43,6 @@ func isV2(n backend.Cgroup) bool {
 // Disabled is an empty Cgroup: nothing is created, joined or limited.
 func Disabled(why string) *Cgroup { return &Cgroup{none: why} }
 
-// None says why there is no cgroup, or none in some hierarchies, in words for the user; "" when all
-// are there.
-func (c *Cgroup) None() string { return c.none }
-
 // missing says why there is no cgroup for a controller.
 func (c *Cgroup) missing(controller string) string {
 	if c.none != "" {

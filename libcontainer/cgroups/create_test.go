@@ -261,7 +261,7 @@ func TestRootless(t *testing.T) {
 			t.Errorf("rootless: %v", err)
 			return
 		}
-		if why := cg.None(); !strings.Contains(why, "rootless") || !strings.Contains(why, "create cgroup") {
+		if why := cg.none; !strings.Contains(why, "rootless") || !strings.Contains(why, "create cgroup") {
 			t.Errorf("None = %q", why)
 		}
 		cfg.Settings = limited
@@ -295,8 +295,8 @@ func TestRootlessDelegated(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		if got, want := cg.Paths()[""], mine.Paths()[""]+"/box"; got != want || cg.None() != "" {
-			t.Errorf("cgroup %q (%s), want %q", got, cg.None(), want)
+		if got, want := cg.Paths()[""], mine.Paths()[""]+"/box"; got != want || cg.none != "" {
+			t.Errorf("cgroup %q (%s), want %q", got, cg.none, want)
 		}
 		if got := fileOf(t, cg, "", "cgroup.max.depth"); got != "2" {
 			t.Errorf("cgroup.max.depth = %q", got)

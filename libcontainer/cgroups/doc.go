@@ -1,7 +1,7 @@
 // Package cgroups limits a container: it compiles linux.resources into writes to cgroup files
 // (pure) and places them in the container's own cgroup on cgroup v1, v2 or both (hybrid).
 //
-// There are four types. A Layout says which hierarchies the host has; Settings is linux.resources
+// Four types matter: a Layout says which hierarchies the host has; Settings is linux.resources
 // compiled for that host; a Write is one line of it, with the place in config.json that asked for
 // it; a Cgroup is the container's directory in every hierarchy. What v1 and v2 do differently is in
 // the packages v1 and v2, which implement one interface (internal/backend). The filesystem driver
@@ -30,11 +30,10 @@
 //	err = cg.Remove(timeout)                  // waits for the last process; may be gone already
 //
 // A rootless container for which nothing may be created, and one with cgroups switched off
-// (Disabled), have an empty Cgroup: None says why, and its methods do nothing. Limits that were
+// (Disabled), have an empty Cgroup, which knows why. Its methods do nothing. Limits that were
 // asked for are then an error of Create.
 //
-// A driver that has somebody else make the directories, such as systemd, ends in a Cgroup too: with
-// Adopt, Create takes what is there.
+// With Config.Adopt, Create uses directories that systemd has already made.
 //
 // What may come in: what concerns cgroups of containers, and nothing about how an init is started.
 // Device rules are in package devices; the one piece of unsafe code, bpf(2), is in package kernel.

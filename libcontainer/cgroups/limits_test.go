@@ -138,7 +138,7 @@ func TestDeviceFilter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cg.Apply(set); err != nil {
+	if err := apply(cg, set); err != nil {
 		t.Fatal(err)
 	}
 	check(": </dev/zero", true)
@@ -153,7 +153,7 @@ func TestDeviceFilter(t *testing.T) {
 	if set, err = Compile(parseResources(t, `{"devices":[{"allow":false}`+many.String()+`]}`), host); err != nil {
 		t.Fatal(err)
 	}
-	if err := cg.Apply(set); err != nil {
+	if err := apply(cg, set); err != nil {
 		t.Fatal(err)
 	}
 }

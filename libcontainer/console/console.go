@@ -1,6 +1,6 @@
-// Package console is the runtime's side of a container's terminal: the container's terminal joined
-// to ours for `run` and `exec` in the foreground, and the message by which the master of a
-// container's terminal comes. What a terminal's modes are made of is containerd/console's.
+// Package console is the runtime's side of a container's terminal. It copies between that and our
+// own terminal for `run` and `exec` in the foreground, and receives the message with the master of
+// the container's terminal. The modes of terminals are set by containerd/console.
 //
 // The container's side (opening /dev/ptmx in the container, making the terminal the controlling
 // one, sending the master) belongs to the init and is not here.

@@ -68,6 +68,7 @@ func (v Version) Before(w Version) bool {
 	return v.Major < w.Major || v.Major == w.Major && v.Minor < w.Minor
 }
 
+// String is the version as uname(1) begins it: "5.15".
 func (v Version) String() string { return fmt.Sprintf("%d.%d", v.Major, v.Minor) }
 
 // Running is the version of this kernel, or zero if it can't be told.

@@ -16,6 +16,7 @@ import (
 // Kind is the name of a list of hooks in config.json.
 type Kind string
 
+// The kinds, in the order in which they run.
 const (
 	Prestart        Kind = "prestart"
 	CreateRuntime   Kind = "createRuntime"

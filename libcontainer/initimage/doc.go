@@ -1,5 +1,5 @@
-// Package initimage links a [plan.Plan] into the container's init: a static executable of a few
-// kilobytes, whose program is the op loop (package kernel) and whose data is the plan.
+// Package initimage links a [plan.Plan] into the container's init: a static executable of some 60
+// KB, nearly all of it data. Its program is the op loop (package kernel), its data is the plan.
 //
 // The file has one page of text (ELF headers and the loop, read and execute) and one data segment
 // at a fixed address: the registers, the op table, then strings, vectors and structures with

@@ -241,9 +241,9 @@ func (p *Process) Page() []byte { return p.page }
 
 // Progress is the index of the op that the init began last, and the errno with which it failed, or
 // 0.
-func (p *Process) Progress() (op int, errno unix.Errno) { return ReadProgress(p.page) }
+func (p *Process) Progress() (op int, errno unix.Errno) { return readProgress(p.page) }
 
-// ReadProgress reads the head of a progress page.
-func ReadProgress(page []byte) (op int, errno unix.Errno) {
+// readProgress reads the head of a progress page.
+func readProgress(page []byte) (op int, errno unix.Errno) {
 	return int(binary.NativeEndian.Uint32(page[plan.PageOp:])), unix.Errno(binary.NativeEndian.Uint32(page[plan.PageErrno:]))
 }

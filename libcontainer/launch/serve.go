@@ -87,7 +87,7 @@ func (p *Process) meet(ctx context.Context, group []*plan.Step, do func(*plan.St
 	case n == 0:
 		return p.gone(ctx)
 	case n == len(b):
-		return p.stepError(ReadProgress(b[:]))
+		return p.stepError(readProgress(b[:]))
 	}
 	for _, s := range group {
 		if err := do(s, files); err != nil {
@@ -168,7 +168,7 @@ func AwaitStart(ctx context.Context, conn, page *os.File, last int) (op int, err
 	if _, err := page.ReadAt(head[:], 0); err != nil {
 		return 0, 0, fmt.Errorf("read the init's progress: %w", err)
 	}
-	switch op, errno = ReadProgress(head[:]); {
+	switch op, errno = readProgress(head[:]); {
 	case ctx.Err() != nil && (op < last || errno != 0 || !closedByPeer(conn)):
 		return 0, 0, context.Cause(ctx)
 	case op < last && errno == 0:
@@ -183,7 +183,7 @@ func await(conn *os.File) (op int, errno unix.Errno, err error) {
 	n, err := read(conn, b[:])
 	switch {
 	case n == len(b):
-		op, errno = ReadProgress(b[:])
+		op, errno = readProgress(b[:])
 		return op, errno, nil
 	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, unix.ECONNRESET):
 		// A reset is an end of file behind an answer that nobody read any more.

@@ -28,18 +28,18 @@ func MountAttr(set, clr, propagation, usernsFD uint64) []byte {
 	return words(set, clr, propagation, usernsFD)
 }
 
-// CloneArgs encodes struct clone_args (clone3(2), 88 bytes): flags, pidfd, child_tid, parent_tid,
+// cloneArgs encodes struct clone_args (clone3(2), 88 bytes): flags, pidfd, child_tid, parent_tid,
 // exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup. The linker fills in the
 // address of parent_tid and the number of cgroup.
-func CloneArgs(flags, exitSignal uint64) []byte {
+func cloneArgs(flags, exitSignal uint64) []byte {
 	return words(flags, 0, 0, 0, exitSignal, 0, 0, 0, 0, 0, 0)
 }
 
-// Offsets in CloneArgs, and its size.
+// Offsets in cloneArgs, and its size.
 const (
-	CloneArgsParentTid = 24
-	CloneArgsCgroup    = 80
-	CloneArgsSize      = 88
+	cloneArgsParentTid = 24
+	cloneArgsCgroup    = 80
+	cloneArgsSize      = 88
 )
 
 // CapHeader encodes struct __user_cap_header_struct, version 3, for the calling thread (capset(2)).

@@ -16,7 +16,7 @@ func TestStructures(t *testing.T) {
 	if strconv.IntSize == 32 {
 		t.Skip("the image and its structures are for 64-bit ports")
 	}
-	type cloneArgs struct { // linux/sched.h, CLONE_ARGS_SIZE_VER2
+	type cloneArgsStruct struct { // linux/sched.h, CLONE_ARGS_SIZE_VER2
 		Flags, Pidfd, ChildTid, ParentTid, ExitSignal, Stack, StackSize, TLS, SetTid, SetTidSize, Cgroup uint64
 	}
 	const lo, hi = 0x89abcdef, 0x01234567
@@ -27,7 +27,7 @@ func TestStructures(t *testing.T) {
 	}{
 		{"open_how", OpenHow(1, 2, 3), unix.OpenHow{Flags: 1, Mode: 2, Resolve: 3}},
 		{"mount_attr", MountAttr(1, 2, 3, 4), unix.MountAttr{Attr_set: 1, Attr_clr: 2, Propagation: 3, Userns_fd: 4}},
-		{"clone_args", CloneArgs(1, 17), cloneArgs{Flags: 1, ExitSignal: 17}},
+		{"clone_args", cloneArgs(1, 17), cloneArgsStruct{Flags: 1, ExitSignal: 17}},
 		{"cap_user_header", CapHeader(), unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}},
 		{"cap_user_data", CapData(hi<<32|lo, 2<<32|1, 4<<32|3), [2]unix.CapUserData{
 			{Effective: lo, Permitted: 1, Inheritable: 3}, {Effective: hi, Permitted: 2, Inheritable: 4}}},
@@ -74,8 +74,8 @@ func TestStructuresWithPointers(t *testing.T) {
 	if strconv.IntSize == 32 {
 		t.Skip("the image and its structures are for 64-bit ports")
 	}
-	if CloneArgsParentTid != 3*8 || CloneArgsCgroup != 10*8 || CloneArgsSize != 11*8 {
-		t.Errorf("clone_args: parent_tid at %d, cgroup at %d of %d", CloneArgsParentTid, CloneArgsCgroup, CloneArgsSize)
+	if cloneArgsParentTid != 3*8 || cloneArgsCgroup != 10*8 || cloneArgsSize != 11*8 {
+		t.Errorf("clone_args: parent_tid at %d, cgroup at %d of %d", cloneArgsParentTid, cloneArgsCgroup, cloneArgsSize)
 	}
 	b := NewBuilder()
 	hdr, ctl := b.RightsMessage("m", "data", 3)

@@ -105,7 +105,7 @@ func (b *Builder) answer() Op {
 	if b.answers.Kind != KindBuf {
 		b.answers = b.Buf("answer", make([]byte, 8))
 	}
-	return Recv(Val(Report), b.answers, 1).Exactly(1).Retrying().Says("the runtime went away while the container was waiting for it")
+	return recv(Val(Report), b.answers, 1).Exactly(1).Retrying().Says("the runtime went away while the container was waiting for it")
 }
 
 // Into names the register for the result.

@@ -11,15 +11,20 @@ import (
 // Check proves what can be proved about every path through p, and names all that it can't, each
 // with its step and op. It is pure and cheap: every create runs it. What it refuses:
 //
-//   - a register read before it is written, after a failure that is allowed, or after its descriptor was closed
-//   - a path that could lead out of the root filesystem: absolute or relative to the working directory before pivot_root, or
-//     resolved through links without RESOLVE_IN_ROOT or RESOLVE_BENEATH
+//   - a register read before it is written, after a failure that is allowed, or after its
+//     descriptor was closed
+//   - a path that could lead out of the root filesystem: absolute or relative to the working
+//     directory before pivot_root, or resolved through links without RESOLVE_IN_ROOT or
+//     RESOLVE_BENEATH
 //   - a descriptor that would survive execve without being part of the plan
 //   - a capability needed after it was dropped
 //   - a mount that may fail without something at least as strict in its place
-//   - a descriptor of the host's, or a need for capabilities, in a process that the container's processes see
-//   - a joined namespace before the process is undumpable, a new working directory that nobody looks at
-//   - a malformed rendezvous, ops behind the end, memory outside of a buffer, operands that the image has no room for
+//   - a descriptor of the host's, or a need for capabilities, in a process that the container's
+//     processes see
+//   - a joined namespace before the process is undumpable, a new working directory that nobody
+//     looks at
+//   - a malformed rendezvous, ops behind the end, memory outside of a buffer, operands that the
+//     image has no room for
 func Check(p *Plan) error {
 	c := &checker{p: p, step: -1, capable: capable{effective: ^uint64(0), permitted: ^uint64(0)}}
 	c.defs = make([]def, 1, p.writes()+len(p.Files)+1)

@@ -8,12 +8,12 @@
 // A plan is small and total. It has no loops and no jumps: an op runs, or it is skipped because of
 // the outcome of an earlier op ([Cond]). So every plan ends, the printed order is the real order,
 // and [Check] can prove things about all of its paths. Registers carry what the kernel answers
-// (file descriptors, pids) from one op to a later one. Where launch.md's draft had forward jumps
-// ("else"), there are conditions on a three-valued register (ok, failed, not run): they say the
-// same and are easier to check and to print.
+// (file descriptors, pids) from one op to a later one. There are no forward jumps: an op's
+// condition on a three-valued register (ok, failed, not run) says the same and is easier to check
+// and to print.
 //
-// The package makes no system calls and imports nothing of ours. Builders of plans live in
-// specconv, the linker that turns a plan into machine code and data in initimage, the host's side
-// of running one in launch. A plan is never read from outside: accepting one as input would be a
-// root-equivalent interface.
+// The package makes no system calls and imports nothing of ours but namespace. Builders of plans
+// live in specconv, the linker that turns a plan into machine code and data in initimage, the
+// host's side of running one in launch. A plan is never read from outside: accepting one as input
+// would be a root-equivalent interface.
 package plan

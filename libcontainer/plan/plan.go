@@ -28,6 +28,7 @@ type Plan struct {
 // Site says who carries out a step.
 type Site uint8
 
+// The two sites.
 const (
 	Init Site = iota // the init image, inside the container
 	Host             // our command on the host, while the init waits
@@ -36,6 +37,7 @@ const (
 // Group is the part of the set-up that a step belongs to; explain prints a heading for each.
 type Group string
 
+// The parts of the set-up.
 const (
 	Namespaces Group = "namespaces"
 	Rootfs     Group = "root filesystem"
@@ -53,9 +55,8 @@ type Step struct {
 	From  string // the place in config.json, e.g. "mounts[3]", or "default"
 	Group Group
 	Site  Site
-	// Do names the host's work of a Host step, for the function that launch is given for it. The
-	// ops of a Host step are the rendezvous itself; consecutive Host steps share one, so only the
-	// first of them has ops.
+	// Do says which function of the host carries out a Host step. The ops of a Host step are the
+	// rendezvous itself. Consecutive Host steps share one, so only the first of them has ops.
 	Do HostStep
 	// Begins makes a Host step start a rendezvous even behind another Host step.
 	Begins bool
@@ -85,11 +86,12 @@ const Unset = -4096
 // Is is what a condition asks of a register.
 type Is uint8
 
+// What a condition can ask.
 const (
-	Always Is = iota
-	OK        // the op that wrote it succeeded
-	Failed    // the op that wrote it ran into an errno that it allows
-	NotOK     // failed, or never run
+	Always Is = iota // nothing: the op runs
+	OK               // the op that wrote it succeeded
+	Failed           // the op that wrote it ran into an errno that it allows
+	NotOK            // failed, or never run
 )
 
 // Cond makes an op depend on the outcome of an earlier one. The zero value is "always".
@@ -201,19 +203,20 @@ func (a *Arg) text() string {
 // the value is made when it is asked for.
 type Wording uint8
 
+// What a number or constant data prints as.
 const (
-	AsNumber  Wording = iota
-	AsOctal           // 0755
-	AsHex             // 0x1f
-	AsErrno           // ENOSYS
-	AsSignal          // SIGHUP
-	AsClone           // CLONE_* bits
-	AsAttr            // MOUNT_ATTR_* bits, as mount options
-	AsMode            // file type and permissions: S_IFCHR|0666
-	AsDevice          // major:minor of a device number as mknod(2) takes it
-	AsOpenHow         // Data is a struct open_how
-	AsChange          // Data is a struct mount_attr
-	AsQuoted          // Data is text
+	AsNumber  Wording = iota // 42
+	AsOctal                  // 0755
+	AsHex                    // 0x1f
+	AsErrno                  // ENOSYS
+	AsSignal                 // SIGHUP
+	AsClone                  // CLONE_* bits
+	AsAttr                   // MOUNT_ATTR_* bits, as mount options
+	AsMode                   // file type and permissions: S_IFCHR|0666
+	AsDevice                 // major:minor of a device number as mknod(2) takes it
+	AsOpenHow                // Data is a struct open_how
+	AsChange                 // Data is a struct mount_attr
+	AsQuoted                 // Data is text
 )
 
 // Buf is memory of the init that ops write to, or that holds pointers.

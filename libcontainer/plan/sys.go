@@ -19,7 +19,7 @@ func FailWith(e unix.Errno) Op { return Sys(Fail, As(uint64(e), AsErrno)) }
 // Exit ends the init.
 func Exit(status int64) Op { return Sys(SysExitGroup, Num(status)) }
 
-// Close and the ones below are the system calls of their names.
+// Close closes fd. It and the functions below are the system calls of their names.
 func Close(fd Arg) Op { return Sys(SysClose, fd) }
 
 // Umask takes the mask.
@@ -44,8 +44,8 @@ func AssertWord(addr Arg, mask, want uint64, e unix.Errno) Op {
 	return Sys(Assert, addr, As(mask, AsHex), As(want, AsHex), As(uint64(e), AsErrno))
 }
 
-// OpenPath opens path below dir as O_PATH, resolved as if dir were the root: neither "..", absolute
-// links nor magic links lead out. extra adds O_DIRECTORY or O_NOFOLLOW.
+// OpenInRoot opens path below dir as O_PATH, resolved as if dir were the root: neither "..",
+// absolute links nor magic links lead out. extra adds O_DIRECTORY or O_NOFOLLOW.
 func OpenInRoot(dir Arg, path string, extra uint64) Op {
 	return openat2(dir, path, unix.O_PATH|unix.O_CLOEXEC|extra, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS).Retrying()
 }
@@ -113,7 +113,7 @@ func FsCreate(fs Arg) Op {
 	return Sys(SysFsconfig, fs, Int(unix.FSCONFIG_CMD_CREATE, "CMD_CREATE"), Num(0), Num(0), Num(0))
 }
 
-// Fsmount turns it into a detached mount with the given MOUNT_ATTR_* bits.
+// Fsmount makes a detached mount of the file system behind fs, with the given MOUNT_ATTR_* bits.
 func Fsmount(fs Arg, attr uint64) Op {
 	return Sys(SysFsmount, fs, Int(unix.FSMOUNT_CLOEXEC, "FSMOUNT_CLOEXEC"), As(attr, AsAttr))
 }
@@ -184,8 +184,8 @@ func Sendmsg(sock, hdr Arg) Op {
 	return Sys(SysSendmsg, sock, hdr, Int(unix.MSG_NOSIGNAL, "MSG_NOSIGNAL"))
 }
 
-// Recv receives up to n bytes.
-func Recv(sock Arg, to Arg, n int) Op {
+// recv receives up to n bytes.
+func recv(sock Arg, to Arg, n int) Op {
 	return Sys(SysRecvfrom, sock, to, Num(int64(n)), Num(0), Num(0), Num(0))
 }
 
@@ -215,15 +215,15 @@ func CloseOnExecFrom(first int) Op {
 func (b *Builder) SpawnChild(namespaces uint64, cgroup *Arg) Op {
 	// With CLONE_PARENT the exit signal is the caller's own, and the kernel wants zero here.
 	flags := namespaces | unix.CLONE_PARENT | unix.CLONE_PARENT_SETTID
-	ptrs := []Ptr{{Off: CloneArgsParentTid, To: Page(PagePid)}}
+	ptrs := []Ptr{{Off: cloneArgsParentTid, To: Page(PagePid)}}
 	label := CloneText(namespaces | unix.CLONE_PARENT)
 	if cgroup != nil {
 		flags |= unix.CLONE_INTO_CGROUP
-		ptrs = append(ptrs, Ptr{Off: CloneArgsCgroup, To: *cgroup})
+		ptrs = append(ptrs, Ptr{Off: cloneArgsCgroup, To: *cgroup})
 		label += "|INTO_CGROUP"
 	}
-	args := b.Buf("clone_args", CloneArgs(flags, 0), ptrs...)
-	return Sys(Spawn, args, Int(CloneArgsSize, label))
+	args := b.Buf("clone_args", cloneArgs(flags, 0), ptrs...)
+	return Sys(Spawn, args, Int(cloneArgsSize, label))
 }
 
 // JoinChild is SpawnChild for a child that appears among processes which may trace it, in a pid
@@ -251,10 +251,10 @@ func (o *Op) PidAt() int {
 	return PagePid
 }
 
-// Become gives the process ids of the user namespace that it has just entered. Without any it could
-// make no file (EOVERFLOW). It keeps its capabilities, also where the namespace has no id 0: the
-// kernel takes them from who changes from root of the namespace to somebody else (capabilities(7)),
-// and who comes from outside was not that.
+// Become gives the process a user and a group of the user namespace that it has just entered.
+// Without them it could make no file (EOVERFLOW). It keeps its capabilities, even if uid is not 0:
+// the kernel takes them only from a process that was root of the namespace before
+// (capabilities(7)), and this one comes from outside.
 func Become(uid, gid uint32) []Op {
 	u, g := Num(int64(uid)), Num(int64(gid))
 	return []Op{Sys(SysSetresgid, g, g, g), Sys(SysSetresuid, u, u, u)}

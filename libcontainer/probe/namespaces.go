@@ -1,5 +1,4 @@
-// Package probe asks the kernel and the host what package facts has types for, before anything is
-// touched.
+// Package probe fills in [facts.Facts] from the kernel and the host, before anything is touched.
 package probe
 
 import (

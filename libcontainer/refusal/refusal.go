@@ -8,9 +8,8 @@
 // more, with arguments that no kernel accepts: a filter refuses it again by its number, a kernel
 // that has it complains of the arguments. Nothing is asked unless something has failed.
 //
-// An init has no fallback for any of these calls: what old kernels offer instead is weaker (paths
-// for descriptors, pids for pidfds) or a second way of doing everything. This package is what there
-// is instead.
+// There are no fallbacks for these calls, so the error has to say why one was refused. What old
+// kernels offer instead is weaker: paths for descriptors, pids for pidfds.
 package refusal
 
 import (

@@ -2,8 +2,7 @@
 // (sd_notify(3)). The manager takes such words from the service's own processes alone, which those
 // of a container need not be; so the runtime listens to the container, and speaks for it.
 //
-// In may come datagrams from a hostile container: of those nothing but the fact that one says
-// READY=1 gets through.
+// The container may be hostile: nothing of its datagrams is passed on but READY=1.
 //
 // go-systemd's daemon.SdNotify is no help: a manager that does not read holds it for ever, and it
 // can't send the descriptor of a barrier.

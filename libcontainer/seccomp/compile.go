@@ -13,12 +13,15 @@
 // of rules in the profile never matters:
 //
 //   - A rule with the default action has no effect.
-//   - A rule without arguments hides the rules with arguments for the same call. Of two such rules the stricter wins; but where the default
-//     is an error, rules with other errors give way to all others.
-//   - Several rules with arguments are alternatives. Where two with different actions match, the one on the later argument wins, then equality
-//     before upper bounds before lower bounds, then the tighter value, then the stricter action.
-//   - Calls that no rule names get the default action; those newer than every call that the profile names get ENOSYS instead, unless
-//     the default action lets them through, so that programs fall back as on an older kernel.
+//   - A rule without arguments hides the rules with arguments for the same call. Of two such rules
+//     the stricter wins; but where the default is an error, rules with other errors give way to all
+//     others.
+//   - Several rules with arguments are alternatives. Where two with different actions match, the
+//     one on the later argument wins, then equality before upper bounds before lower bounds, then
+//     the tighter value, then the stricter action.
+//   - Calls that no rule names get the default action; those newer than every call that the profile
+//     names get ENOSYS instead, unless the default action lets them through, so that programs fall
+//     back as on an older kernel.
 //   - Calls of architectures that are neither native nor listed kill the thread.
 //
 // This is what runtimes built on libseccomp do with the same profile; the few differences are

@@ -67,7 +67,7 @@ func (d *Dir) NewConfig(data []byte) error {
 // SaveConfig replaces the text of config.json.
 func (d *Dir) SaveConfig(data []byte) error { return d.WriteFile(configFile, data) }
 
-// Config is the text that SaveConfig kept.
+// Config reads the text of config.json that [Dir.SaveConfig] has kept.
 func (d *Dir) Config() ([]byte, error) { return d.ReadFile(configFile) }
 
 // WriteFile replaces a file of the directory in one step. The caller holds the lock, so that one

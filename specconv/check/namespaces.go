@@ -193,7 +193,7 @@ func (c *checker) lacks(t specs.LinuxNamespaceType) string {
 	return fmt.Sprintf("needs a %s namespace: without one it would change the host", t)
 }
 
-// CheckJoined is the part of Check that needs to know where the paths of linux.namespaces lead to:
+// CheckJoined is the part of [Spec] that needs to know where the paths of linux.namespaces lead to:
 // what is set in a namespace would change the host, if that is the host's own after all.
 func CheckJoined(spec *specs.Spec, joined map[int]facts.Namespace) error {
 	if len(joined) == 0 {

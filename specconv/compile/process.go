@@ -200,7 +200,8 @@ func (c *compiler) rlimit(i, n int, r specs.POSIXRlimit) {
 const fewFiles = 64
 
 // FirstRlimit is the limit that is set while raising it is still possible; ok is false where
-// nothing is to be raised. A tight one on descriptors gets its final value from tightRlimits.
+// nothing is to be raised. A tight one on descriptors gets its final value last, by an op of the
+// init (compiler.tightRlimits).
 func FirstRlimit(r specs.POSIXRlimit) (first specs.POSIXRlimit, ok bool) {
 	if r.Type == "RLIMIT_NOFILE" && r.Soft < fewFiles {
 		r.Soft = fewFiles

@@ -10,8 +10,10 @@ import (
 	"github.com/ociruntime/ociruntime/specconv/idmap"
 )
 
-// idMapOption reads the value of the mount options idmap and ridmap, which crun has brought into
+// IDMapOption reads the value of the mount options idmap and ridmap, which crun has brought into
 // use:
+//
+//	uids=0-1000-1#1-2000-10;gids=@0-100-10
 //
 // Each range is the first id in the file system, the first id on the host, and how many there are.
 // With an @ the second is an id of the container.

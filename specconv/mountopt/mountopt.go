@@ -46,7 +46,7 @@ type MountOptions struct {
 	Propagation []MountPropagation
 
 	// IDMap says whether the mount is to be idmapped. IDMapText is the mapping,
-	// if the option has one: see idMapOption.
+	// if the option has one: see IDMapOption.
 	IDMap     IDMapMode
 	IDMapText string
 

@@ -35,6 +35,7 @@ func SchedulerPolicy(p specs.LinuxSchedulerPolicy) (policy uint32, ok bool) {
 	return 0, false
 }
 
+// SchedulerFlag is the flag of sched_setattr(2) by its name in process.scheduler.
 func SchedulerFlag(f specs.LinuxSchedulerFlag) (flag uint64, ok bool) {
 	switch f {
 	case specs.SchedFlagResetOnFork:

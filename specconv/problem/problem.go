@@ -1,5 +1,5 @@
-// Package problem is what is wrong with a document, and where: the places of config.json and of the
-// other documents that describe a container.
+// Package problem has the type for errors in a document, each with its place: in config.json, or in
+// another document that describes a container.
 package problem
 
 import (

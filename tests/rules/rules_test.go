@@ -62,7 +62,7 @@ var rooms = []room{
 	{"libcontainer/cgroups/v2", []string{
 		"libcontainer/cgroups/internal/backend", "libcontainer/cgroups/devices", "libcontainer/kernel",
 	}},
-	{"libcontainer/cgroups/systemd", []string{"libcontainer/cgroups", "libcontainer/cpuset", "libcontainer/internal/fs"}},
+	{"libcontainer/cgroups/systemd", []string{"libcontainer/cgroups", "libcontainer/cpuset", "libcontainer/internal/fs", "specconv/names"}},
 	{"libcontainer/cgroups", []string{
 		"libcontainer/cgroups/devices", "libcontainer/cgroups/internal/backend", "libcontainer/cgroups/resources",
 		"libcontainer/cgroups/stats", "libcontainer/cgroups/v1", "libcontainer/cgroups/v2", "libcontainer/refusal",

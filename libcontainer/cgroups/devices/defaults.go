@@ -1,9 +1,9 @@
 package devices
 
-// Defaults are the rules that every container gets after its own: making any node, the devices of
-// the default /dev, pseudo terminals, and tun, which VPN clients in containers have come to rely
+// defaultRules are the rules that every container gets after its own: making any node, the devices
+// of the default /dev, pseudo terminals, and tun, which VPN clients in containers have come to rely
 // on.
-func Defaults() []Rule {
+func defaultRules() []Rule {
 	const from = "default"
 	allow := func(t Type, major, minor int64, a Access) Rule {
 		return Rule{Allow: true, Type: t, Major: major, Minor: minor, Access: a, From: from}
@@ -27,7 +27,7 @@ func Defaults() []Rule {
 // who denies its very device (same type and numbers) in the last rule that matches it; a general
 // "deny all" leaves the defaults alone.
 func WithDefaults(user []Rule) []Rule {
-	defaults := Defaults()
+	defaults := defaultRules()
 	all := make([]Rule, 0, len(user)+len(defaults))
 	all = append(all, user...)
 	for _, d := range defaults {

@@ -198,7 +198,7 @@ func TestV1MeansTheRules(t *testing.T) {
 		}
 		lines, err := V1(rules)
 		if err != nil {
-			if !errors.Is(err, ErrNotV1) {
+			if !errors.Is(err, errNotV1) {
 				t.Fatalf("%v: %v", rules, err)
 			}
 			continue
@@ -240,7 +240,7 @@ func TestV1(t *testing.T) {
 		{"taken back", []Rule{deny, char(true, 1, 3, Full), char(false, 1, 3, Mknod)}, "deny a, allow c 1:3 rw"},
 		{"taken back by a wider rule", []Rule{char(true, 1, 3, Full), char(true, 1, 5, Full), char(false, 1, Any, Full)}, "deny a"},
 		{"hole with disjoint bits", []Rule{char(true, 9, Any, Mknod), char(false, 9, 3, Read)}, "deny a, allow c 9:* m"},
-		{"hole", []Rule{char(true, 9, Any, Full), char(false, 9, 3, Full)}, "rule: deny c 9:3 rwm after allow c 9:* rwm (rule): " + ErrNotV1.Error()},
+		{"hole", []Rule{char(true, 9, Any, Full), char(false, 9, 3, Full)}, "rule: deny c 9:3 rwm after allow c 9:* rwm (rule): " + errNotV1.Error()},
 		{"no reading", []Rule{allow, {Type: All, Major: Any, Minor: Any, Access: Read}}, "allow a, deny b *:* r, deny c *:* r"},
 	} {
 		lines, err := V1(tc.rules)

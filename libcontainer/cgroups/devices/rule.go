@@ -9,6 +9,7 @@ import (
 // Type is a kind of device node.
 type Type byte
 
+// The types, as cgroup v1 spells them.
 const (
 	All   Type = 'a' // character and block devices
 	Block Type = 'b'
@@ -18,6 +19,7 @@ const (
 // Access is a set of rights, in the bits of the kernel's struct bpf_cgroup_dev_ctx.
 type Access uint8
 
+// The rights: to make a node, to open it for reading, for writing, and all of these.
 const (
 	Mknod Access = 1 << iota // BPF_DEVCG_ACC_MKNOD
 	Read
@@ -26,6 +28,7 @@ const (
 	Full = Mknod | Read | Write
 )
 
+// String is the rights as config.json spells them: "rwm".
 func (a Access) String() string {
 	s := make([]byte, 0, 3)
 	if a&Read != 0 {

@@ -12,9 +12,9 @@ type Line struct {
 	From  string
 }
 
-// ErrNotV1 is wrapped by the errors of V1: the rules have a meaning, but cgroup v1 has no way to
+// errNotV1 is wrapped by the errors of V1: the rules have a meaning, but cgroup v1 has no way to
 // express it.
-var ErrNotV1 = errors.New("cgroup v1 cannot make an exception inside a wider device rule")
+var errNotV1 = errors.New("cgroup v1 cannot make an exception inside a wider device rule")
 
 // V1 returns the writes that make a childless v1 devices cgroup enforce the rules.
 //
@@ -62,7 +62,7 @@ func (e *exceptions) apply(r Rule) error {
 		case r.covers(x):
 			x.Access &^= r.Access
 		case r.overlaps(x) && x.Access&r.Access != 0:
-			return fmt.Errorf("%s: %s after %s (%s): %w", r.From, r, x, x.From, ErrNotV1)
+			return fmt.Errorf("%s: %s after %s (%s): %w", r.From, r, x, x.From, errNotV1)
 		}
 		if x.Access != 0 {
 			kept = append(kept, x)

@@ -9,19 +9,18 @@ import (
 	"strings"
 
 	godbus "github.com/godbus/dbus/v5"
+
+	"github.com/ociruntime/ociruntime/specconv/names"
 )
 
-// AnnotationPrefix begins annotations that set any property of the unit. The rest of the key is the
-// property's name, the value is in GVariant text format:
-// org.systemd.property.TimeoutStopUSec=uint64 5000000.
-const AnnotationPrefix = "org.systemd.property."
-
-// FromAnnotations returns the properties that the annotations ask for, by name. For times, "…Sec"
-// in seconds is understood beside systemd's own "…USec".
+// FromAnnotations returns the properties of the unit that annotations ask for, by name. The key of
+// such an annotation is the property's name behind [names.SystemdProperty], its value is in
+// GVariant text format: org.systemd.property.TimeoutStopUSec=uint64 5000000. For times, "…Sec" in
+// seconds is understood beside systemd's own "…USec".
 func FromAnnotations(annotations map[string]string) ([]Property, error) {
 	var props []Property
 	for _, key := range slices.Sorted(maps.Keys(annotations)) {
-		name, ok := strings.CutPrefix(key, AnnotationPrefix)
+		name, ok := strings.CutPrefix(key, names.SystemdProperty)
 		if !ok {
 			continue
 		}

@@ -17,6 +17,8 @@ type ConsoleEnd struct {
 	take func(master *os.File) error
 }
 
+// NewConsoleEnd makes the end of a terminal that goes to the socket at a path, or else to take. It
+// is an error to give neither.
 func NewConsoleEnd(socket string, take func(*os.File) error) (*ConsoleEnd, error) {
 	switch {
 	case socket != "":

@@ -1,7 +1,7 @@
 // Package setup is what create and exec do on the host for the process that they launch: the
 // descriptors that its plan names, its id maps, limits, pipes and terminal, its pid file, and the
-// list of how to undo what has been made. Each of these is a function of its own; in which order
-// they are called says the plan, by its host steps.
+// list of how to undo what has been made. Each of these is a function of its own. The plan's host
+// steps give the order in which they are called.
 package setup
 
 import (
@@ -38,6 +38,7 @@ func (s *FileSet) Keep(name string, f *os.File) {
 	s.own = append(s.own, f)
 }
 
+// Close closes the files that the set has opened itself.
 func (s *FileSet) Close() {
 	for _, f := range s.own {
 		f.Close()

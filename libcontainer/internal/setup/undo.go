@@ -8,6 +8,7 @@ import (
 // Undo is how to take back what has been made, in the order in which it was made.
 type Undo []func() error
 
+// Add notes how to take back what has just been made.
 func (u *Undo) Add(f func() error) { *u = append(*u, f) }
 
 // Run takes everything back, the last first. A failure does not keep it from the rest.

@@ -10,6 +10,7 @@ import "encoding/binary"
 // Check and Run know all that seccomp allows.
 type Op uint16
 
+// The operations. A is the machine's one register, K the instruction's constant.
 const (
 	LoadAbs Op = 0x20 // A = word of seccomp_data at byte offset K
 	And     Op = 0x54 // A &= K
