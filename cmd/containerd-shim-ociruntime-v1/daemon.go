@@ -36,8 +36,8 @@ func daemon(a *bootstrap.Args) error {
 	if err := os.Chdir("/"); err != nil {
 		return err
 	}
-	// Caught and not ignored, which children would inherit. The daemon ends with its containers, and
-	// not with containerd's service or with who reads its log.
+	// Caught and not ignored, which children would inherit. The daemon ends with its containers,
+	// and not with containerd's service or with who reads its log.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
 	socket := os.NewFile(bootstrap.SocketFD, "socket")
 	l, err := net.FileListener(socket)
@@ -88,8 +88,8 @@ func sameUser(c *unix.Ucred) error {
 	return nil
 }
 
-// openLog makes containerd's fifo standard error, where a panic goes, too. It is not waited for when
-// it is full: no call may hang because containerd does not read.
+// openLog makes containerd's fifo standard error, where a panic goes, too. It is not waited for
+// when it is full: no call may hang because containerd does not read.
 func openLog() {
 	fd, err := unix.Open("log", unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {

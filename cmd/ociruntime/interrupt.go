@@ -29,13 +29,12 @@ func endingSignals() []os.Signal {
 	return list
 }
 
-// interruptible carries out a part of a command that has to be undone when a signal ends it.
-// Afterwards signals do what they did before.
+// interruptible carries out a part of a command that has to be undone when a signal ends it. The
+// signals stay caught: one that comes when all is done must not end the command as if it were not.
 func interruptible(do func(ctx context.Context) error) error {
 	ending := endingSignals()
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, ending...)
-	defer signal.Stop(signals)
 	ctx, stop := cancelOn(ending, signals)
 	defer stop()
 	return do(ctx)

@@ -39,7 +39,8 @@ func damage(r *rand.Rand, p *Plan) {
 	}
 }
 
-// A damaged plan is refused or runs; the checker survives what it is given, and the interpreter what the checker lets through.
+// A damaged plan is refused or runs; the checker survives what it is given, and the interpreter
+// what the checker lets through.
 func TestCheckSurvivesDamage(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	accepted := 0

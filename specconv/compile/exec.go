@@ -16,7 +16,7 @@ import (
 // exit codes from it.
 func (c *compiler) lookup(p *specs.Process) plan.Arg {
 	name := c.programName(p)
-	if name == "" {
+	if name == "" && len(p.Args) == 0 {
 		return plan.Str("")
 	}
 	quoted := `exec: "` + name + `"`

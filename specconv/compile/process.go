@@ -78,7 +78,7 @@ func (c *compiler) execute(p *specs.Process, program plan.Arg, env []plan.Arg) {
 		args[i] = plan.Str(a)
 	}
 	name := "nothing: process is not set"
-	if c.programName(p) != "" {
+	if len(p.Args) > 0 {
 		name = c.programName(p)
 	}
 	c.Step("process.args", "execute "+name, plan.Sys(plan.SysExecve, program, c.Vec("argv", args), c.Vec("envp", env)).

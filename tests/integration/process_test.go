@@ -109,6 +109,7 @@ func TestCommandNotRunnable(t *testing.T) {
 		name, want string
 	}{
 		{"nosuchcmd", `exec: "nosuchcmd": executable file not found in $PATH`},
+		{"", `exec: "": executable file not found in $PATH`},
 		{"/no/such", `exec: "/no/such": stat /no/such: no such file or directory`},
 		{"/etc/passwd", `exec: "/etc/passwd": permission denied`},
 		{"/etc", `exec: "/etc": is a directory`},

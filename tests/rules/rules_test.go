@@ -105,14 +105,14 @@ var rooms = []room{
 	{"tests/...", []string{"tests/...", "libcontainer/...", "specconv/..."}},
 }
 
-// forTests is what the tests of any room may use: a compiler is fed with documents, what it makes is
-// linked, and a program is looked for in a root file system.
+// forTests is what the tests of any room may use: a compiler is fed with documents, what it makes
+// is linked, and a program is looked for in a root file system.
 var forTests = []string{
 	"libcontainer/initimage", "libcontainer/internal/rootfs", "specconv", "specconv/load", "specconv/internal/configs",
 }
 
-// shimRoom is the containerd shim's, which speaks containerd's protocol by containerd's own packages
-// for it. They are generated, and hold nothing of a runtime.
+// shimRoom is the containerd shim's, which speaks containerd's protocol by containerd's own
+// packages for it. They are generated, and hold nothing of a runtime.
 const shimRoom = "cmd/containerd-shim-ociruntime-v1/..."
 
 var shimMessages = []string{

@@ -53,8 +53,8 @@ func ReadMessage(r io.Reader, a *Args) (*Message, error) {
 	return &Message{Options: &options}, nil
 }
 
-// Answer is what start prints. Version 3 is what containerd 2 calls the protocol with one shim for a
-// pod; 1.7 refuses the number, and takes a bare address as version 2.
+// Answer is what start prints. Version 3 is what containerd 2 calls the protocol with one shim for
+// a pod; 1.7 refuses the number, and takes a bare address as version 2.
 func (m *Message) Answer(address string) ([]byte, error) {
 	if !m.New {
 		return []byte(address), nil

@@ -1,5 +1,5 @@
-// Package metrics says what a container has used in the messages that containerd has for it, one for
-// each version of cgroups.
+// Package metrics says what a container has used in the messages that containerd has for it, one
+// for each version of cgroups.
 package metrics
 
 import (
@@ -67,8 +67,8 @@ func blkioV1(list []stats.BlkIOEntry) []*v1.BlkIOEntry {
 	return all
 }
 
-// fill sets the fields of a message that are called like a line of the kernel's, or, if they stand in
-// names, what that says.
+// fill sets the fields of a message that are called like a line of the kernel's, or, if they stand
+// in names, what that says.
 func fill(m protoreflect.Message, lines map[string]uint64, names map[string]string) {
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {

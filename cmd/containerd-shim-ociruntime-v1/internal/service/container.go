@@ -168,8 +168,8 @@ func (c *container) watchMemory() {
 	}
 }
 
-// wasOOMKilled asks at the end: the notice of what has ended the init may not have come yet, and the
-// event has to come before the exit.
+// wasOOMKilled asks at the end: the notice of what has ended the init may not have come yet, and
+// the event has to come before the exit.
 func (c *container) wasOOMKilled() bool {
 	lc, err := c.load()
 	if err != nil {

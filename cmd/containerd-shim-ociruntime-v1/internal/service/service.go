@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// restTime after the last request, memory is given back: containers run for long, and calls come
-	// in bursts.
+	// restTime after the last request, memory is given back: containers run for long, and calls
+	// come in bursts.
 	restTime = 300 * time.Millisecond
 	// loneTime is how long a shim without a container waits for one, should containerd have died
 	// between starting it and its first call.

@@ -1,10 +1,10 @@
 // Package stdio connects a container's process with what containerd's client wants its streams to
 // be.
 //
-// A fifo is given to the process itself: no byte goes through the shim, and a reader that is slow or
-// stuck is in nobody's way but its own container's. The shim holds the other end of each, so that a
-// process does not die of SIGPIPE when the client goes away, and output waits for one that comes
-// back.
+// A fifo is given to the process itself: no byte goes through the shim, and a reader that is slow
+// or stuck is in nobody's way but its own container's. The shim holds the other end of each, so
+// that a process does not die of SIGPIPE when the client goes away, and output waits for one that
+// comes back.
 package stdio
 
 import (

@@ -1,5 +1,5 @@
-// Package task is what a task of containerd's can go through: which calls are allowed when, and which
-// events follow in which order. It asks no kernel; the service tells it what has happened.
+// Package task is what a task of containerd's can go through: which calls are allowed when, and
+// which events follow in which order. It asks no kernel; the service tells it what has happened.
 package task
 
 import (
@@ -136,8 +136,8 @@ func (m *Machine) Start(id string) error {
 	return nil
 }
 
-// Started tells what has come of a start. A further process that could not be started has ended; what
-// has come of an init that could not go on, Ended tells.
+// Started tells what has come of a start. A further process that could not be started has ended;
+// what has come of an init that could not go on, Ended tells.
 func (m *Machine) Started(id string, pid int, ok bool) {
 	p, err := m.find(id)
 	if err != nil {
