@@ -115,3 +115,11 @@ func mountedCgroups(text string) []string {
 	}
 	return lines
 }
+
+// withoutSystemd skips a test where systemd makes the cgroups of all tests.
+func withoutSystemd(t *testing.T, b *harness.Bundle, why string) {
+	t.Helper()
+	if slices.Contains(b.Flags, "--systemd-cgroup") {
+		t.Skip(why)
+	}
+}
