@@ -44,6 +44,7 @@ func faulty(t *testing.T, cmd *exec.Cmd, f fault) *exec.Cmd {
 func TestHostFailsAtARendezvous(t *testing.T) {
 	t.Parallel()
 	ours(t, "how the init is met is ours")
+	withoutSystemd(t, sleeper(t), "D-Bus is heard by the same call")
 	for _, errno := range []string{"EIO", "ENOMEM"} {
 		f := fault{calls: "recvmsg", what: "error=" + errno, when: "1"}
 		for _, verb := range []string{"create", "run"} {
