@@ -41,10 +41,10 @@ func interruptible(do func(ctx context.Context) error) error {
 	return do(ctx)
 }
 
-// patience is how long a command may take to end when a signal has asked it to. A system call that
-// nothing interrupts may keep it longer, as clone3(2) into a frozen cgroup does: then the signal's
-// default action ends it.
-const patience = 3 * time.Second
+// patience is how long a command may take to end when a signal has asked it to, which is more than
+// poststop hooks get then. A system call that nothing interrupts may keep it longer, as clone3(2)
+// into a frozen cgroup does: then the signal's default action ends it.
+const patience = 15 * time.Second
 
 // cancelOn gives a context that ends with the first signal of ending; the cause is an
 // [interruption]. stop gives back every signal that has come.
