@@ -272,6 +272,7 @@ func TestPidsResources(t *testing.T) {
 func TestPidsLimitOfZeroByVersion(t *testing.T) {
 	t.Parallel()
 	harness.NeedController(t, "pids")
+	withoutSystemd(t, sleeper(t), "systemd has a limit of its own where none is given")
 	limited := func(version string, limit int64) *harness.Bundle {
 		return sleeper(t).Edit(func(s *specs.Spec) {
 			s.Version, s.Linux.Resources.Pids = version, &specs.LinuxPids{Limit: ptr(limit)}
@@ -667,6 +668,7 @@ func TestCreateBelowAFrozenCgroup(t *testing.T) {
 	t.Parallel()
 	ours(t, "other words")
 	b := sleeper(t)
+	withoutSystemd(t, b, "a unit lies below no cgroup that others have made")
 	b.Spec.Linux.CgroupsPath += "/below"
 	parent, thaw := frozenParent(t, b)
 	b.FailRun("linux.cgroupsPath: ", "frozen", parent)
@@ -679,6 +681,7 @@ func TestDeleteForceBelowAFrozenCgroup(t *testing.T) {
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "it can't")
 	b := sleeper(t)
+	withoutSystemd(t, b, "a unit lies below no cgroup that others have made")
 	b.Spec.Linux.CgroupsPath += "/below"
 	b.Start()
 	frozenParent(t, b)
@@ -691,6 +694,7 @@ func TestFrozenAbove(t *testing.T) {
 	t.Parallel()
 	ours(t, "resume says that it has done it")
 	b := sleeper(t)
+	withoutSystemd(t, b, "a unit lies below no cgroup that others have made")
 	b.Spec.Linux.CgroupsPath += "/below"
 	b.Start()
 	_, thaw := frozenParent(t, b)
@@ -734,7 +738,6 @@ func TestStartPaused(t *testing.T) {
 // frozenParent freezes the cgroup above the container's, until thaw or the end of the test.
 func frozenParent(t *testing.T, b *harness.Bundle) (dir string, thaw func()) {
 	t.Helper()
-	withoutSystemd(t, b, "a unit lies below no cgroup that others have made")
 	dir = filepath.Dir(b.CgroupDir("freezer"))
 	file, frozen, thawed := filepath.Join(dir, "freezer.state"), "FROZEN", "THAWED"
 	if harness.Unified() {

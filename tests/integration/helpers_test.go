@@ -123,3 +123,18 @@ func withoutSystemd(t *testing.T, b *harness.Bundle, why string) {
 		t.Skip(why)
 	}
 }
+
+// covered reports whether something is mounted below a directory.
+func covered(t *testing.T, below string) bool {
+	t.Helper()
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		if f := strings.Fields(line); len(f) > 4 && strings.HasPrefix(f[4], below) {
+			return true
+		}
+	}
+	return false
+}

@@ -985,6 +985,10 @@ func TestNoPivotHidesTheHostsProc(t *testing.T) {
 		b := harness.NewBundle(t).Sh("unshare -U -r -m -p -f sh -c 'mount -t proc proc /proc && echo mounted' 2>&1")
 		switch kind {
 		case "mapped":
+			if covered(t, "/proc/") {
+				t.Log("no proc in a user namespace: a part of this machine's /proc is covered")
+				continue
+			}
 			b.MapIDs(100000, 65536)
 		case "shared":
 			b.Spec.Linux.RootfsPropagation = kind
