@@ -119,17 +119,28 @@ func (x *execFlags) exec(a *app, id string, args []string) (int, error) {
 		started, err = container.Exec(ctx, opts)
 		return err
 	}
+	begin := interruptible
+	if x.ignorePaused {
+		// On cgroup v2 clone3(2) may not return before the container goes on. It blocks signals,
+		// and Go runs nothing else meanwhile: only a default action ends us then.
+		begin = func(launch func(context.Context) error) error { return launch(context.Background()) }
+	}
 	if x.detach {
-		return 0, interruptible(launch)
+		return 0, begin(launch)
 	}
 	front := newForeground()
 	defer front.close()
+	if !x.ignorePaused {
+		front.catch()
+		begin = front.begin
+	}
 	if process.Terminal {
 		opts.Console = front.attach
 	}
-	if err := front.begin(launch); err != nil {
+	if err := begin(launch); err != nil {
 		return 0, err
 	}
+	front.catch()
 	a.log.flush()
 	code, err := front.wait(started, false)
 	if err != nil {

@@ -28,12 +28,14 @@ type foreground struct {
 	session *console.Session // nil without a terminal
 }
 
-// newForeground catches the signals that end a process, from before anything is made. The rest
-// waits until the process has run for a moment: os/signal takes about 60 µs for each.
 func newForeground() *foreground {
-	f := &foreground{signals: make(chan os.Signal, 64), ending: endingSignals()}
+	return &foreground{signals: make(chan os.Signal, 64), ending: endingSignals()}
+}
+
+// catch catches the signals that end a process, from before anything is made. The rest waits until
+// the process has run for a moment: os/signal takes about 60 µs for each.
+func (f *foreground) catch() {
 	signal.Notify(f.signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
-	return f
 }
 
 // begin makes the process. A signal that asks for the end cancels that; whatever else comes is kept

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,11 +40,6 @@ func interruptible(do func(ctx context.Context) error) error {
 	return do(ctx)
 }
 
-// patience is how long a command may take to end when a signal has asked it to, which is more than
-// poststop hooks get then. A system call that nothing interrupts may keep it longer, as clone3(2)
-// into a frozen cgroup does: then the signal's default action ends it.
-const patience = 15 * time.Second
-
 // cancelOn gives a context that ends with the first signal of ending; the cause is an
 // [interruption]. stop gives back every signal that has come.
 func cancelOn(ending []os.Signal, signals <-chan os.Signal) (_ context.Context, stop func() []os.Signal) {
@@ -53,18 +47,12 @@ func cancelOn(ending []os.Signal, signals <-chan os.Signal) (_ context.Context, 
 	quit, came := make(chan struct{}), make(chan []os.Signal)
 	go func() {
 		var list []os.Signal
-		var late <-chan time.Time
-		var asked os.Signal
 		for {
 			select {
-			case <-late:
-				signal.Reset(asked)
-				_ = unix.Kill(os.Getpid(), asked.(unix.Signal))
 			case s := <-signals:
 				list = append(list, s)
-				if late == nil && slices.Contains(ending, s) {
+				if slices.Contains(ending, s) {
 					cancel(interruption{s.(unix.Signal)})
-					asked, late = s, time.After(patience)
 				}
 			case <-quit:
 				came <- list

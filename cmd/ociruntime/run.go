@@ -73,6 +73,7 @@ func (r *runFlags) run(a *app, id string) (int, error) {
 		}
 	}
 	front := newForeground()
+	front.catch()
 	defer front.close()
 	if opts.Spec.Process != nil && opts.Spec.Process.Terminal {
 		opts.Console = front.attach
