@@ -43,7 +43,7 @@ func (a *app) delete(id string, force bool) error {
 	if c, err := a.runtime().Load(id); err == nil && c.HasPoststop() {
 		return interruptible(remove)
 	}
-	return remove(context.Background())
+	return uninterruptible(remove)
 }
 
 // deleteMany removes the containers whose ids an expression matches anywhere, as crun's does, and

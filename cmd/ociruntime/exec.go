@@ -123,7 +123,7 @@ func (x *execFlags) exec(a *app, id string, args []string) (int, error) {
 	if x.ignorePaused {
 		// On cgroup v2 clone3(2) may not return before the container goes on. It blocks signals,
 		// and Go runs nothing else meanwhile: only a default action ends us then.
-		begin = func(launch func(context.Context) error) error { return launch(context.Background()) }
+		begin = uninterruptible
 	}
 	if x.detach {
 		return 0, begin(launch)

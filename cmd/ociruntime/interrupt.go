@@ -40,6 +40,9 @@ func interruptible(do func(ctx context.Context) error) error {
 	return do(ctx)
 }
 
+// uninterruptible carries out a part of a command that a signal may end as it ends any process.
+func uninterruptible(do func(ctx context.Context) error) error { return do(context.Background()) }
+
 // cancelOn gives a context that ends with the first signal of ending; the cause is an
 // [interruption]. stop gives back every signal that has come.
 func cancelOn(ending []os.Signal, signals <-chan os.Signal) (_ context.Context, stop func() []os.Signal) {

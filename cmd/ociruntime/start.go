@@ -28,7 +28,7 @@ end the hook and remove the container.`,
 			start := func(ctx context.Context) error { return c.Start(ctx, trace) }
 			wait := interruptible
 			if !c.HasStartHooks() {
-				wait = func(do func(context.Context) error) error { return do(context.Background()) }
+				wait = uninterruptible
 			}
 			if err := wait(start); err != nil {
 				return err

@@ -272,7 +272,7 @@ func TestPidsResources(t *testing.T) {
 func TestPidsLimitOfZeroByVersion(t *testing.T) {
 	t.Parallel()
 	harness.NeedController(t, "pids")
-	withoutSystemd(t, sleeper(t), "systemd has a limit of its own where none is given")
+	withoutSystemd(t, "systemd has a limit of its own where none is given")
 	limited := func(version string, limit int64) *harness.Bundle {
 		return sleeper(t).Edit(func(s *specs.Spec) {
 			s.Version, s.Linux.Resources.Pids = version, &specs.LinuxPids{Limit: ptr(limit)}
@@ -668,7 +668,7 @@ func TestCreateBelowAFrozenCgroup(t *testing.T) {
 	t.Parallel()
 	ours(t, "other words")
 	b := sleeper(t)
-	withoutSystemd(t, b, "a unit lies below no cgroup that others have made")
+	withoutSystemd(t, "a unit lies below no cgroup that others have made")
 	b.Spec.Linux.CgroupsPath += "/below"
 	parent, thaw := frozenParent(t, b)
 	b.FailRun("linux.cgroupsPath: ", "frozen", parent)
@@ -681,7 +681,7 @@ func TestDeleteForceBelowAFrozenCgroup(t *testing.T) {
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "it can't")
 	b := sleeper(t)
-	withoutSystemd(t, b, "a unit lies below no cgroup that others have made")
+	withoutSystemd(t, "a unit lies below no cgroup that others have made")
 	b.Spec.Linux.CgroupsPath += "/below"
 	b.Start()
 	frozenParent(t, b)
@@ -694,7 +694,7 @@ func TestFrozenAbove(t *testing.T) {
 	t.Parallel()
 	ours(t, "resume says that it has done it")
 	b := sleeper(t)
-	withoutSystemd(t, b, "a unit lies below no cgroup that others have made")
+	withoutSystemd(t, "a unit lies below no cgroup that others have made")
 	b.Spec.Linux.CgroupsPath += "/below"
 	b.Start()
 	_, thaw := frozenParent(t, b)
@@ -790,9 +790,7 @@ exec "$@"`
 func TestDeleteForceSparesTheNextInTheCgroup(t *testing.T) {
 	t.Parallel()
 	harness.SkipOnPeer(t, "runc", "it kills whoever is there")
-	if slices.Contains(harness.NewRuntime(t).Flags, "--systemd-cgroup") {
-		t.Skip("systemd keeps the name of a unit for the one that is stopped")
-	}
+	withoutSystemd(t, "systemd keeps the name of a unit for the one that is stopped")
 	for _, remade := range []bool{true, false} {
 		first := sleeper(t).Start()
 		first.Kill()

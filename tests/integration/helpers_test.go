@@ -116,10 +116,16 @@ func mountedCgroups(text string) []string {
 	return lines
 }
 
-// withoutSystemd skips a test where systemd makes the cgroups of all tests.
-func withoutSystemd(t *testing.T, b *harness.Bundle, why string) {
+// bySystemd reports whether systemd makes the cgroups of all tests.
+func bySystemd(t *testing.T) bool {
 	t.Helper()
-	if slices.Contains(b.Flags, "--systemd-cgroup") {
+	return slices.Contains(harness.NewRuntime(t).Flags, "--systemd-cgroup")
+}
+
+// withoutSystemd skips a test where systemd makes the cgroups of all tests.
+func withoutSystemd(t *testing.T, why string) {
+	t.Helper()
+	if bySystemd(t) {
 		t.Skip(why)
 	}
 }

@@ -44,7 +44,7 @@ func faulty(t *testing.T, cmd *exec.Cmd, f fault) *exec.Cmd {
 func TestHostFailsAtARendezvous(t *testing.T) {
 	t.Parallel()
 	ours(t, "how the init is met is ours")
-	withoutSystemd(t, sleeper(t), "D-Bus is heard by the same call")
+	withoutSystemd(t, "D-Bus is heard by the same call")
 	for _, errno := range []string{"EIO", "ENOMEM"} {
 		f := fault{calls: "recvmsg", what: "error=" + errno, when: "1"}
 		for _, verb := range []string{"create", "run"} {
@@ -98,7 +98,7 @@ func TestWhatIsNotUndoneKeepsItsRecord(t *testing.T) {
 	t.Parallel()
 	ours(t, "what a failed create leaves is ours")
 	b := sleeper(t)
-	withoutSystemd(t, b, "systemd removes the cgroup of a unit itself")
+	withoutSystemd(t, "systemd removes the cgroup of a unit itself")
 	outside, _ := hookLog(t, b)
 	addHook(b.Spec, "createRuntime", hook("exit 3"))
 	addHook(b.Spec, "poststop", hook("echo poststop >>"+outside))

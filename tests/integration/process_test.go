@@ -513,7 +513,7 @@ func TestTooFewOpenFiles(t *testing.T) {
 		return string(out), err
 	}
 	b := sleeper(t)
-	withoutSystemd(t, b, "D-Bus takes descriptors, too")
+	withoutSystemd(t, "D-Bus takes descriptors, too")
 	b.Spec.Process.Rlimits = nil
 	const limit = "hard limit of open files, ulimit -Hn, is "
 	tooFew := []string{"8", "14", "20", "26"}

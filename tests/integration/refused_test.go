@@ -28,7 +28,7 @@ func needs(t *testing.T) []need {
 	if slices.ContainsFunc(harness.Hierarchies(), func(h harness.Hierarchy) bool { return h.Unified }) {
 		born = "run create exec" // in a cgroup of the v2 tree
 	}
-	if slices.Contains(harness.NewRuntime(t).Flags, "--systemd-cgroup") {
+	if bySystemd(t) {
 		// Its first process; systemd may have removed the cgroup before kill looks whether it is
 		// frozen.
 		scope, thaw = "create", "kill?"
