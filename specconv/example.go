@@ -2,7 +2,6 @@ package specconv
 
 import (
 	"encoding/json"
-	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -38,13 +37,14 @@ func Example(rootless, cgroup2 bool, euid, egid int) *specs.Spec {
 				"/proc/sys",
 				"/proc/sysrq-trigger",
 			},
-			Resources:  &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}},
-			Namespaces: exampleNamespaces(rootless, cgroup2),
+			Resources: &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}},
 		},
 	}
 	if rootless {
-		toRootless(spec, uint32(euid), uint32(egid))
+		// A user may not set limits.
+		spec.Linux.Resources = nil
 	}
+	SetNamespaces(spec, exampleNamespaces(rootless, cgroup2), euid, egid)
 	return spec
 }
 
@@ -116,7 +116,7 @@ func exampleMounts() []specs.Mount {
 	}
 }
 
-func exampleNamespaces(rootless, cgroup2 bool) []specs.LinuxNamespace {
+func exampleNamespaces(rootless, cgroup2 bool) []specs.LinuxNamespaceType {
 	types := []specs.LinuxNamespaceType{specs.PIDNamespace}
 	if !rootless {
 		types = append(types, specs.NetworkNamespace)
@@ -128,36 +128,5 @@ func exampleNamespaces(rootless, cgroup2 bool) []specs.LinuxNamespace {
 	if rootless {
 		types = append(types, specs.UserNamespace)
 	}
-	namespaces := make([]specs.LinuxNamespace, len(types))
-	for i, t := range types {
-		namespaces[i].Type = t
-	}
-	return namespaces
-}
-
-// toRootless changes what a user can't do: a sysfs of a network namespace that
-// isn't the user's, ids that aren't mapped, limits.
-func toRootless(spec *specs.Spec, euid, egid uint32) {
-	spec.Linux.UIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: euid, Size: 1}}
-	spec.Linux.GIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: egid, Size: 1}}
-	spec.Linux.Resources = nil
-	for i := range spec.Mounts {
-		m := &spec.Mounts[i]
-		if m.Destination == "/sys" {
-			*m = specs.Mount{
-				Destination: "/sys",
-				Type:        "none",
-				Source:      "/sys",
-				Options:     []string{"rbind", "nosuid", "noexec", "nodev", "ro"},
-			}
-			continue
-		}
-		var kept []string
-		for _, option := range m.Options {
-			if !strings.HasPrefix(option, "uid=") && !strings.HasPrefix(option, "gid=") {
-				kept = append(kept, option)
-			}
-		}
-		m.Options = kept
-	}
+	return types
 }
