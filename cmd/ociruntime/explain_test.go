@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,5 +54,66 @@ func TestExplainSeccomp(t *testing.T) {
 	write(strings.Replace(filteredConfig, `"seccomp"`, `"x-seccomp"`, 1))
 	if res := program(t, nil, "explain", "--seccomp", "--bundle", bundle); res.code == 0 || !strings.Contains(res.stderr, "linux.seccomp is not set") {
 		t.Errorf("without a filter: exit %d, %s", res.code, res.stderr)
+	}
+}
+
+// bundleDir makes a bundle with a configuration, with texts replaced.
+func bundleDir(t *testing.T, dir string, replace ...string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Join(dir, "rootfs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	config := strings.NewReplacer(replace...).Replace(filteredConfig)
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestExplainDiff(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	bundleDir(t, "one")
+	const namespaces = `"namespaces": [{"type": "mount"}`
+	for _, tt := range []struct {
+		name    string
+		replace []string
+		want    []string
+	}{
+		{"same", nil, []string{"\nthe same "}},
+		{"namespace", []string{namespaces, namespaces + `, {"type": "uts"}`}, []string{"\n+       a new one: uts  ", "\nthe same "}},
+		{"mount", []string{`"root"`, `"mounts": [{"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"}], "root"`},
+			[]string{"  mount tmpfs on /tmp  ", "+ fsopen(\"tmpfs\"", " mounts[0]\n"}},
+		{"limit", []string{namespaces, `"resources": {"pids": {"limit": 77}}, ` + namespaces},
+			[]string{"\n+ ", "host: write pids.max = 77  ", "linux.resources.pids.limit\n"}},
+		{"seccomp", []string{`"mount", `, ``}, []string{"\n-       mount: errno EPERM\n", "\n+       mount: allow  "}},
+	} {
+		bundleDir(t, tt.name, tt.replace...)
+		res := program(t, nil, "--root", filepath.Join(dir, "root"), "explain", "--diff", "one", "./"+tt.name)
+		for _, w := range tt.want {
+			if res.code != 0 || !strings.Contains(res.stdout, w) {
+				t.Errorf("%s: exit %d, %q is missing in:\n%s%s", tt.name, res.code, w, res.stdout, res.stderr)
+			}
+		}
+	}
+	var d struct {
+		A, B  string
+		Parts []struct{ Changes []map[string]any }
+		Steps map[string]int
+	}
+	res := program(t, nil, "explain", "--json", "--diff", "one", "mount")
+	if err := json.Unmarshal([]byte(res.stdout), &d); err != nil || d.A != "one" || d.B != "mount" || d.Steps["added"] != 1 || len(d.Parts) != 1 {
+		t.Errorf("%v, exit %d, %s%s", err, res.code, res.stdout, res.stderr)
+	}
+	for args, want := range map[string]string{
+		"one":               "--diff: needs two bundles or containers to compare",
+		"one mount seccomp": `ociruntime: "explain" requires a maximum of 2 argument(s)`,
+		"one none":          "--diff: none: container does not exist, and there is no bundle of that name either",
+		"one root/none":     "--diff: root/none: --bundle: there is no config.json in " + dir + "/root/none",
+		"one rootfs -b one": "--bundle: --diff names its bundles as arguments",
+	} {
+		res := program(t, nil, append([]string{"explain", "--diff"}, strings.Fields(args)...)...)
+		if got := message(t, res.stderr); res.code != 1 || got != want {
+			t.Errorf("--diff %s: exit %d, %q", args, res.code, got)
+		}
 	}
 }

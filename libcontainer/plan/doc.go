@@ -12,8 +12,8 @@
 // condition on a three-valued register (ok, failed, not run) says the same and is easier to check
 // and to print.
 //
-// The package makes no system calls and imports nothing of ours but namespace. Builders of plans
-// live in specconv, the linker that turns a plan into machine code and data in initimage, the
-// host's side of running one in launch. A plan is never read from outside: accepting one as input
-// would be a root-equivalent interface.
+// The package makes no system calls and imports nothing of ours but namespace and layout.
+// Builders of plans live in specconv, the linker that turns a plan into machine code and data in
+// initimage, the host's side of running one in launch. A plan is never read from outside: accepting
+// one as input would be a root-equivalent interface.
 package plan

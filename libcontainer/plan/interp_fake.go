@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/plan/layout"
 )
 
 // Fake is a kernel for tests of plans: it says yes to everything but for the scripted answers, and
@@ -40,7 +42,7 @@ func (f *Fake) Call(o *Op, args []Value) (uint64, unix.Errno) {
 	for i := range args {
 		texts[i] = args[i].Text
 	}
-	text := strings.ReplaceAll(callText(o.Call, texts), glue, " ")
+	text := strings.ReplaceAll(callText(o.Call, texts), layout.Glue, " ")
 	result, errno := f.answer(o, args, text)
 	if errno != 0 {
 		text += " = " + errnoName(errno)

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/plan/layout"
 )
 
 // regNames are what registers are called in text: fd7 for a descriptor and r7 for anything else,
@@ -52,10 +54,8 @@ func condText(reg string, is Is) string {
 	return "always"
 }
 
-// glue is a space at which a line is not broken. Quoted strings show a real one as an escape.
-const glue = "\u00a0"
-
-func glued(s string) string { return strings.ReplaceAll(s, " ", glue) }
+// glued is text in which a line is not broken. Quoted strings show a real glue as an escape.
+func glued(s string) string { return strings.ReplaceAll(s, " ", layout.Glue) }
 
 // opText prints an op in one line.
 func (p *Plan) opText(names regNames, o *Op) string {
@@ -68,11 +68,11 @@ func (p *Plan) opText(names regNames, o *Op) string {
 		b.WriteString(": the child goes on, its parent ends")
 	}
 	if o.HasWant {
-		b.WriteString(glue + "=" + glue + strconv.FormatUint(uint64(o.Want), 10))
+		b.WriteString(layout.Glue + "=" + layout.Glue + strconv.FormatUint(uint64(o.Want), 10))
 	}
 	names.write(o)
 	if o.Out != NoReg {
-		b.WriteString(glue + "→" + glue + glued(names[o.Out]))
+		b.WriteString(layout.Glue + "→" + layout.Glue + glued(names[o.Out]))
 	}
 	if notes := o.notes(); notes != "" {
 		b.WriteString("   " + glued("["+notes+"]"))

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/plan/layout"
 )
 
 func calls(t *testing.T, fill func(b *Builder)) string {
@@ -13,7 +15,7 @@ func calls(t *testing.T, fill func(b *Builder)) string {
 	b := NewBuilder()
 	b.Step("test", "try")
 	fill(b)
-	_, text, _ := strings.Cut(string(printed(t, &b.Plan, PrintOptions{Calls: true, Width: 140})), "try")
+	_, text, _ := strings.Cut(string(printed(t, &b.Plan, PrintOptions{Calls: true, Options: layout.Options{Width: 140}})), "try")
 	_, text, _ = strings.Cut(text, "\n")
 	return text
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/ociruntime/ociruntime/libcontainer/plan/layout"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
@@ -79,7 +81,7 @@ func TestPrintKeepsToItsWidth(t *testing.T) {
 	p.Steps[3].What = strings.Repeat("many words ", 30)
 	p.Steps[4].From = "linux.resources." + strings.Repeat("x", 50)
 	for _, width := range []int{60, 80, 100, 140} {
-		for _, line := range strings.Split(string(printed(t, p, PrintOptions{Calls: true, Width: width})), "\n") {
+		for _, line := range strings.Split(string(printed(t, p, PrintOptions{Calls: true, Options: layout.Options{Width: width}})), "\n") {
 			text := strings.TrimSpace(line)
 			// What has no space to break at stays whole.
 			if utf8.RuneCountInString(line) > width && strings.Count(text, " ") > 3 {
@@ -94,7 +96,7 @@ func TestPrintKeepsToItsWidth(t *testing.T) {
 
 // Colour changes nothing but the colour.
 func TestPrintInColor(t *testing.T) {
-	plain, color := printed(t, sample(), PrintOptions{Calls: true}), printed(t, sample(), PrintOptions{Calls: true, Color: true})
+	plain, color := printed(t, sample(), PrintOptions{Calls: true}), printed(t, sample(), PrintOptions{Calls: true, Options: layout.Options{Color: true}})
 	if bytes.Equal(plain, color) {
 		t.Error("no colour")
 	}

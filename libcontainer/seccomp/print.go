@@ -126,14 +126,8 @@ func (p *Program) writeByArguments(w io.Writer) {
 			first = false
 		}
 		fmt.Fprintf(w, "  %s:\n", name(i))
-		var conds []string
-		clauses := p.policy.ordered(d, true)
-		for j, c := range clauses {
-			conds = append(conds, c.String())
-			if j+1 == len(clauses) || clauses[j+1].verdict != c.verdict {
-				fmt.Fprintf(w, "    %s if %s\n", VerdictString(c.verdict), strings.Join(conds, ", or "))
-				conds = conds[:0]
-			}
+		for _, line := range p.conditions(d) {
+			fmt.Fprintf(w, "    %s\n", line)
 		}
 	}
 }

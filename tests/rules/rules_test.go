@@ -52,7 +52,9 @@ var rooms = []room{
 	}},
 	{"libcontainer/namespace", nil},
 	{"libcontainer/cpuset", nil},
-	{"libcontainer/plan", []string{"libcontainer/namespace"}},
+	{"libcontainer/plan/layout", nil},
+	{"libcontainer/plan/diff", []string{"libcontainer/plan", "libcontainer/plan/layout", "libcontainer/seccomp"}},
+	{"libcontainer/plan", []string{"libcontainer/namespace", "libcontainer/plan/layout"}},
 	{"libcontainer/facts", nil},
 	{"libcontainer/cgroups/stats", nil},
 	{"libcontainer/cgroups/devices", nil},
@@ -106,9 +108,10 @@ var rooms = []room{
 }
 
 // forTests is what the tests of any room may use: a compiler is fed with documents, what it makes
-// is linked, and a program is looked for in a root file system.
+// is linked and compared, and a program is looked for in a root file system.
 var forTests = []string{
 	"libcontainer/initimage", "libcontainer/internal/rootfs", "specconv", "specconv/load", "specconv/internal/configs",
+	"libcontainer/plan/diff",
 }
 
 // shimRoom is the containerd shim's, which speaks containerd's protocol by containerd's own

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/specconv/check"
+)
+
+// subject is what is explained: a bundle, or a container.
+type subject struct {
+	id, bundle string
+	plan       *plan.Plan
+	spec       *specs.Spec
+}
+
+// subject is the container that is named, or the bundle of --bundle.
+func (x *explainFlags) subject(a *app, args []string) (*subject, error) {
+	if len(args) == 0 {
+		return x.bundleSubject(a, x.bundle)
+	}
+	if x.bundle != "" {
+		return nil, errors.New("--bundle: a container's plan is that of its own bundle")
+	}
+	c, err := a.runtime().Load(args[0])
+	if err != nil {
+		return nil, err
+	}
+	return x.containerSubject(c)
+}
+
+func (x *explainFlags) containerSubject(c *libcontainer.Container) (*subject, error) {
+	spec, err := c.Config()
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.Explain()
+	if err != nil {
+		return nil, err
+	}
+	return &subject{id: c.ID(), bundle: c.Record().Bundle, plan: p, spec: spec}, nil
+}
+
+// noID stands where a container made of the bundle would have its id.
+const noID = "ID"
+
+func (x *explainFlags) bundleSubject(a *app, dir string) (*subject, error) {
+	bundle, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("--bundle: %w", err)
+	}
+	explain := a.runtime().Explain
+	spec, _, err := a.loadBundle(bundle, func(spec *specs.Spec, opts *check.Options) {
+		if opts.Rootless && !x.asMe && isRoots(spec) {
+			opts.Rootless, explain = false, a.runtime().ExplainAsRoot
+			a.log.people = true
+			a.log.warn("config.json is for root, having no user namespace: this is the plan as root would run it (--as-me: as you would)")
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	p, err := explain(noID, bundle, spec)
+	return &subject{id: noID, bundle: bundle, plan: p, spec: spec}, err
+}
+
+// isRoots reports whether a configuration is for root alone: it has no user namespace.
+func isRoots(spec *specs.Spec) bool {
+	return spec.Linux == nil || !slices.ContainsFunc(spec.Linux.Namespaces, func(n specs.LinuxNamespace) bool {
+		return n.Type == specs.UserNamespace
+	})
+}
+
+// named is the container of that id, or the bundle in that directory. No id holds a slash.
+func (x *explainFlags) named(a *app, name string) (*subject, error) {
+	if strings.Contains(name, "/") || name == "." || name == ".." {
+		return x.bundleSubject(a, name)
+	}
+	c, err := a.runtime().Load(name)
+	if err == nil {
+		return x.containerSubject(c)
+	}
+	if _, missing := os.Stat(name); missing != nil {
+		return nil, fmt.Errorf("%w, and there is no bundle of that name either", err)
+	}
+	return x.bundleSubject(a, name)
+}
