@@ -28,9 +28,11 @@ type command struct {
 	build func(*app) *cli.Command
 }
 
-// newApp is the command line: the global flags, and the command of that name alone, or every one if
-// there is none: to make all flags of all commands would take a tenth of the time of `state`.
-func newApp(a *app, only string) *cli.App {
+// newApp is the program that reads such arguments: the global flags, and the command that stands
+// there alone, or every one if there is none: to make all flags of all commands would take a tenth
+// of the time of `state`.
+func newApp(a *app, args []string) *cli.App {
+	flags := a.globals.flags(a)
 	line := &cli.App{
 		Name:  name,
 		Usage: "run containers from bundles of the Open Container Initiative",
@@ -38,13 +40,13 @@ func newApp(a *app, only string) *cli.App {
 writes a config.json to start from, and "` + name + ` run ID" runs the bundle in the
 current directory. "` + name + ` help COMMAND" says more about a command.`,
 		HideVersion: true, // the library's flag would be answered before --log is there
-		Flags:       a.globals.flags(a),
+		Flags:       flags,
 		Before:      func(*cli.Context) error { return a.log.open() },
 		// Errors are reported in one place, and nothing but main ends the program.
 		ExitErrHandler: func(*cli.Context, error) {},
 	}
-	all := commands()
-	if i := slices.IndexFunc(all, func(c command) bool { return c.name == only }); i >= 0 {
+	all, given := commands(), commandOf(flags, args)
+	if i := slices.IndexFunc(all, func(c command) bool { return c.name == given }); i >= 0 {
 		all = all[i : i+1]
 	}
 	for _, c := range all {

@@ -36,9 +36,10 @@ func arrange(app *cli.App, args []string) []string {
 	return slices.Concat(line, []string{c.Name}, own.line(), []string{"--"}, rest)
 }
 
-// commandOf is the name of the command in a command line, "" where none is to be seen.
-func commandOf(a *app, args []string) string {
-	global := sorter{flags: byName(append(a.globals.flags(a), cli.HelpFlag))}
+// commandOf is the name of the command in a command line behind the global flags, "" where none is
+// to be seen.
+func commandOf(flags []cli.Flag, args []string) string {
+	global := sorter{flags: byName(append(slices.Clip(flags), cli.HelpFlag))}
 	if rest := global.sort(args, true); len(rest) > 0 && len(global.wrong) == 0 {
 		return rest[0]
 	}

@@ -118,7 +118,7 @@ func TestWrongFlags(t *testing.T) {
 		{"--preserve-fds x id", `--preserve-fds "x": not a number of descriptors`},
 		{"--preserve-fds -1 id", `--preserve-fds "-1": not a number of descriptors`},
 		{"--preserve-fds 99999999999999999999 id", `--preserve-fds "99999999999999999999": not a number of descriptors`},
-		{"--detach=maybe id", `invalid boolean value "maybe" for -detach: parse error`},
+		{"--detach=maybe id", `invalid boolean value "maybe" for -detach: neither true nor false`},
 		{"--= id", "bad flag syntax: --="},
 	} {
 		var got sample

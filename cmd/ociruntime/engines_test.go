@@ -3,7 +3,6 @@ package main
 import (
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -49,7 +48,7 @@ func TestEngineLines(t *testing.T) {
 	for line := range strings.Lines(strings.ReplaceAll(strings.TrimSpace(engineLines), "DIR", t.TempDir())) {
 		given, want, _ := strings.Cut(line, "->")
 		a := &app{}
-		commandLine := newApp(a, commandOf(a, strings.Fields(given)))
+		commandLine := newApp(a, strings.Fields(given))
 		commandLine.Writer = io.Discard
 		var got string
 		for _, c := range commandLine.Commands {
@@ -86,11 +85,8 @@ func understood(c *cli.Context) string {
 			continue
 		}
 		value := ""
-		switch f.(type) {
-		case *cli.StringFlag:
-			value = c.String(long)
-		case *cli.BoolFlag:
-			value = strconv.FormatBool(c.Bool(long))
+		if o, ok := f.(*option); ok {
+			value = o.value.String()
 		}
 		flags = append(flags, long+"="+value)
 	}

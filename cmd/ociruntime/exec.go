@@ -54,8 +54,9 @@ config.json, and no COMMAND is given.`,
 }
 
 func (x *execFlags) flags() []cli.Flag {
-	noNewPrivs := boolean(nil, "no-new-privs", "never gain privileges by execve")
-	noNewPrivs.Action = func(_ *cli.Context, on bool) error {
+	var on bool
+	noNewPrivs := boolean(&on, "no-new-privs", "never gain privileges by execve")
+	noNewPrivs.then = func() error {
 		x.noNewPrivs = &on
 		return nil
 	}

@@ -48,7 +48,7 @@ in another bundle, is no difference. The exit status is 0 whether they differ or
 			boolean(&x.seccomp, "seccomp", "only the seccomp filter, as the BPF that the kernel runs"),
 			boolean(&x.asMe, "as-me", "what you would get of a configuration for root"),
 			// as it is without
-			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Hidden: true},
+			hidden(boolean(new(bool), "verbose,v", "")),
 		},
 		Action: a.action(0, 2, func(c *cli.Context) error {
 			if x.trace != "" {

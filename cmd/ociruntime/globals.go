@@ -24,8 +24,9 @@ type globals struct {
 
 func (g *globals) flags(a *app) []cli.Flag {
 	g.root, g.usersRoot = defaultRoot(hostEnvironment())
-	version := boolean(nil, "version,v", "print the version")
-	version.Action = func(_ *cli.Context, asked bool) error {
+	var asked bool
+	version := boolean(&asked, "version,v", "print the version")
+	version.then = func() error {
 		if !asked {
 			return nil
 		}
@@ -39,7 +40,7 @@ func (g *globals) flags(a *app) []cli.Flag {
 		boolean(&g.systemdCgroup, "systemd-cgroup", "let systemd make the cgroups"),
 		text(&g.cgroupManager, "cgroup-manager", "`NAME` of who makes cgroups: cgroupfs (default), systemd, or disabled"),
 		text(&g.rootless, "rootless", "`WHEN` having no cgroup permissions is fine: true, false or auto"),
-		&cli.StringFlag{Name: "criu", Hidden: true}, // had an effect in old runtimes
+		hidden(text(new(string), "criu", "")), // had an effect in old runtimes
 		version,
 	}
 }

@@ -98,7 +98,7 @@ func (a *app) guarded(args []string) (err error) {
 			err = fmt.Errorf("internal error: %v (--debug shows where)", r)
 		}
 	}()
-	app := newApp(a, commandOf(a, args))
+	app := newApp(a, args)
 	return app.Run(append([]string{name}, arrange(app, args)...))
 }
 

@@ -16,7 +16,7 @@ const manual = "../../contrib/man"
 // -run Manual -update` after a change.
 func TestManualPages(t *testing.T) {
 	pages := map[string]bool{}
-	for _, c := range newApp(&app{}, "").VisibleCommands() {
+	for _, c := range newApp(&app{}, nil).VisibleCommands() {
 		file := filepath.Join(manual, name+"-"+c.Name+".8")
 		pages[file] = true
 		want := page(c)
@@ -47,7 +47,7 @@ func TestManualIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.ReplaceAll(string(data), `\-`, "-")
-	commandLine := newApp(&app{}, "")
+	commandLine := newApp(&app{}, nil)
 	for _, c := range commandLine.VisibleCommands() {
 		if !strings.Contains(text, ".BR "+name+"-"+c.Name+" (8)\n"+sentence(c.Usage)) {
 			t.Errorf("command %s, %q, is not in it", c.Name, sentence(c.Usage))
