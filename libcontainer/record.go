@@ -23,7 +23,7 @@ func (c *creation) record() error {
 	rec.Config.Rootfs = compile.RootfsPath(spec, c.o.Bundle)
 	if spec.Linux != nil {
 		rec.SetNamespaces(spec.Linux.Namespaces)
-		rec.Config.Cgroups = &state.Cgroups{Path: spec.Linux.CgroupsPath}
+		rec.Config.Cgroups = state.Cgroups{Path: spec.Linux.CgroupsPath}
 	}
 	rec.CgroupPaths = plannedPaths(c.places)
 	rec.NoPoststop = spec.Hooks == nil || len(spec.Hooks.Poststop) == 0

@@ -8,6 +8,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/internal/members"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 )
 
@@ -34,6 +35,21 @@ type State struct {
 	Created     time.Time         `json:"created"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Owner       string            `json:"owner"` // empty here; `list` fills it in
+}
+
+// MarshalJSON makes of the state what its tags say, without the time that reflection takes.
+func (s *State) MarshalJSON() ([]byte, error) {
+	return members.Table{
+		{Name: "ociVersion", Value: &s.Version},
+		{Name: "id", Value: &s.ID},
+		{Name: "pid", Value: &s.Pid},
+		{Name: "status", Value: (*string)(&s.Status)},
+		{Name: "bundle", Value: &s.Bundle},
+		{Name: "rootfs", Value: &s.Rootfs},
+		{Name: "created", Value: &s.Created},
+		{Name: "annotations", Value: &s.Annotations, Optional: true},
+		{Name: "owner", Value: &s.Owner},
+	}.Append(nil)
 }
 
 // Status asks the kernel how the container is.

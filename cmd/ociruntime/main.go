@@ -52,6 +52,8 @@ func main() {
 		debug.SetGCPercent(-1)
 		debug.SetMemoryLimit(memoryLimit)
 	}
+	// As the library's own, but with names at hand (see option).
+	cli.HelpFlag = boolean(new(bool), "help,h", "show help")
 	os.Exit(run(os.Args[1:], inheritedFDs()))
 }
 

@@ -2,7 +2,6 @@ package state
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +29,7 @@ const (
 // loss of power there is nothing that a lost record could have found. What the file system may
 // leave then, an empty state.json, is reported by list and removed by delete.
 func (d *Dir) Save(r *Record) error {
-	data, err := json.Marshal(r)
+	data, err := r.members().Append(nil)
 	if err != nil {
 		return fmt.Errorf("save the container's %s: %w", recordFile, err)
 	}
@@ -48,7 +47,7 @@ func (d *Dir) Load() (*Record, error) {
 		return nil, err
 	}
 	r := &Record{}
-	if err := json.Unmarshal(data, r); err != nil {
+	if err := r.members().Read(data); err != nil {
 		return nil, fmt.Errorf("load %s: %w", d.file(recordFile), err)
 	}
 	r.adopt(d.id)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/libcontainer/internal/members"
 )
 
 // version of the record's format. A reader takes every version: it ignores what it does not know
@@ -25,89 +27,140 @@ const (
 
 // Record is what state.json holds.
 type Record struct {
-	Version int    `json:"version"`
-	ID      string `json:"id"`
-	Phase   Phase  `json:"phase"`
+	Version int
+	ID      string
+	Phase   Phase
 
 	// InitPid is 0 until the init's pid is known; until then the cgroup is the only way to find it.
-	InitPid int `json:"init_process_pid"`
+	InitPid int
 	// InitStart is when it started, in clock ticks since boot (field 22 of proc_pid_stat(5)). Pids
 	// are used again, the pair is not.
-	InitStart uint64 `json:"init_process_start"`
+	InitStart uint64
 	// BootID is the boot that the two are valid in: a record on a disk outlives it.
-	BootID string `json:"boot_id,omitempty"`
+	BootID string
 
-	Created     time.Time         `json:"created"`
-	Bundle      string            `json:"bundle"`
-	OCIVersion  string            `json:"oci_version"`
-	Annotations map[string]string `json:"annotations,omitempty"`
+	Created     time.Time
+	Bundle      string
+	OCIVersion  string
+	Annotations map[string]string
 	// Owner is the user id of the creator.
-	Owner    int  `json:"owner"`
-	Rootless bool `json:"rootless"`
+	Owner    int
+	Rootless bool
 
 	// CgroupPaths are the container's cgroup directories by controller, "" for cgroup v2. They
 	// stand here before they are made.
-	CgroupPaths map[string]string `json:"cgroup_paths"`
+	CgroupPaths map[string]string
 	// CgroupMade says that the cgroup was made or found empty, before the init was started in it:
 	// from then on all processes in it are the container's. Until then nothing may be killed there:
 	// config.json may name any cgroup of the host.
-	CgroupMade bool `json:"cgroup_made"`
+	CgroupMade bool
 	// CgroupID tells the cgroup from one that another container has at the same paths later, or is
 	// empty.
-	CgroupID string `json:"cgroup_id,omitempty"`
+	CgroupID string
 	// SystemdScope is the unit that systemd makes for the container, or empty. Like CgroupPaths, it
 	// is the container's only with CgroupMade.
-	SystemdScope string `json:"systemd_scope,omitempty"`
+	SystemdScope string
 
 	// RootBelow is the id of the mount that root.path lay in before the container's mounts were
 	// made on it in the host's mount namespace; 0 for a container with a mount namespace.
-	RootBelow uint64 `json:"root_below,omitempty"`
+	RootBelow uint64
 	// RootMount is the id, unique where the kernel has such, of the mount that the container's
 	// mounts lie in on the host; 0 until it is there.
-	RootMount uint64 `json:"root_mount,omitempty"`
+	RootMount uint64
 
-	NamespacePaths      map[string]string `json:"namespace_paths"`
-	ExternalDescriptors []string          `json:"external_descriptors,omitempty"`
-	IntelRdtPath        string            `json:"intel_rdt_path,omitempty"`
-	IntelRdtMonPath     string            `json:"intel_rdt_mon_path,omitempty"`
+	NamespacePaths      map[string]string
+	ExternalDescriptors []string
+	IntelRdtPath        string
+	IntelRdtMonPath     string
 	// IntelRdtOwn and IntelRdtMonMade say that the two are the container's alone and go with it.
 	// They stand here before they are made.
-	IntelRdtOwn     bool `json:"intel_rdt_own,omitempty"`
-	IntelRdtMonMade bool `json:"intel_rdt_mon_made,omitempty"`
+	IntelRdtOwn     bool
+	IntelRdtMonMade bool
 
 	// NoPoststop says that config.json has no poststop hooks, so that it need not be read to delete
 	// the container; NoStartHooks, that it has none for start. False in records of other runtimes,
 	// and of ours before there was this.
-	NoPoststop   bool `json:"no_poststop,omitempty"`
-	NoStartHooks bool `json:"no_start_hooks,omitempty"`
+	NoPoststop   bool
+	NoStartHooks bool
 
 	// WaitOp is the op of the init's plan at which it waits for `start`, ExecOp the last op, which
 	// executes the user's program.
-	WaitOp int `json:"wait_op"`
-	ExecOp int `json:"exec_op"`
+	WaitOp int
+	ExecOp int
 
-	Config Config `json:"config"`
+	Config Config
 }
 
 // Config is the part of runc's internal configuration that other programs look at in state.json.
 type Config struct {
-	Rootfs     string      `json:"rootfs"`
-	Namespaces []Namespace `json:"namespaces"`
-	Cgroups    *Cgroups    `json:"cgroups,omitempty"`
+	Rootfs     string
+	Namespaces []Namespace
+	Cgroups    Cgroups
 	// Labels are written by runc only: "key=value" for each annotation, and "bundle=PATH".
-	Labels []string `json:"labels,omitempty"`
+	Labels []string
 }
 
 // Namespace is a namespace of the container: "NEWPID" and so on, with the path of an existing one
 // to join, or empty.
 type Namespace struct {
-	Type string `json:"type"`
-	Path string `json:"path"`
+	Type string
+	Path string
 }
 
 // Cgroups is where linux.cgroupsPath puts the container.
 type Cgroups struct {
-	Path string `json:"path"`
+	Path string
+}
+
+// members are the record as state.json has it.
+func (r *Record) members() members.Table {
+	return members.Table{
+		{Name: "version", Value: &r.Version},
+		{Name: "id", Value: &r.ID},
+		{Name: "phase", Value: (*string)(&r.Phase)},
+		{Name: "init_process_pid", Value: &r.InitPid},
+		{Name: "init_process_start", Value: &r.InitStart},
+		{Name: "boot_id", Value: &r.BootID, Optional: true},
+		{Name: "created", Value: &r.Created},
+		{Name: "bundle", Value: &r.Bundle},
+		{Name: "oci_version", Value: &r.OCIVersion},
+		{Name: "annotations", Value: &r.Annotations, Optional: true},
+		{Name: "owner", Value: &r.Owner},
+		{Name: "rootless", Value: &r.Rootless},
+		{Name: "cgroup_paths", Value: &r.CgroupPaths},
+		{Name: "cgroup_made", Value: &r.CgroupMade},
+		{Name: "cgroup_id", Value: &r.CgroupID, Optional: true},
+		{Name: "systemd_scope", Value: &r.SystemdScope, Optional: true},
+		{Name: "root_below", Value: &r.RootBelow, Optional: true},
+		{Name: "root_mount", Value: &r.RootMount, Optional: true},
+		{Name: "namespace_paths", Value: &r.NamespacePaths},
+		{Name: "external_descriptors", Value: &r.ExternalDescriptors, Optional: true},
+		{Name: "intel_rdt_path", Value: &r.IntelRdtPath, Optional: true},
+		{Name: "intel_rdt_mon_path", Value: &r.IntelRdtMonPath, Optional: true},
+		{Name: "intel_rdt_own", Value: &r.IntelRdtOwn, Optional: true},
+		{Name: "intel_rdt_mon_made", Value: &r.IntelRdtMonMade, Optional: true},
+		{Name: "no_poststop", Value: &r.NoPoststop, Optional: true},
+		{Name: "no_start_hooks", Value: &r.NoStartHooks, Optional: true},
+		{Name: "wait_op", Value: &r.WaitOp},
+		{Name: "exec_op", Value: &r.ExecOp},
+		{Name: "config", Value: r.Config.members()},
+	}
+}
+
+func (c *Config) members() members.Table {
+	namespace := func(i int) members.Table {
+		ns := &c.Namespaces[i]
+		return members.Table{{Name: "type", Value: &ns.Type}, {Name: "path", Value: &ns.Path}}
+	}
+	return members.Table{
+		{Name: "rootfs", Value: &c.Rootfs},
+		{Name: "namespaces", Value: members.List{Len: len(c.Namespaces), At: namespace, Add: func() members.Table {
+			c.Namespaces = append(c.Namespaces, Namespace{})
+			return namespace(len(c.Namespaces) - 1)
+		}}},
+		{Name: "cgroups", Value: members.Table{{Name: "path", Value: &c.Cgroups.Path}}, Optional: true},
+		{Name: "labels", Value: &c.Labels, Optional: true},
+	}
 }
 
 // NewRecord begins the record of a container that is about to be created.

@@ -78,7 +78,8 @@ var rooms = []room{
 	{"libcontainer/netdev", nil},
 	{"libcontainer/sdnotify", []string{"libcontainer/internal/unixsock"}},
 	{"libcontainer/state", []string{
-		"libcontainer/internal/fs", "libcontainer/internal/unixsock", "libcontainer/plan", "libcontainer/refusal",
+		"libcontainer/internal/fs", "libcontainer/internal/members", "libcontainer/internal/unixsock", "libcontainer/plan",
+		"libcontainer/refusal",
 	}},
 	{"libcontainer/trace", []string{"libcontainer/plan"}},
 	{"libcontainer/kernel/...", nil},
@@ -87,6 +88,7 @@ var rooms = []room{
 	{"libcontainer/initimage", []string{"libcontainer/plan", "libcontainer/kernel"}},
 	{"libcontainer/launch", []string{"libcontainer/kernel/entry", "libcontainer/initimage", "libcontainer/plan", "libcontainer/refusal"}},
 	{"libcontainer/internal/fs", nil},
+	{"libcontainer/internal/members", nil},
 	{"libcontainer/internal/pidfd", nil},
 	{"libcontainer/internal/unixsock", nil},
 	{"libcontainer/internal/diagnose", []string{"libcontainer/internal/fs", "libcontainer/launch", "libcontainer/plan"}},
