@@ -57,12 +57,12 @@ deps:
 
 # Everything that needs no privileges.
 unit:
-	$(GOTEST) $$($(GO) list ./... | grep -v -e /tests/integration -e /tests/engines -e /tests/bench -e /tests/faults)
+	$(GOTEST) $$($(GO) list ./... | grep -v -e /tests/integration -e /tests/engines -e /tests/bench -e /tests/faults -e /tests/shim)
 
 integration: build
 	@$(AS_ROOT) \
 	RUNTIME=$(CURDIR)/bin/ociruntime $(GOTEST) -count=1 -parallel 6 -timeout 20m ./tests/integration; code=$$?; \
-	RUNTIME=$(CURDIR)/bin/ociruntime $(GOTEST) -count=1 ./tests/engines ./tests/faults && exit $$code
+	RUNTIME=$(CURDIR)/bin/ociruntime $(GOTEST) -count=1 ./tests/engines ./tests/faults ./tests/shim && exit $$code
 
 # Every system call of every command fails, or the runtime is killed at it, one at a time. A sample is part of `integration`.
 faults: build

@@ -230,6 +230,7 @@ func (c *creation) launch(entrance *cgroups.Entrance) error {
 	c.proc, err = launch.Start(&launch.Config{
 		Plan: c.plan, Stdio: c.given.Stdio, Preserve: c.o.Preserve, Files: c.files.ByName,
 		Cgroup: c.files.Cgroup(c.plan, entrance.Dir), Page: page, Dir: c.dir.Path(),
+		Polled: c.rt.Resident,
 	})
 	if err != nil {
 		return err

@@ -176,6 +176,7 @@ func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
 	err = setup.OnCPUs(setup.InitialCPUs(in.Spec.Process.ExecCPUAffinity, entrance), func() error {
 		j.proc, err = launch.Start(&launch.Config{
 			Plan: pl, Stdio: j.o.Stdio, Preserve: j.o.Preserve, Files: j.files.ByName, Cgroup: entrance.Dir, Dir: j.c.dir.Path(),
+			Polled: j.rt.Resident,
 		})
 		return err
 	})

@@ -27,6 +27,9 @@ type Runtime struct {
 	NoCgroup bool
 	// Rootless makes cgroup permission errors harmless. Nil decides by what the process may do.
 	Rootless *bool
+	// Resident is for a program that stays and has many containers: what it waits for takes no
+	// thread each. A command that does one thing and ends is faster without.
+	Resident bool
 	// Warn is told what goes wrong without ending the command; nil drops it.
 	Warn func(msg string)
 }

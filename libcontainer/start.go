@@ -113,7 +113,7 @@ func (c *Container) runStartHooks(ctx context.Context, spec *specs.Spec) error {
 
 // release tells the waiting init to go on, and reads what becomes of it.
 func (c *Container) release(ctx context.Context, spec *specs.Spec) error {
-	conn, err := c.dir.ConnectStart()
+	conn, err := c.dir.ConnectStart(c.rt.Resident)
 	if err != nil {
 		return err
 	}

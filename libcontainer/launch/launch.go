@@ -41,6 +41,8 @@ type Config struct {
 	Page *os.File
 	// Dir is where an image file goes on hosts that refuse to execute a memfd.
 	Dir string
+	// Polled has Go's poller wait for the init, and not a thread: for a program that launches many.
+	Polled bool
 }
 
 // Process is a started init. Its methods are for one goroutine.
@@ -67,11 +69,17 @@ func Start(c *Config) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the socket to the init: %w", err)
 	}
+	if c.Polled {
+		err = unix.SetNonblock(pair[0], true) // by which os.NewFile knows
+	}
 	p.sock = os.NewFile(uintptr(pair[0]), "sync")
 	theirs := os.NewFile(uintptr(pair[1]), "sync")
 	// Ours must be the only end of the host: with theirs open here, end of file would never come.
 	defer theirs.Close()
-	if err := p.start(c, theirs); err != nil {
+	if err == nil {
+		err = p.start(c, theirs)
+	}
+	if err != nil {
 		p.Close()
 		return nil, err
 	}

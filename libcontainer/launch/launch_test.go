@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,6 +26,14 @@ func program(b *plan.Builder, argv ...string) *plan.Plan {
 	return &b.Plan
 }
 
+// eachWay runs a test with a thread that waits for the init, and with Go's poller.
+func eachWay(t *testing.T, test func(t *testing.T)) {
+	t.Run("thread", test)
+	t.Run(polled, test)
+}
+
+const polled = "polled"
+
 func start(t *testing.T, pl *plan.Plan, files map[string]*os.File) (*Process, *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -35,7 +44,7 @@ func start(t *testing.T, pl *plan.Plan, files map[string]*os.File) (*Process, *o
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := Start(&Config{Plan: pl, Stdio: [3]*os.File{null, w, w}, Files: files, Dir: t.TempDir()})
+	p, err := Start(&Config{Plan: pl, Stdio: [3]*os.File{null, w, w}, Files: files, Dir: t.TempDir(), Polled: strings.HasSuffix(t.Name(), polled)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +62,9 @@ func output(t *testing.T, r *os.File) string {
 	return string(b[:n])
 }
 
-func TestPlanEndsInTheProgram(t *testing.T) {
+func TestPlanEndsInTheProgram(t *testing.T) { eachWay(t, planEndsInTheProgram) }
+
+func planEndsInTheProgram(t *testing.T) {
 	b := plan.NewBuilder()
 	b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
 	b.Host("greet", "hooks", "greet")
@@ -75,7 +86,9 @@ func TestPlanEndsInTheProgram(t *testing.T) {
 }
 
 // A program that runs is one, even if nobody has looked before ctx ended.
-func TestProgramBeforeTheEndOfContext(t *testing.T) {
+func TestProgramBeforeTheEndOfContext(t *testing.T) { eachWay(t, programBeforeTheEndOfContext) }
+
+func programBeforeTheEndOfContext(t *testing.T) {
 	b := plan.NewBuilder()
 	b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
 	p, r := start(t, program(b, "/bin/echo", "hello"), nil)
@@ -93,7 +106,9 @@ func TestProgramBeforeTheEndOfContext(t *testing.T) {
 }
 
 // One that does not run when ctx ends never does.
-func TestEndOfContextBeforeTheProgram(t *testing.T) {
+func TestEndOfContextBeforeTheProgram(t *testing.T) { eachWay(t, endOfContextBeforeTheProgram) }
+
+func endOfContextBeforeTheProgram(t *testing.T) {
 	b := plan.NewBuilder()
 	b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
 	b.Host("end", "hooks", "end the context")
@@ -105,7 +120,9 @@ func TestEndOfContextBeforeTheProgram(t *testing.T) {
 	}
 }
 
-func TestFailedExecIsReportedWithItsPlace(t *testing.T) {
+func TestFailedExecIsReportedWithItsPlace(t *testing.T) { eachWay(t, failedExecIsReportedWithItsPlace) }
+
+func failedExecIsReportedWithItsPlace(t *testing.T) {
 	b := plan.NewBuilder()
 	b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
 	p, _ := start(t, program(b, "/nonexistent/program"), nil)
@@ -162,7 +179,9 @@ func TestSpawnedChildIsOurs(t *testing.T) {
 	}
 }
 
-func TestKilledInitIsNamed(t *testing.T) {
+func TestKilledInitIsNamed(t *testing.T) { eachWay(t, killedInitIsNamed) }
+
+func killedInitIsNamed(t *testing.T) {
 	b := plan.NewBuilder()
 	b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
 	b.Host("kill", "hooks", "be killed")
@@ -248,4 +267,22 @@ func TestBothReasonsAreTold(t *testing.T) {
 	if err := bothWays(memfd, other); !errors.Is(err, unix.EPERM) || !errors.Is(err, unix.EACCES) {
 		t.Error(err)
 	}
+}
+
+// An init that does not come on is left when ctx ends.
+func TestHangUpOnStopped(t *testing.T) {
+	eachWay(t, func(t *testing.T) {
+		b := plan.NewBuilder()
+		b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
+		b.Host("stop", "hooks", "stop the init")
+		p, _ := start(t, program(b, "/bin/true"), nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		err := p.Serve(ctx, func(*plan.Step, []*os.File) error {
+			time.AfterFunc(20*time.Millisecond, cancel)
+			return unix.Kill(p.Pid(), unix.SIGSTOP)
+		})
+		if !errors.Is(err, context.Canceled) || !p.image.reaped {
+			t.Errorf("error %v, image %+v", err, p.image)
+		}
+	})
 }

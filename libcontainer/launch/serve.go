@@ -100,15 +100,21 @@ func (p *Process) meet(ctx context.Context, group []*plan.Step, do func(*plan.St
 // receive reads one message and the descriptors that came with it.
 func receive(sock *os.File, b []byte) (int, []*os.File, error) {
 	oob := make([]byte, unix.CmsgSpace(4*4))
-	var n, oobn int
-	var err error
-	for {
-		n, oobn, _, _, err = unix.Recvmsg(int(sock.Fd()), b, oob, unix.MSG_CMSG_CLOEXEC)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
+	raw, err := sock.SyscallConn()
+	if err != nil {
+		return 0, nil, err
 	}
-	if err != nil || oobn == 0 {
+	var n, oobn int
+	var answer error
+	err = raw.Read(func(fd uintptr) (over bool) {
+		for {
+			n, oobn, _, _, answer = unix.Recvmsg(int(fd), b, oob, unix.MSG_CMSG_CLOEXEC)
+			if !errors.Is(answer, unix.EINTR) {
+				return !errors.Is(answer, unix.EAGAIN) // which only a polled socket says
+			}
+		}
+	})
+	if err = errors.Join(err, answer); err != nil || oobn == 0 {
 		return n, nil, err
 	}
 	msgs, err := unix.ParseSocketControlMessage(oob[:oobn])
@@ -146,13 +152,22 @@ func (p *Process) awaitExec(ctx context.Context) error {
 // closedByPeer reports whether the init has closed its end of a socket, by execve or by its death,
 // although it can't be read any more that it did, after hangUp.
 func closedByPeer(sock *os.File) bool {
-	for {
-		// POLLHUP is always told, and only when both ways are closed
-		fds := []unix.PollFd{{Fd: int32(sock.Fd())}}
-		if _, err := unix.Poll(fds, 0); !errors.Is(err, unix.EINTR) {
-			return err == nil && fds[0].Revents&unix.POLLHUP != 0
-		}
+	raw, err := sock.SyscallConn()
+	if err != nil {
+		return false
 	}
+	closed := false
+	err = raw.Control(func(fd uintptr) {
+		for {
+			// POLLHUP is always told, and only when both ways are closed
+			fds := []unix.PollFd{{Fd: int32(fd)}}
+			if _, err := unix.Poll(fds, 0); !errors.Is(err, unix.EINTR) {
+				closed = err == nil && fds[0].Revents&unix.POLLHUP != 0
+				return
+			}
+		}
+	})
+	return err == nil && closed
 }
 
 // AwaitStart waits on the connection that `start` made to an init until this has executed the

@@ -167,10 +167,15 @@ func (d *Dir) ListenStart() (*os.File, error) {
 	return f, nil
 }
 
-// ConnectStart connects to the waiting init. ECONNREFUSED means that it is gone.
-func (d *Dir) ConnectStart() (*os.File, error) {
+// ConnectStart connects to the waiting init. ECONNREFUSED means that it is gone. A polled
+// connection is waited for by Go's poller, and not by a thread.
+func (d *Dir) ConnectStart(polled bool) (*os.File, error) {
 	f, err := d.socket(unix.SOCK_STREAM, startSocket, func(fd int, addr *unix.SockaddrUnix) error {
-		return unixsock.Connect(fd, addr.Name)
+		err := unixsock.Connect(fd, addr.Name)
+		if err == nil && polled {
+			err = unix.SetNonblock(fd, true) // by which os.NewFile knows
+		}
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("connect to the container's start socket: %w", err)

@@ -480,14 +480,14 @@ func TestStartSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.ConnectStart(); err == nil {
+	if _, err := d.ConnectStart(false); err == nil {
 		t.Fatal("connected to nothing")
 	}
 	listener, err := d.ListenStart()
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := d.ConnectStart()
+	conn, err := d.ConnectStart(false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -509,7 +509,7 @@ func TestStartSocket(t *testing.T) {
 		t.Errorf("read %d %v", n, err)
 	}
 	listener.Close()
-	if _, err := d.ConnectStart(); !errors.Is(err, unix.ECONNREFUSED) {
+	if _, err := d.ConnectStart(false); !errors.Is(err, unix.ECONNREFUSED) {
 		t.Errorf("connect to a dead init: %v", err)
 	}
 	for _, f := range []*os.File{conn} {

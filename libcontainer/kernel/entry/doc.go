@@ -42,9 +42,15 @@ func init() {
 	restoreSlack()
 }
 
+// turn is for who starts a process. Go starts one at a time (syscall.ForkLock), and whoever waited
+// for that in AsCaller would keep a thread meanwhile.
+var turn = make(chan struct{}, 1)
+
 // AsCaller runs start, which starts a process, on a thread with the timer slack of our caller: the
 // process inherits it.
 func AsCaller(start func() error) error {
+	turn <- struct{}{}
+	defer func() { <-turn }()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	restoreSlack()

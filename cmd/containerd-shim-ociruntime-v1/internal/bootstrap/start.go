@@ -5,10 +5,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-
 	"syscall"
+
+	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 )
 
 // SocketFD is where the daemon finds the socket that start has made.
@@ -70,10 +72,7 @@ func spawn(a *Args, m *Message, l *net.UnixListener) error {
 	if a.Debug {
 		argv = append(argv, "-debug")
 	}
-	env := os.Environ()
-	if m.Events != "" {
-		env = append(env, "TTRPC_ADDRESS="+m.Events)
-	}
+	env := environment(os.Environ(), m)
 	p, err := os.StartProcess(self, argv, &os.ProcAttr{
 		Env: env, Files: []*os.File{null, null, null, socket}, Sys: &syscall.SysProcAttr{Setpgid: true},
 	})
@@ -85,6 +84,17 @@ func spawn(a *Args, m *Message, l *net.UnixListener) error {
 		return fmt.Errorf("start the daemon: %w", err)
 	}
 	return nil
+}
+
+// environment is the daemon's. It runs on one processor, whatever containerd has found right: that
+// is a thread and a tenth of its memory less, and it mostly waits for the kernel.
+func environment(env []string, m *Message) []string {
+	env = slices.DeleteFunc(env, func(v string) bool { return strings.HasPrefix(v, entry.Variable+"=") })
+	env = append(env, entry.Variable+"="+entry.Procs)
+	if m.Events != "" {
+		env = append(env, "TTRPC_ADDRESS="+m.Events)
+	}
+	return env
 }
 
 // adjustOOMScore has the kernel take the shim a little before containerd, and long before the

@@ -49,7 +49,7 @@ func (s *Service) newContainer(r *api.CreateTaskRequest, o options.Options) *con
 		root = defaultRoot
 	}
 	c := &container{service: s, id: r.ID, bundle: r.Bundle, options: o, processes: make(map[string]*process)}
-	c.rt = &libcontainer.Runtime{Root: filepath.Join(root, s.namespace), SystemdCgroup: o.SystemdCgroup, Warn: s.warn}
+	c.rt = &libcontainer.Runtime{Root: filepath.Join(root, s.namespace), SystemdCgroup: o.SystemdCgroup, Resident: true, Warn: s.warn}
 	return c
 }
 
