@@ -37,17 +37,8 @@ func (c *Container) Exec(ctx context.Context, o *ExecOptions) (*Process, error) 
 	if err != nil {
 		return nil, err
 	}
-	status, err := c.Status()
-	switch {
-	case err != nil:
+	if err := c.mayExec(o.IgnorePaused); err != nil {
 		return nil, err
-	case status == Stopped:
-		return nil, &statusError{"cannot exec in a stopped container", ErrNotRunning}
-	case status == Creating:
-		// Its create has died and its init is about to: in there is the host's root still.
-		return nil, &statusError{"cannot exec in a container that is being created", ErrCreating}
-	case status == Paused && !o.IgnorePaused:
-		return nil, &statusError{"cannot exec in a paused container (use --ignore-paused to override)", ErrPaused}
 	}
 	spec, err := c.Config()
 	if err != nil {
@@ -64,6 +55,23 @@ func (c *Container) Exec(ctx context.Context, o *ExecOptions) (*Process, error) 
 	return further, nil
 }
 
+// mayExec says why there can't be a further process now.
+func (c *Container) mayExec(paused bool) error {
+	status, err := c.Status()
+	switch {
+	case err != nil:
+		return err
+	case status == Stopped:
+		return &statusError{"cannot exec in a stopped container", ErrNotRunning}
+	case status == Creating:
+		// Its create has died and its init is about to: in there is the host's root still.
+		return &statusError{"cannot exec in a container that is being created", ErrCreating}
+	case status == Paused && !paused:
+		return &statusError{"cannot exec in a paused container (use --ignore-paused to override)", ErrPaused}
+	}
+	return nil
+}
+
 // joining is one launch of a further process.
 type joining struct {
 	launching
@@ -73,13 +81,17 @@ type joining struct {
 	warn func(string)
 }
 
-// launch starts a process in the container, created or running.
-func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec) (*launch.Process, error) {
+func (c *Container) newJoining(o *ExecOptions, spec *specs.Spec) *joining {
 	its := *spec
 	its.Process = o.Process
-	j := &joining{
+	return &joining{
 		launching: launching{rt: c.rt, given: &o.ProcessOptions, spec: &its, resctrl: c.resctrl()}, c: c, o: o, warn: c.rt.warn,
 	}
+}
+
+// launch starts a process in the container, created or running.
+func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec) (*launch.Process, error) {
+	j := c.newJoining(o, spec)
 	var err error
 	if j.trace, err = trace.Open(o.Trace); err != nil {
 		return nil, err
@@ -105,9 +117,9 @@ func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec
 		if o.path != "" {
 			program := *o.Process
 			program.Args = []string{o.path}
-			its.Process = &program
+			j.spec.Process = &program
 		}
-		return nil, diagnose.ExplainExec(diagnose.ExplainFiles(err, nil), &its, c.rec.Config.Rootfs)
+		return nil, diagnose.ExplainExec(diagnose.ExplainFiles(err, nil), j.spec, c.rec.Config.Rootfs)
 	}
 	return j.proc, nil
 }
@@ -121,11 +133,7 @@ func (e *closedCgroup) Unwrap() error { return e.error }
 
 func (j *joining) startBesideInit(ctx context.Context) error {
 	j.warn = nil // the warnings are out
-	host, err := cgroups.Probe()
-	if err != nil {
-		return err
-	}
-	cg, err := cgroups.OfProcess(host, j.c.rec.InitPid)
+	cg, err := j.c.cgroupOfInit()
 	if err != nil {
 		return err
 	}
@@ -133,47 +141,65 @@ func (j *joining) startBesideInit(ctx context.Context) error {
 	return j.start(ctx, cg)
 }
 
-func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
-	entrance, err := cg.Enter()
-	switch {
-	case errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV):
-		return &closedCgroup{err}
-	case err != nil:
-		return err
+func (c *Container) cgroupOfInit() (*cgroups.Cgroup, error) {
+	host, err := cgroups.Probe()
+	if err != nil {
+		return nil, err
 	}
-	defer entrance.Close()
+	return cgroups.OfProcess(host, c.rec.InitPid)
+}
+
+func enter(cg *cgroups.Cgroup) (*cgroups.Entrance, error) {
+	entrance, err := cg.Enter()
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) {
+		err = &closedCgroup{err}
+	}
+	return entrance, err
+}
+
+// compile makes the plan by which a process gets into the container and its cgroup.
+func (j *joining) compile(entrance *cgroups.Entrance) (*plan.Plan, error) {
+	var err error
 	in := &compile.ExecInput{Input: compile.Input{
 		ID: j.c.ID(), Bundle: j.c.rec.Bundle, Spec: j.spec, Preserve: len(j.o.Preserve), ListenFDs: j.o.ListenFDs,
 		Trace: j.o.Trace != "", Warn: j.warn,
 	}, Path: j.o.path}
 	if in.Facts, err = probe.Host(j.o.Stdio); err != nil {
-		return err
+		return nil, err
 	}
 	if in.Facts.Attach, err = j.c.needsAttach(entrance); err != nil {
-		return err
+		return nil, err
 	}
 	in.Facts.JoinTasks, in.Facts.JoinDir = entrance.Names, entrance.Dir != nil
 	for i, f := range entrance.Tasks {
 		j.files.Give(compile.TasksFile(entrance.Names[i]), f)
 	}
 	if in.Namespaces, err = probe.OtherNamespaces(j.c.rec.InitPid); err != nil {
-		return err
+		return nil, err
 	}
 	// The pid may have come to mean a process of the host meanwhile, whose namespaces are our own:
 	// there would be nothing to join.
 	if err := signal(j.init, 0); err != nil {
+		return nil, err
+	}
+	defer j.trace.Span("default", "compile the plan")()
+	return compile.Exec(in)
+}
+
+func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
+	entrance, err := enter(cg)
+	if err != nil {
 		return err
 	}
-	end := j.trace.Span("default", "compile the plan")
-	pl, err := compile.Exec(in)
-	end()
+	defer entrance.Close()
+	pl, err := j.compile(entrance)
 	if err != nil {
 		return err
 	}
 	if err := j.open(pl); err != nil {
 		return err
 	}
-	err = setup.OnCPUs(setup.InitialCPUs(in.Spec.Process.ExecCPUAffinity, entrance), func() error {
+	err = setup.OnCPUs(setup.InitialCPUs(j.spec.Process.ExecCPUAffinity, entrance), func() error {
 		j.proc, err = launch.Start(&launch.Config{
 			Plan: pl, Stdio: j.o.Stdio, Preserve: j.o.Preserve, Files: j.files.ByName, Cgroup: entrance.Dir, Dir: j.c.dir.Path(),
 			Polled: j.rt.Resident,
@@ -181,7 +207,7 @@ func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
 		return err
 	})
 	if err == nil {
-		end = j.trace.Span("default", "meet the process until the program runs")
+		end := j.trace.Span("default", "meet the process until the program runs")
 		if err = j.serve(ctx, pl, j.hostSteps(j)); err != nil {
 			err = errors.Join(err, j.proc.Close())
 		}

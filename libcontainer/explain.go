@@ -1,13 +1,18 @@
 package libcontainer
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/diagnose"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
 // Explain makes the plan of a configuration without touching anything, with the cgroup's part,
@@ -77,4 +82,41 @@ func (c *Container) Explain() (*plan.Plan, error) {
 	rt := *c.rt
 	rt.SystemdCgroup, rt.NoCgroup = c.rec.SystemdScope != "", len(c.rec.CgroupPaths) == 0
 	return rt.Explain(c.ID(), c.rec.Bundle, spec)
+}
+
+// ExplainExec makes the plan by which Exec would run a further process now. Nothing is started.
+func (c *Container) ExplainExec(o *ExecOptions) (*plan.Plan, error) {
+	if err := c.mayExec(true); err != nil {
+		return nil, err
+	}
+	spec, err := c.Config()
+	if err != nil {
+		return nil, err
+	}
+	j := c.newJoining(o, spec)
+	defer j.files.Close()
+	if j.init, err = c.rec.OpenInit(); err != nil {
+		return nil, fmt.Errorf("open the container's init: %w", err)
+	}
+	j.files.Keep(compile.FilePidfd, j.init)
+	cg, err := c.execCgroup(o.Cgroup)
+	if err != nil {
+		return nil, diagnose.ExplainFiles(err, nil)
+	}
+	defer cg.Close()
+	entrance, err := enter(cg)
+	var closed *closedCgroup
+	if errors.As(err, &closed) && len(o.Cgroup) == 0 {
+		var its *cgroups.Cgroup
+		if its, err = c.cgroupOfInit(); err != nil {
+			return nil, err
+		}
+		defer its.Close()
+		entrance, err = enter(its)
+	}
+	if err != nil {
+		return nil, diagnose.ExplainFiles(err, nil)
+	}
+	defer entrance.Close()
+	return j.compile(entrance)
 }

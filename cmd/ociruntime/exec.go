@@ -54,13 +54,23 @@ config.json, and no COMMAND is given.`,
 }
 
 func (x *execFlags) flags() []cli.Flag {
+	return slices.Concat(x.processFlags(), []cli.Flag{
+		boolean(&x.detach, "detach,d", "leave it running and return"),
+	}, x.streams.flags(), []cli.Flag{
+		x.cgroupFlag(),
+		boolean(&x.ignorePaused, "ignore-paused", "wait in a paused container until it goes on"),
+	})
+}
+
+// processFlags say what the process is like.
+func (x *execFlags) processFlags() []cli.Flag {
 	var on bool
 	noNewPrivs := boolean(&on, "no-new-privs", "never gain privileges by execve")
 	noNewPrivs.then = func() error {
 		x.noNewPrivs = &on
 		return nil
 	}
-	return slices.Concat([]cli.Flag{
+	return []cli.Flag{
 		text(&x.processFile, "process,p", "take the whole process from the JSON file `FILE`"),
 		text(&x.cwd, "cwd", "work in the container's directory `DIR`"),
 		each(appendTo(&x.env), "env,e", "set the environment variable `NAME=VALUE`; may be repeated"),
@@ -71,11 +81,11 @@ func (x *execFlags) flags() []cli.Flag {
 		noNewPrivs,
 		text(&x.label, "process-label", "have the SELinux label `LABEL`"),
 		text(&x.apparmor, "apparmor", "have the AppArmor profile `PROFILE`"),
-		boolean(&x.detach, "detach,d", "leave it running and return"),
-	}, x.streams.flags(), []cli.Flag{
-		each(appendTo(&x.cgroup), "cgroup", "join `[CONTROLLERS:]PATH` below its cgroup; may be repeated"),
-		boolean(&x.ignorePaused, "ignore-paused", "wait in a paused container until it goes on"),
-	})
+	}
+}
+
+func (x *execFlags) cgroupFlag() cli.Flag {
+	return each(appendTo(&x.cgroup), "cgroup", "join `[CONTROLLERS:]PATH` below its cgroup; may be repeated")
 }
 
 func appendTo(list *[]string) func(string) error {

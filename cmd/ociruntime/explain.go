@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
@@ -21,13 +22,15 @@ type explainFlags struct {
 	asJSON, brief bool
 	seccomp, asMe bool
 	diff          bool
+	exec          execFlags // of a process of exec
+	execGiven     bool
 }
 
 // explainCommand prints the plan of a bundle or of a container.
 func explainCommand(a *app) *cli.Command {
 	var x explainFlags
 	return &cli.Command{
-		Name: "explain", ArgsUsage: "[ID] | --diff A B",
+		Name: "explain", ArgsUsage: "[ID [COMMAND ARGUMENT...]] | --diff A B",
 		Usage: "print what would be done, or was done, step by step",
 		Description: `Prints the plan for a bundle, or the one that a container was made with: each step
 in the order in which it is carried out, with the place in config.json that asked
@@ -35,31 +38,23 @@ for it and its system calls, and then what the seccomp filter does with each of 
 program's own. Nothing is done, and no privileges are needed: a user sees
 what root would get of a configuration for root.
 
+With a COMMAND, or with --process, it is the plan by which "exec" would run that
+process in the container now; the flags for it are those of exec. Flags of COMMAND
+itself stand behind "--": explain ID -- ls -l.
+
 With --diff it compares the plans of two bundles or containers, each a directory or
 an ID (a name with a slash is a directory): + is what only B has, - what only A has,
 and ~ what both do with other system calls. What merely has another number, or lies
 in another bundle, is no difference. The exit status is 0 whether they differ or not.`,
-		Flags: []cli.Flag{
-			text(&x.bundle, "bundle,b", "the bundle in `DIR` (default: the current directory)"),
-			text(&x.trace, "trace", "print `FILE` that --trace of another command wrote, the dearest step first"),
-			boolean(&x.asJSON, "json", "as JSON, for programs"),
-			boolean(&x.brief, "brief", "without the system calls"),
-			boolean(&x.diff, "diff", "what one of two has that the other lacks"),
-			boolean(&x.seccomp, "seccomp", "only the seccomp filter, as the BPF that the kernel runs"),
-			boolean(&x.asMe, "as-me", "what you would get of a configuration for root"),
-			// as it is without
-			hidden(boolean(new(bool), "verbose,v", "")),
-		},
-		Action: a.action(0, 2, func(c *cli.Context) error {
+		Flags: x.flags(),
+		Action: a.action(0, anyNumber, func(c *cli.Context) error {
 			if x.trace != "" {
 				return trace.PrintTable(os.Stdout, x.trace)
 			}
 			if x.diff {
 				return x.printDiff(a, c.Args().Slice())
 			}
-			if c.NArg() > 1 {
-				return checkCount("explain", 0, 1, c.NArg())
-			}
+			x.execGiven = x.ofExec(c)
 			s, err := x.subject(a, c.Args().Slice())
 			if err != nil {
 				return err
@@ -67,6 +62,27 @@ in another bundle, is no difference. The exit status is 0 whether they differ or
 			return x.print(a, s.plan, s.spec)
 		}),
 	}
+}
+
+func (x *explainFlags) flags() []cli.Flag {
+	return slices.Concat([]cli.Flag{
+		text(&x.bundle, "bundle,b", "the bundle in `DIR` (default: the current directory)"),
+		text(&x.trace, "trace", "print the times in `FILE`, which --trace of a command wrote"),
+		boolean(&x.asJSON, "json", "as JSON, for programs"),
+		boolean(&x.brief, "brief", "without the system calls"),
+		boolean(&x.diff, "diff", "what one of two has that the other lacks"),
+		boolean(&x.seccomp, "seccomp", "only the seccomp filter, as the BPF that the kernel runs"),
+		boolean(&x.asMe, "as-me", "what you would get of a configuration for root"),
+		// as it is without
+		hidden(boolean(new(bool), "verbose,v", "")),
+	}, x.exec.processFlags(), []cli.Flag{x.exec.cgroupFlag()})
+}
+
+// ofExec reports whether a process of exec is asked for.
+func (x *explainFlags) ofExec(c *cli.Context) bool {
+	return c.NArg() > 1 || slices.ContainsFunc(append(x.exec.processFlags(), x.exec.cgroupFlag()), func(f cli.Flag) bool {
+		return c.IsSet(f.Names()[0])
+	})
 }
 
 func (x *explainFlags) print(a *app, p *plan.Plan, spec *specs.Spec) error {

@@ -24,7 +24,10 @@ type subject struct {
 
 // subject is the container that is named, or the bundle of --bundle.
 func (x *explainFlags) subject(a *app, args []string) (*subject, error) {
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0 && x.execGiven:
+		return nil, errors.New("an ID is needed: a process of exec runs in a container")
+	case len(args) == 0:
 		return x.bundleSubject(a, x.bundle)
 	}
 	if x.bundle != "" {
@@ -34,7 +37,27 @@ func (x *explainFlags) subject(a *app, args []string) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
+	if x.execGiven {
+		return x.execSubject(a, c, args[1:])
+	}
 	return x.containerSubject(c)
+}
+
+// execSubject is a further process in a container.
+func (x *explainFlags) execSubject(a *app, c *libcontainer.Container, command []string) (*subject, error) {
+	spec, err := c.Config()
+	if err != nil {
+		return nil, err
+	}
+	process, err := x.exec.process(a, spec, command)
+	if err != nil {
+		return nil, err
+	}
+	opts := &libcontainer.ExecOptions{Process: process, Cgroup: x.exec.cgroup}
+	opts.Stdio = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
+	p, err := c.ExplainExec(opts)
+	spec.Process = process
+	return &subject{id: c.ID(), bundle: c.Record().Bundle, plan: p, spec: spec}, err
 }
 
 func (x *explainFlags) containerSubject(c *libcontainer.Container) (*subject, error) {

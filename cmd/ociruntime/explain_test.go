@@ -106,7 +106,7 @@ func TestExplainDiff(t *testing.T) {
 	}
 	for args, want := range map[string]string{
 		"one":               "--diff: needs two bundles or containers to compare",
-		"one mount seccomp": `ociruntime: "explain" requires a maximum of 2 argument(s)`,
+		"one mount seccomp": "--diff: needs two bundles or containers to compare",
 		"one none":          "--diff: none: container does not exist, and there is no bundle of that name either",
 		"one root/none":     "--diff: root/none: --bundle: there is no config.json in " + dir + "/root/none",
 		"one rootfs -b one": "--bundle: --diff names its bundles as arguments",
