@@ -41,6 +41,13 @@ type creation struct {
 	netDevices *netdev.Mover
 }
 
+func (o *CreateOptions) verb() string {
+	if o.Run {
+		return "run"
+	}
+	return "create"
+}
+
 func newCreation(r *Runtime, id string, o *CreateOptions) *creation {
 	return &creation{launching: launching{rt: r, given: &o.ProcessOptions, spec: o.Spec}, o: o, id: id}
 }
@@ -59,7 +66,7 @@ func (r *Runtime) Create(ctx context.Context, id string, o *CreateOptions) (*Con
 	}
 	c := newCreation(r, id, o)
 	var err error
-	if c.trace, err = trace.Open(o.Trace); err != nil {
+	if c.trace, err = trace.Open(o.Trace, o.verb()); err != nil {
 		return nil, nil, err
 	}
 	defer c.release()
@@ -206,7 +213,7 @@ func (c *creation) carryOut(ctx context.Context) error {
 	// Closed at once, not when Create returns: the init holds them, and a descriptor of ours on the
 	// container's file system would keep it busy.
 	c.files.Close()
-	end := c.trace.Span("default", "meet the init until the program runs, or waits for start")
+	end := c.trace.Wait("default", "meet the init until the program runs, or waits for start")
 	err = c.serve(ctx, c.plan, c.hostSteps())
 	end()
 	if err != nil {

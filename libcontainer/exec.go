@@ -93,7 +93,7 @@ func (c *Container) newJoining(o *ExecOptions, spec *specs.Spec) *joining {
 func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec) (*launch.Process, error) {
 	j := c.newJoining(o, spec)
 	var err error
-	if j.trace, err = trace.Open(o.Trace); err != nil {
+	if j.trace, err = trace.Open(o.Trace, "exec"); err != nil {
 		return nil, err
 	}
 	defer c.rt.finishTrace(j.trace)
@@ -207,7 +207,7 @@ func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
 		return err
 	})
 	if err == nil {
-		end := j.trace.Span("default", "meet the process until the program runs")
+		end := j.trace.Wait("default", "meet the process until the program runs")
 		if err = j.serve(ctx, pl, j.hostSteps(j)); err != nil {
 			err = errors.Join(err, j.proc.Close())
 		}

@@ -69,15 +69,16 @@ func (l *launching) hostSteps(of launcher) hostSteps {
 
 // serve meets the process until its program runs, or waits for start. After an error it is dead.
 func (l *launching) serve(ctx context.Context, pl *plan.Plan, steps hostSteps) error {
+	image := l.proc.Pid() // until it has spawned another
 	err := l.proc.Serve(ctx, func(s *plan.Step, files []*os.File) error {
-		defer l.trace.Span(s.From, s.What)()
+		defer l.trace.Step(s)()
 		do := steps[s.Do]
 		if do == nil {
 			return fmt.Errorf("%s: the plan asks the host for %q, which it does not know", s.From, s.Do)
 		}
 		return do(ctx, s, files)
 	})
-	l.trace.Init(pl, l.proc.Page())
+	l.trace.Init(pl, l.proc.Page(), image, l.proc.Pid())
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ import (
 //
 // traceFile, if not empty, gets what each part of it cost.
 func (c *Container) Start(ctx context.Context, traceFile string) error {
-	t, err := trace.Open(traceFile)
+	t, err := trace.Open(traceFile, "start")
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (c *Container) start(ctx context.Context, t *trace.Recorder) error {
 	}
 	return t.Do(
 		trace.Part{From: "hooks.startContainer", Name: "run the startContainer hooks", Do: func() error { return c.startHooks(ctx, spec) }},
-		trace.Part{From: "process.args", Name: "let the init go on, until the program runs", Do: func() error { return c.release(ctx, spec) }},
+		trace.Part{From: "process.args", Name: "let the init go on, until the program runs", Waits: true, Do: func() error { return c.release(ctx, spec) }},
 		trace.Part{From: "hooks.poststart", Name: "run the poststart hooks", Do: func() error { return c.poststart(ctx, spec) }},
 	)
 }

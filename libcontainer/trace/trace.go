@@ -1,56 +1,54 @@
-// Package trace records what each step of a command cost, on the host and in the init, and writes
-// it as a Chrome trace (which Perfetto opens, too) or as a table.
+// Package trace records what each step of a command cost, on the host and in the init, writes it as
+// a Chrome trace (which Perfetto opens, too), and reads it again.
 //
 // A nil Recorder records nothing and costs nothing: callers need no condition.
 package trace
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"slices"
-	"text/tabwriter"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 )
 
-// Recorder collects spans of one command.
+// Recorder collects what happened in one command.
 type Recorder struct {
-	file   *os.File
-	events []Event
+	file  *os.File
+	name  string // of the command
+	spans []span
+	flows []flow
+	// inits are the processes of the container that had a part in it.
+	inits []int
 }
 
-// Event is a "complete event" of the Chrome trace format: times in microseconds of CLOCK_MONOTONIC.
-type Event struct {
-	Name  string  `json:"name"`
-	Phase string  `json:"ph"`
-	Start float64 `json:"ts"`
-	Took  float64 `json:"dur"`
-	Pid   int     `json:"pid"`
-	Tid   int     `json:"tid"`
-	Args  *Args   `json:"args,omitempty"`
+// span is a stretch of time, in microseconds of CLOCK_MONOTONIC.
+type span struct {
+	name, from string
+	start, end float64
+	pid        int  // 0 is the runtime
+	waits      bool // for the other side
+	group      plan.Group
+	step       *plan.Step // nil for what no plan has
+	number     int        // of the step, from 1 on
 }
 
-// Args say where in config.json a step comes from, or name a row.
-type Args struct {
-	From string `json:"from,omitempty"`
-	Name string `json:"name,omitempty"`
+// flow leads from one process to another: the first span is what the second was waiting for, or was
+// begun by.
+type flow struct {
+	name         string
+	fromPid      int
+	fromAt, toAt float64
+	toPid        int
 }
 
-// Rows of the picture.
-const (
-	hostRow = 1
-	initRow = 2
-)
-
-// Open starts a recorder that writes to path in the end, or none if path is empty. The file is
-// opened at once, and replaced if there is one: that it can't be written has to be known before a
-// program runs.
-func Open(path string) (*Recorder, error) {
+// Open starts a recorder that writes to path in the end, or none if path is empty. name is what the
+// runtime's process is called. The file is opened at once, and replaced if there is one: that it
+// can't be written has to be known before a program runs.
+func Open(path, name string) (*Recorder, error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -58,7 +56,7 @@ func Open(path string) (*Recorder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--trace: %w", err)
 	}
-	return &Recorder{file: f}, nil
+	return &Recorder{file: f, name: name}, nil
 }
 
 func now() float64 {
@@ -72,24 +70,43 @@ func now() float64 {
 func micros(sec, nsec int64) float64 { return float64(sec)*1e6 + float64(nsec)/1e3 }
 
 // Span begins a span on the host; the returned function ends it.
-func (r *Recorder) Span(from, name string) (end func()) {
+func (r *Recorder) Span(from, name string) (end func()) { return r.begin(span{from: from, name: name}) }
+
+// Wait is Span for a time in which the init works: its steps are no work of the host's.
+func (r *Recorder) Wait(from, name string) (end func()) {
+	return r.begin(span{from: from, name: name, waits: true})
+}
+
+// Step is Span for a step that the host carries out.
+func (r *Recorder) Step(s *plan.Step) (end func()) {
 	if r == nil {
 		return func() {}
 	}
-	start := now()
-	return func() { r.add(hostRow, from, name, start, now()) }
+	return r.begin(span{from: s.From, name: s.What, group: s.Group, step: s})
+}
+
+func (r *Recorder) begin(s span) (end func()) {
+	if r == nil {
+		return func() {}
+	}
+	s.start = now()
+	return func() {
+		s.end = now()
+		r.spans = append(r.spans, s)
+	}
 }
 
 // Part is a piece of work with a place in config.json and a name.
 type Part struct {
 	From, Name string
+	Waits      bool // for the init
 	Do         func() error
 }
 
 // Do does the parts in order, each in a span, until one fails.
 func (r *Recorder) Do(parts ...Part) error {
 	for i := range parts {
-		end := r.Span(parts[i].From, parts[i].Name)
+		end := r.begin(span{from: parts[i].From, name: parts[i].Name, waits: parts[i].Waits})
 		err := parts[i].Do()
 		end()
 		if err != nil {
@@ -99,93 +116,99 @@ func (r *Recorder) Do(parts ...Part) error {
 	return nil
 }
 
-func (r *Recorder) add(row int, from, name string, start, end float64) {
-	r.events = append(r.events, Event{Name: name, Phase: "X", Start: start, Took: max(0, end-start), Pid: 1, Tid: row, Args: &Args{From: from}})
-}
-
-// Init adds the steps that the init has time-stamped on its progress page. The last one, execve,
-// has no end: the page is gone with it.
-func (r *Recorder) Init(p *plan.Plan, page []byte) {
+// Init adds the steps that the init has time-stamped on its progress page. Those up to the one in
+// which it spawns a child are of the process image, the others of program, which may be the same.
+// Of the last one, execve, the end is when the host has noticed: the page is gone with it.
+func (r *Recorder) Init(p *plan.Plan, page []byte, image, program int) {
 	if r == nil {
 		return
 	}
-	var last *plan.Step
-	var start float64
+	host := len(r.spans)
+	pid := image
 	for i := range p.Steps {
-		at := plan.PageTrace + 16*i
-		if at+16 > len(page) {
-			break
+		s := &p.Steps[i]
+		if t := stamp(page, i); t != 0 {
+			if n := len(r.spans); n > host {
+				r.spans[n-1].end = t
+			}
+			r.spans = append(r.spans, span{
+				name: s.What, from: s.From, start: t, end: t, pid: pid, waits: s.Site == plan.Host, group: s.Group, step: s,
+			})
 		}
-		t := micros(int64(binary.NativeEndian.Uint64(page[at:])), int64(binary.NativeEndian.Uint64(page[at+8:])))
-		if t == 0 {
+		if slices.ContainsFunc(s.Ops, func(o plan.Op) bool { return o.Call == plan.Spawn }) {
+			pid = program
+		}
+	}
+	if n := len(r.spans); n > host && !p.Waits && r.spans[n-1].step == &p.Steps[len(p.Steps)-1] {
+		r.spans[n-1].end = now()
+	}
+	r.inits = append(r.inits, image)
+	if program != image {
+		r.inits = append(r.inits, program)
+	}
+	for i := range r.spans {
+		for k := range p.Steps {
+			if r.spans[i].step == &p.Steps[k] {
+				r.spans[i].number = k + 1
+			}
+		}
+	}
+	r.connect(r.spans[:host], r.spans[host:])
+}
+
+// stamp is when step i began, or 0.
+func stamp(page []byte, i int) float64 {
+	at := plan.PageTrace + 16*i
+	if at+16 > len(page) {
+		return 0
+	}
+	return micros(int64(binary.NativeEndian.Uint64(page[at:])), int64(binary.NativeEndian.Uint64(page[at+8:])))
+}
+
+// connect draws the arrows between the host and the init: from what starts it, and there and back
+// at each rendezvous.
+func (r *Recorder) connect(host, init []span) {
+	if len(init) == 0 {
+		return
+	}
+	first := &init[0]
+	before := -1
+	for i := range host {
+		if s := &host[i]; !s.waits && s.start <= first.start && (before < 0 || s.start > host[before].start) {
+			before = i
+		}
+	}
+	if before >= 0 {
+		r.arrow("start", &host[before], first.start, first, first.start)
+	}
+	for i := range init {
+		meets := &init[i]
+		if !meets.waits {
 			continue
 		}
-		if last != nil {
-			r.add(initRow, last.From, last.What, start, t)
+		// What the host did while the init waited there.
+		var did []*span
+		for k := range host {
+			if s := &host[k]; s.step != nil && meets.start <= s.start && s.start <= meets.end {
+				did = append(did, s)
+			}
 		}
-		last, start = &p.Steps[i], t
-	}
-	if last != nil {
-		r.add(initRow, last.From, last.What, start, start)
+		if len(did) == 0 {
+			continue
+		}
+		r.arrow("meet the host", meets, meets.start, did[0], did[0].start)
+		if i+1 < len(init) {
+			last := did[len(did)-1]
+			r.arrow("go on", last, last.end, &init[i+1], init[i+1].start)
+		}
 	}
 }
 
-// document is the file format.
-type document struct {
-	Events []Event `json:"traceEvents"`
-	Unit   string  `json:"displayTimeUnit"`
-}
-
-// Close writes the trace, with times from the first span on.
-func (r *Recorder) Close() error {
-	if r == nil {
-		return nil
+// arrow is a flow. Viewers find its ends by the span in which they lie, so they must lie inside.
+func (r *Recorder) arrow(name string, from *span, fromAt float64, to *span, toAt float64) {
+	inside := func(s *span, at float64) float64 {
+		const little = 0.01
+		return max(s.start, min(at, s.end-little))
 	}
-	defer r.file.Close()
-	doc := document{Events: slices.Clone(r.events), Unit: "ms"}
-	slices.SortFunc(doc.Events, func(a, b Event) int { return int(a.Start - b.Start) })
-	if len(doc.Events) > 0 {
-		first := doc.Events[0].Start
-		for i := range doc.Events {
-			doc.Events[i].Start -= first
-		}
-	}
-	for i, name := range []string{"runtime on the host", "init of the container"} {
-		doc.Events = append(doc.Events, Event{Name: "thread_name", Phase: "M", Pid: 1, Tid: hostRow + i, Args: &Args{Name: name}})
-	}
-	text, err := json.MarshalIndent(doc, "", " ")
-	if err != nil {
-		return err
-	}
-	if _, err := r.file.Write(append(text, '\n')); err != nil {
-		return fmt.Errorf("--trace: %w", err)
-	}
-	return nil
-}
-
-// PrintTable prints a trace file as a table, the dearest step first.
-func PrintTable(w io.Writer, path string) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("--trace: %w", err)
-	}
-	var doc document
-	if err := json.Unmarshal(text, &doc); err != nil {
-		return fmt.Errorf("--trace: %s is not a trace: %w", path, err)
-	}
-	doc.Events = slices.DeleteFunc(doc.Events, func(e Event) bool { return e.Phase != "X" })
-	slices.SortStableFunc(doc.Events, func(a, b Event) int { return int(1000 * (b.Took - a.Took)) })
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(t, "µs\tbegan\twhere\t \n")
-	for _, e := range doc.Events {
-		row, from := "host", ""
-		if e.Tid == initRow {
-			row = "init"
-		}
-		if e.Args != nil && e.Args.From != "" && e.Args.From != "default" {
-			from = " [" + e.Args.From + "]"
-		}
-		fmt.Fprintf(t, "%.1f\t%.1f\t%s\t %s%s\n", e.Took, e.Start, row, e.Name, from)
-	}
-	return t.Flush()
+	r.flows = append(r.flows, flow{name, from.pid, inside(from, fromAt), inside(to, toAt), to.pid})
 }

@@ -2,9 +2,11 @@ package integration
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,16 +33,14 @@ func explain(t *testing.T, b *harness.Bundle, args ...string) *explained {
 
 // traced is a file of --trace.
 type traced struct {
-	TraceEvents []struct {
-		Name, Ph, Cat string
-		Pid, Tid      int
-		ID            int
-		Ts, Dur       float64
-		Args          struct {
-			From, Name string
-			Step       int
-		}
-	}
+	TraceEvents []traceEvent
+}
+
+type traceEvent struct {
+	Name, Ph, Cat string
+	Pid           int
+	Ts, Dur       float64
+	Args          struct{ Name string }
 }
 
 func readTrace(t *testing.T, file string) *traced {
@@ -109,5 +109,61 @@ func TestExplainExec(t *testing.T) {
 	b.Kill()
 	if res := b.Runtime.Run("explain", b.ID, "id"); res.Code != 1 || res.Message() != "cannot exec in a stopped container" {
 		t.Errorf("stopped: %+v", res)
+	}
+}
+
+// The trace has the processes under their own pids and names, every arrow begins and ends in a span
+// of its process, and the table's rows add up to no more than the time that it took.
+func TestTrace(t *testing.T) {
+	t.Parallel()
+	ours(t, "has --trace")
+	b := sleeper(t)
+	file := filepath.Join(harness.TempDir(t), "trace")
+	b.Create("--trace", file)
+	tr := readTrace(t, file)
+	named := map[int]string{}
+	for _, e := range tr.TraceEvents {
+		if e.Ph == "M" && e.Name == "process_name" {
+			named[e.Pid] = e.Args.Name
+		}
+	}
+	if named[b.Pid()] != "container" || !slices.Contains(slices.Collect(maps.Values(named)), "ociruntime create") {
+		t.Errorf("the init is %d, the processes are %v", b.Pid(), named)
+	}
+	ends, last := map[string]int{}, 0.0
+	for _, e := range tr.TraceEvents {
+		if _, ok := named[e.Pid]; !ok {
+			t.Errorf("%+v is of an unknown process", e)
+		}
+		switch e.Ph {
+		case "X":
+			last = max(last, e.Ts+e.Dur)
+			if !strings.HasPrefix(e.Cat, "host") && !strings.HasPrefix(e.Cat, "init") {
+				t.Errorf("%+v has no side", e)
+			}
+		case "s", "f":
+			ends[e.Ph+" "+e.Name]++
+			if !slices.ContainsFunc(tr.TraceEvents, func(s traceEvent) bool {
+				return s.Ph == "X" && s.Pid == e.Pid && s.Ts <= e.Ts && e.Ts <= s.Ts+s.Dur
+			}) {
+				t.Errorf("%+v is in no span", e)
+			}
+		}
+	}
+	for _, name := range []string{"start", "meet the host", "go on"} {
+		if ends["s "+name] == 0 || ends["s "+name] != ends["f "+name] {
+			t.Errorf("arrows: %v", ends)
+		}
+	}
+	sum := 0.0
+	for line := range strings.Lines(b.Must("explain", "--trace", file)) {
+		self, err := strconv.ParseFloat(strings.Fields(line)[0], 64)
+		if err == nil {
+			sum += self
+		}
+	}
+	// While the host is still starting the image, that may run: these two work at once.
+	if sum < last/2 || sum > 1.5*last {
+		t.Errorf("the rows add up to %.1f µs of %.1f", sum, last)
 	}
 }
