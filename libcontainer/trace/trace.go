@@ -118,7 +118,8 @@ func (r *Recorder) Do(parts ...Part) error {
 
 // Init adds the steps that the init has time-stamped on its progress page. Those up to the one in
 // which it spawns a child are of the process image, the others of program, which may be the same.
-// Of the last one, execve, the end is when the host has noticed: the page is gone with it.
+// The end of execve is when the host has noticed: the page is gone with it. The end of the last
+// rendezvous may be, too: the host does not wait until the init has gone on.
 func (r *Recorder) Init(p *plan.Plan, page []byte, image, program int) {
 	if r == nil {
 		return
@@ -139,7 +140,7 @@ func (r *Recorder) Init(p *plan.Plan, page []byte, image, program int) {
 			pid = program
 		}
 	}
-	if n := len(r.spans); n > host && !p.Waits && r.spans[n-1].step == &p.Steps[len(p.Steps)-1] {
+	if n := len(r.spans); n > host && (r.spans[n-1].waits || !p.Waits && r.spans[n-1].step == &p.Steps[len(p.Steps)-1]) {
 		r.spans[n-1].end = now()
 	}
 	r.inits = append(r.inits, image)

@@ -150,8 +150,9 @@ func TestTrace(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"start", "meet the host", "go on"} {
-		if ends["s "+name] == 0 || ends["s "+name] != ends["f "+name] {
+	// The last rendezvous is over before the init has gone on.
+	for name, least := range map[string]int{"start": 1, "meet the host": 1, "go on": 0} {
+		if ends["s "+name] < least || ends["s "+name] != ends["f "+name] {
 			t.Errorf("arrows: %v", ends)
 		}
 	}
