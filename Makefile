@@ -31,7 +31,7 @@ export CGO_ENABLED = 0
 # cli v2 would bring a Markdown converter and a spelling guesser along.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false -tags=urfave_cli_no_docs,urfave_cli_no_suggest
 
-.PHONY: build install demo test deps unit integration faults counts conformance engines bench vm vm-test vm-brief vm-share vm-arm64 hostsd-test lint cross clean
+.PHONY: build install demo test deps unit integration checkpoint faults counts conformance engines bench vm vm-test vm-brief vm-share vm-arm64 hostsd-test lint cross clean
 
 build:
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $(BIN) ./cmd/ociruntime
@@ -50,19 +50,23 @@ demo: build
 
 # Every stage, even if one has failed. Ends with the list of what failed and what was skipped.
 test:
-	@MAKE="$(MAKE)" tests/all deps build lint cross unit integration counts conformance engines vm-brief
+	@MAKE="$(MAKE)" tests/all deps build lint cross unit integration checkpoint counts conformance engines vm-brief
 
 deps:
 	@tests/install-deps || echo "skip    what needs the programs that are missing"
 
 # Everything that needs no privileges.
 unit:
-	$(GOTEST) $$($(GO) list ./... | grep -v -e /tests/integration -e /tests/engines -e /tests/bench -e /tests/faults -e /tests/shim)
+	$(GOTEST) $$($(GO) list ./... | grep -v -e /tests/integration -e /tests/engines -e /tests/bench -e /tests/faults -e /tests/shim -e /tests/checkpoint)
 
 integration: build
 	@$(AS_ROOT) \
 	RUNTIME=$(CURDIR)/bin/ociruntime $(GOTEST) -count=1 -parallel 6 -timeout 20m ./tests/integration; code=$$?; \
 	RUNTIME=$(CURDIR)/bin/ociruntime $(GOTEST) -count=1 ./tests/engines ./tests/faults ./tests/shim && exit $$code
+
+# Dump and restore, with a criu that is made ready for it (tests/checkpoint/criu).
+checkpoint: build
+	@$(AS_ROOT) RUNTIME=$(CURDIR)/bin/ociruntime $(GOTEST) -count=1 -parallel 4 -timeout 20m ./tests/checkpoint
 
 # Every system call of every command fails, or the runtime is killed at it, one at a time. A sample is part of `integration`.
 faults: build

@@ -31,6 +31,9 @@ func (c *creation) record() error {
 	if c.scope != nil {
 		rec.SystemdScope = c.scope.unit.Name
 	}
+	if spec.Process != nil && !spec.Process.Terminal {
+		rec.ExternalDescriptors = externalDescriptors(c.given.Stdio, c.facts.Stdio)
+	}
 	c.recordResctrl(rec)
 	if err := rootfs.RecordHostMounts(rec, spec); err != nil {
 		return err

@@ -32,7 +32,7 @@ func Features(seccomp *features.Seccomp, annotations map[string]string) *feature
 			// that is most like this one, and whether containers can be
 			// checkpointed.
 			"org.opencontainers.runc.version":            "1.5.1",
-			"org.opencontainers.runc.checkpoint.enabled": "false",
+			"org.opencontainers.runc.checkpoint.enabled": "true",
 		},
 		PotentiallyUnsafeConfigAnnotations: []string{"org.criu.config", names.SystemdProperty, "run.oci."},
 	}

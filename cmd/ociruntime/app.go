@@ -11,15 +11,12 @@ import (
 
 // commands are all commands and how to make each, in the order of the help.
 func commands() []command {
-	unsupported := func(name string) command {
-		return command{name, func(*app) *cli.Command { return unsupportedCommand(name) }}
-	}
 	return []command{
 		{"create", createCommand}, {"run", runCommand}, {"start", startCommand}, {"state", stateCommand},
 		{"list", listCommand}, {"ps", psCommand}, {"exec", execCommand}, {"kill", killCommand},
 		{"pause", pauseCommand}, {"resume", resumeCommand}, {"update", updateCommand}, {"events", eventsCommand},
 		{"delete", deleteCommand}, {"spec", specCommand}, {"explain", explainCommand}, {"features", featuresCommand},
-		unsupported("checkpoint"), unsupported("restore"),
+		{"checkpoint", checkpointCommand}, {"restore", restoreCommand},
 	}
 }
 
@@ -102,17 +99,6 @@ func checkCount(command string, least, most, n int) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %q requires %s argument(s)", name, command, wants)
-}
-
-// unsupportedCommand is one of runc's that is not here. An engine asks with --help whether it is:
-// success would tell it so.
-func unsupportedCommand(command string) *cli.Command {
-	return &cli.Command{
-		Name: command, Hidden: true, HideHelp: true, SkipFlagParsing: true,
-		Action: func(*cli.Context) error {
-			return cli.Exit(command+": not supported: "+name+" neither checkpoints nor restores containers", exitUnknownCommand)
-		},
-	}
 }
 
 // isCommand reports whether a word names a command.

@@ -75,9 +75,9 @@ func TestStreamsAndExitCodes(t *testing.T) {
 
 		{"cheese", 3, "", "No help topic for 'cheese'"},
 		{"help cheese", 3, "", "No help topic for 'cheese'"},
-		// A success would tell podman that the command is there.
-		{"checkpoint --help", 3, "", "checkpoint: not supported: ociruntime neither checkpoints nor restores containers"},
-		{"restore --image-path x y", 3, "", "restore: not supported: ociruntime neither checkpoints nor restores containers"},
+		// By these two podman finds out what is supported.
+		{"checkpoint --help", 0, "NAME:\n   ociruntime checkpoint - write", ""},
+		{"restore --lsm-mount-context", 1, "Incorrect Usage: flag needs an argument: -lsm-mount-context", "flag needs an argument: -lsm-mount-context"},
 		{"--cheese", 1, "Incorrect Usage: flag provided but not defined: -cheese\n\nNAME:\n   ociruntime - run", "flag provided but not defined: -cheese"},
 		{"state -cheese x", 1, "Incorrect Usage: flag provided but not defined: -cheese\n\nNAME:\n   ociruntime state", "flag provided but not defined: -cheese"},
 		{"create --bundle", 1, "Incorrect Usage: flag needs an argument: -bundle\n\nNAME:", "flag needs an argument: -bundle"},
@@ -101,6 +101,12 @@ func TestStreamsAndExitCodes(t *testing.T) {
 		{"resume none", 1, "", "container does not exist"},
 		{"ps none", 1, "", "container does not exist"},
 		{"exec none true", 255, "", "exec failed: container does not exist"},
+		{"checkpoint none", 1, "", "ociruntime checkpoint failed: container does not exist"},
+		{"checkpoint --manage-cgroups-mode x --page-server y none", 1, "", `--page-server "y": not an address and a port, as 192.0.2.1:9999`},
+		{"checkpoint --page-server h:0 none", 1, "", `--page-server "h:0": "0" is no port`},
+		{"checkpoint --empty-ns user none", 1, "", `--empty-ns "user": only the network namespace can be left empty`},
+		{"checkpoint --status-fd 77 none", 1, "", `--status-fd "77": not a descriptor that is open for writing`},
+		{"restore --bundle " + empty + " x", 1, "", "ociruntime restore failed: --bundle: there is no config.json in " + empty},
 		{"create --bundle " + empty + " x", 1, "", "ociruntime create failed: --bundle: there is no config.json in " + empty},
 		{"run --bundle " + empty + " x", 1, "", "ociruntime run failed: --bundle: there is no config.json in " + empty},
 	} {

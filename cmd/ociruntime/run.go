@@ -53,10 +53,20 @@ func (r *runFlags) run(a *app, id string) (int, error) {
 		return 0, err
 	}
 	opts.Run = true
+	return r.carryOut(a, opts, func(ctx context.Context) (*libcontainer.Container, *libcontainer.Process, error) {
+		return a.runtime().Create(ctx, id, opts)
+	})
+}
+
+// carryOut makes a container with its program running, and stays in front of it if it is to. opts
+// gets who takes the terminal.
+func (r *runFlags) carryOut(a *app, opts *libcontainer.CreateOptions,
+	begin func(context.Context) (*libcontainer.Container, *libcontainer.Process, error),
+) (int, error) {
 	var container *libcontainer.Container
 	var process *libcontainer.Process
 	create := func(ctx context.Context) (err error) {
-		container, process, err = a.runtime().Create(ctx, id, opts)
+		container, process, err = begin(ctx)
 		return err
 	}
 	if r.detach {

@@ -25,6 +25,9 @@ _ociruntime_value() {
 		mapfile -t COMPREPLY < <(compgen -W "$formats" -- "$cur")
 		;;
 	WHEN) mapfile -t COMPREPLY < <(compgen -W 'true false auto' -- "$cur") ;;
+	MODE) mapfile -t COMPREPLY < <(compgen -W 'soft full strict ignore' -- "$cur") ;;
+	MEANS) mapfile -t COMPREPLY < <(compgen -W 'iptables nftables skip' -- "$cur") ;;
+	NAMESPACE) mapfile -t COMPREPLY < <(compgen -W network -- "$cur") ;;
 	NAME) mapfile -t COMPREPLY < <(compgen -W 'cgroupfs systemd disabled' -- "$cur") ;;
 	esac
 }
@@ -67,7 +70,7 @@ _ociruntime() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_ociruntime_commands "$program")" -- "$cur")
 	elif [ "$args" = 0 ]; then
 		case $command in
-		create | run | spec | features | list) ;;
+		create | run | restore | spec | features | list) ;;
 		*) mapfile -t COMPREPLY < <(compgen -W "$("$program" "${root[@]}" list -q 2>/dev/null)" -- "$cur") ;;
 		esac
 	elif [ "$command" = kill ] && [ "$args" = 1 ]; then

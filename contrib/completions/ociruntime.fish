@@ -38,7 +38,7 @@ end
 function __ociruntime_wants_container
     set -l command (__ociruntime_command)
     or return 1
-    not contains -- $command create run spec features list help
+    not contains -- $command create run restore spec features list help
 end
 
 complete -c ociruntime -f
@@ -46,7 +46,7 @@ complete -c ociruntime -n 'not __ociruntime_command' -a '(__ociruntime_commands)
 complete -c ociruntime -n 'test (__ociruntime_command) = help 2>/dev/null' -a '(__ociruntime_commands)'
 complete -c ociruntime -n 'string match -q -- "-*" (commandline -ct)' -a '(__ociruntime_flags)'
 complete -c ociruntime -n __ociruntime_wants_container -a '(ociruntime list -q 2>/dev/null)' -d container
-for flag in bundle root
+for flag in bundle root image-path work-path parent-path
     complete -c ociruntime -l $flag -r -a '(__fish_complete_directories)'
 end
 for flag in log pid-file trace process resources console-socket pidfd-socket
@@ -56,3 +56,6 @@ complete -c ociruntime -l log-format -x -a 'text json'
 complete -c ociruntime -l format -x -a 'table json'
 complete -c ociruntime -l rootless -x -a 'true false auto'
 complete -c ociruntime -l cgroup-manager -x -a 'cgroupfs systemd disabled'
+complete -c ociruntime -l manage-cgroups-mode -x -a 'soft full strict ignore'
+complete -c ociruntime -l network-lock -x -a 'iptables nftables skip'
+complete -c ociruntime -l empty-ns -x -a network

@@ -56,6 +56,16 @@ func Receive(conn *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fds[0]), string(text[:n])), nil
 }
 
+// Send sends a terminal's master as Receive takes it.
+func Send(conn, master *os.File) error {
+	for {
+		err := unix.Sendmsg(int(conn.Fd()), []byte("/dev/ptmx"), unix.UnixRights(int(master.Fd())), nil, unix.MSG_NOSIGNAL)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
 func descriptors(control []byte) ([]int, error) {
 	messages, err := unix.ParseSocketControlMessage(control)
 	if err != nil {

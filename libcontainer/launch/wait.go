@@ -89,11 +89,17 @@ func (p *Process) Release() error {
 	return p.Close()
 }
 
+// Adopt is a process that somebody else has made a child of ours, for Wait, Kill, Pid and Close.
+func Adopt(pid int) *Process { return &Process{image: child{pid: pid}} }
+
 // Close releases the host's side; the init goes on.
 func (p *Process) Close() error {
 	if p.page != nil {
 		_ = unix.Munmap(p.page)
 		p.page = nil
+	}
+	if p.sock == nil {
+		return nil
 	}
 	return p.sock.Close()
 }

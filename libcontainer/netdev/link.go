@@ -224,3 +224,16 @@ func (s *socket) checkFree(name string) error {
 	}
 	return fmt.Errorf("the container's network namespace already has a device %s: %w", name, err)
 }
+
+// Loopback brings up the loopback device of the network namespace that the calling thread is in.
+func Loopback() error {
+	s, err := open()
+	if err != nil {
+		return err
+	}
+	defer s.file.Close()
+	if err := s.setUp(1); err != nil { // it is the first of every namespace
+		return fmt.Errorf("bring up the loopback device: %w", err)
+	}
+	return nil
+}

@@ -16,6 +16,7 @@ import (
 // Process is what /proc/PID/stat says of a process (proc_pid_stat(5)).
 type Process struct {
 	Pid     int
+	Parent  int
 	Command string
 	State   byte // R running, S sleeping, D uninterruptible, Z zombie, X dead, …
 	Threads int
@@ -52,8 +53,9 @@ func parseStat(stat string) (*Process, bool) {
 	}
 	// f[0] is field 3.
 	p := &Process{Command: stat[open+1 : end], State: f[0][0]}
-	var errs [3]error
+	var errs [4]error
 	p.Pid, errs[0] = strconv.Atoi(strings.TrimSpace(stat[:open]))
+	p.Parent, errs[3] = strconv.Atoi(f[4-3])
 	p.Threads, errs[1] = strconv.Atoi(f[20-3])
 	p.Start, errs[2] = strconv.ParseUint(f[22-3], 10, 64)
 	return p, errors.Join(errs[:]...) == nil

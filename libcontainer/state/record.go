@@ -199,6 +199,13 @@ func (r *Record) SetNamespaces(list []specs.LinuxNamespace) {
 	}
 }
 
+// AddNamespace notes one that the container has without a word in config.json.
+func (r *Record) AddNamespace(name string) {
+	if !slices.ContainsFunc(r.Config.Namespaces, func(n Namespace) bool { return n.Type == name }) {
+		r.Config.Namespaces = append(r.Config.Namespaces, Namespace{Type: name})
+	}
+}
+
 func namespaceName(t specs.LinuxNamespaceType) string {
 	switch t {
 	case specs.MountNamespace:

@@ -51,6 +51,9 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 // TasksFile is the name of the plan's file for the tasks file of a cgroup v1 hierarchy.
 func TasksFile(hierarchy string) string { return fileTasks + hierarchy }
 
+// SourceFile is the name of the plan's file for the source of an entry of mounts.
+func SourceFile(i int) string { return fmt.Sprintf(fileMount, i) }
+
 // Input is all that a plan depends on.
 type Input struct {
 	ID     string

@@ -81,7 +81,7 @@ func (e *mountEntry) made(attr uint64) (m plan.Reg, ops []plan.Op, set, clr uint
 func (e *mountEntry) bindHosts() {
 	at := map[string]string{"sysfs": "/sys", "proc": "/proc", "mqueue": "/dev/mqueue"}[e.m.Type]
 	tree := e.tmp()
-	ops := []plan.Op{e.cloneFromHost(tree, plan.File{Name: fmt.Sprintf(fileMount, e.i), Path: at, From: e.from, Recursive: true})}
+	ops := []plan.Op{e.cloneFromHost(tree, plan.File{Name: SourceFile(e.i), Path: at, From: e.from, Recursive: true})}
 	target, open := e.target(e.m.Destination, true, noLinks)
 	ops = append(ops, open...)
 	if e.o.AttrSet != 0 {

@@ -120,7 +120,7 @@ func (e *mountEntry) bind() error {
 		return nil
 	}
 	tree := e.tmp()
-	f := plan.File{Name: fmt.Sprintf(fileMount, e.i), Path: src, From: e.from + ".source", Recursive: e.o.Recursive, NoFollow: e.o.SrcNoFollow || e.o.CopySymlink}
+	f := plan.File{Name: SourceFile(e.i), Path: src, From: e.from + ".source", Recursive: e.o.Recursive, NoFollow: e.o.SrcNoFollow || e.o.CopySymlink}
 	if e.o.IDMap != mountopt.IDMapNone || len(e.m.UIDMappings) > 0 {
 		if err := e.idmap(&f); err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 var pure = []string{
 	"specconv/...", "libcontainer/facts", "libcontainer/namespace", "libcontainer/cpuset", "libcontainer/plan", "libcontainer/seccomp", "libcontainer/seccomp/bpf",
 	"libcontainer/cgroups/resources", "libcontainer/cgroups/devices",
+	"libcontainer/internal/crmounts",
 }
 
 // impure is what they may not import.

@@ -73,6 +73,7 @@ var rooms = []room{
 	{"libcontainer/seccomp/internal/mksyscalls", nil},
 	{"libcontainer/seccomp", []string{"libcontainer/seccomp/bpf"}},
 	{"libcontainer/console", nil},
+	{"libcontainer/criu", nil},
 	{"libcontainer/hooks", []string{"libcontainer/internal/pidfd", "libcontainer/kernel/entry", "libcontainer/refusal"}},
 	{"libcontainer/intelrdt", nil},
 	{"libcontainer/netdev", nil},
@@ -91,6 +92,8 @@ var rooms = []room{
 	{"libcontainer/internal/members", nil},
 	{"libcontainer/internal/pidfd", nil},
 	{"libcontainer/internal/unixsock", nil},
+	{"libcontainer/internal/crmounts", []string{"specconv/mountopt"}},
+	{"libcontainer/internal/stage", []string{"libcontainer/internal/fs", "libcontainer/refusal"}},
 	{"libcontainer/internal/diagnose", []string{"libcontainer/internal/fs", "libcontainer/launch", "libcontainer/plan"}},
 	{"libcontainer/internal/rootfs", []string{
 		"libcontainer/cgroups", "libcontainer/internal/fs", "libcontainer/launch", "libcontainer/plan", "libcontainer/probe",

@@ -1,0 +1,116 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+
+	"github.com/checkpoint-restore/go-criu/v8/rpc"
+	"github.com/moby/sys/mountinfo"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/internal/crmounts"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/fs"
+	"github.com/ociruntime/ociruntime/specconv/compile"
+	"github.com/ociruntime/ociruntime/specconv/mountopt"
+)
+
+// externalMounts names the mounts that show something of the host.
+func (d *dump) externalMounts() error {
+	pid := d.c.rec.InitPid
+	own, err := mountsOf(pid)
+	if err != nil {
+		return err
+	}
+	host, err := mountsOf(os.Getpid())
+	if err != nil {
+		return err
+	}
+	in := &crmounts.Container{
+		Spec: d.spec, Places: map[int]int{}, Mounts: own, Host: host,
+		OwnCgroup: !sameNamespace(pid, "cgroup"),
+		Source:    func(i int) string { return compile.HostPath(d.spec.Mounts[i].Source, d.c.rec.Bundle) },
+	}
+	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open the container's root: %w", err)
+	}
+	defer unix.Close(root)
+	for i := range d.spec.Mounts {
+		m := &d.spec.Mounts[i]
+		if !mountopt.ParseMountOptions(m.Options).Bind || crmounts.FromInside(d.c.rec.Config.Rootfs, in.Source(i), d.spec.Mounts[:i]) {
+			continue
+		}
+		if id, ok := mountAt(root, m.Destination); ok {
+			in.Places[i] = id
+		}
+	}
+	if !sameNamespace(pid, "user") {
+		for _, place := range devicePlaces(d.spec) {
+			if id, ok := mountAt(root, place); ok {
+				in.Devices = append(in.Devices, id)
+			}
+		}
+	}
+	for _, place := range crmounts.Dumped(in) {
+		d.opts.ExtMnt = append(d.opts.ExtMnt, extMount(place, place))
+	}
+	return nil
+}
+
+func extMount(key, value string) *rpc.ExtMountMap {
+	return &rpc.ExtMountMap{Key: &key, Val: &value}
+}
+
+// mountAt is the id of the mount whose root is at a path of the container. Links lead where they
+// led when it was made.
+func mountAt(root int, p string) (id int, ok bool) {
+	fd, err := fs.FindInRoot(root, path.Clean("/"+p), 0)
+	if err != nil {
+		return 0, false
+	}
+	defer unix.Close(fd)
+	var st unix.Statx_t
+	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st); err != nil {
+		return 0, false
+	}
+	return int(st.Mnt_id), st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
+}
+
+// devicePlaces are the device nodes of a container that can't make any.
+func devicePlaces(spec *specs.Spec) []string {
+	places := []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"}
+	for i := range spec.Linux.Devices {
+		places = append(places, filepath.Clean(spec.Linux.Devices[i].Path))
+	}
+	return places
+}
+
+func mountsOf(pid int) ([]crmounts.Mount, error) {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/mountinfo", pid))
+	var list []*mountinfo.Info
+	if err == nil {
+		list, err = mountinfo.GetMountsFromReader(f, nil)
+		f.Close()
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, ErrNotRunning
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the mounts of process %d: %w", pid, err)
+	}
+	mounts := make([]crmounts.Mount, len(list))
+	for i, m := range list {
+		mounts[i] = crmounts.Mount{ID: m.ID, Parent: m.Parent, Major: m.Major, Minor: m.Minor, Root: m.Root, Place: m.Mountpoint, FSType: m.FSType}
+	}
+	return mounts, nil
+}
+
+// sameNamespace says whether a process has this namespace from us.
+func sameNamespace(pid int, link string) bool {
+	var ours, theirs unix.Stat_t
+	return unix.Stat("/proc/self/ns/"+link, &ours) == nil && unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, link), &theirs) == nil && ours.Ino == theirs.Ino
+}

@@ -1,0 +1,159 @@
+package libcontainer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/libcontainer/state"
+)
+
+// descriptorsFile stands among the images: where the standard streams of the container led when it
+// was created, as in images of runc.
+const descriptorsFile = "descriptors.json"
+
+// externalDescriptors says which standard streams are pipes, nil if none is. Only pipes are
+// connected again when a container is restored; one is told from others by its inode.
+func externalDescriptors(stdio [3]*os.File, are [3]facts.Stdio) []string {
+	list := make([]string, len(stdio))
+	found := false
+	for i, f := range stdio {
+		list[i] = os.DevNull
+		var st unix.Stat_t
+		if are[i].Pipe && unix.Fstat(int(f.Fd()), &st) == nil {
+			list[i], found = fmt.Sprintf("pipe:[%d]", st.Ino), true
+		}
+	}
+	if !found {
+		return nil
+	}
+	return list
+}
+
+func (d *dump) writeDescriptors() error {
+	list := d.c.rec.ExternalDescriptors
+	if list == nil {
+		list = []string{os.DevNull, os.DevNull, os.DevNull}
+	}
+	data, err := json.Marshal(list)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(d.o.ImageDir, descriptorsFile), data, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("--image-path: %w", err)
+	}
+	return nil
+}
+
+// checkProcesses refuses what criu would find out in the middle of a dump, and says what it leaves
+// out.
+func (d *dump) checkProcesses() error {
+	cg, err := d.c.cgroup()
+	if err != nil {
+		return err
+	}
+	defer cg.Close()
+	pids, err := cg.Pids()
+	if err != nil {
+		return err
+	}
+	if len(pids) == 0 {
+		pids = []int{d.c.rec.InitPid}
+	}
+	own, err := mountsOf(d.c.rec.InitPid)
+	if err != nil {
+		return err
+	}
+	ids := map[string]bool{}
+	for i := range own {
+		ids[strconv.Itoa(own[i].ID)] = true
+	}
+	var strangers []string
+	for _, pid := range pids {
+		if !d.descends(pid) {
+			strangers = append(strangers, strconv.Itoa(pid))
+			continue
+		}
+		if err := d.checkStreams(pid, ids); err != nil {
+			return err
+		}
+	}
+	if len(strangers) > 0 {
+		d.c.rt.warn(fmt.Sprintf("not among what is checkpointed, as it is not a child of the container's init: process %s (of exec)",
+			strings.Join(strangers, ", ")))
+	}
+	return nil
+}
+
+// descends says whether a process is the container's init or one of its children's children.
+func (d *dump) descends(pid int) bool {
+	for pid > 1 {
+		if pid == d.c.rec.InitPid {
+			return true
+		}
+		p, err := state.ReadProcess(pid)
+		if err != nil {
+			return true // it is gone, and nothing to be warned of
+		}
+		pid = p.Parent
+	}
+	return false
+}
+
+// checkStreams refuses standard streams that are files of the host: criu can't find them again.
+// mounts are the ids of the container's own.
+func (d *dump) checkStreams(pid int, mounts map[string]bool) error {
+	for fd := range 3 {
+		path := fmt.Sprintf("/proc/%d/fd/%d", pid, fd)
+		link, err := os.Readlink(path)
+		if err != nil || !strings.HasPrefix(link, "/") {
+			continue
+		}
+		info, err := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%d", pid, fd))
+		if err != nil || mounts[field(string(info), "mnt_id:")] {
+			continue
+		}
+		var st unix.Stat_t
+		if d.o.ShellJob && unix.Stat(path, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && !strings.HasPrefix(link, "/dev/null") {
+			continue
+		}
+		return &streamError{pid, fd, link}
+	}
+	return nil
+}
+
+// streamError names a standard stream that can't be checkpointed.
+type streamError struct {
+	pid, fd int
+	link    string
+}
+
+func (e *streamError) Error() string {
+	stream := [...]string{"standard input", "standard output", "standard error"}[e.fd]
+	way := "connect the container with pipes"
+	if slices.Contains(strings.Split(e.link, "/"), "pts") || strings.HasPrefix(e.link, "/dev/tty") {
+		way = "give the container a terminal of its own, or --shell-job"
+	}
+	return fmt.Sprintf("%s of process %d is the host's %s, which is outside of the container: it can't be checkpointed (%s)", stream, e.pid, e.link, way)
+}
+
+// Unwrap makes it known as something that can't be done, whatever is tried.
+func (e *streamError) Unwrap() error { return errors.ErrUnsupported }
+
+// field is the value of a line of fdinfo.
+func field(text, name string) string {
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(line, name); ok {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return ""
+}

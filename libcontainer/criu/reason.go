@@ -1,0 +1,68 @@
+package criu
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"strings"
+)
+
+// Reason finds in a log of criu's why it has failed: the first error, less those that always stand
+// there. "" means that there is none.
+func Reason(log string) string {
+	f, err := os.Open(log)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	return reason(f)
+}
+
+func reason(log io.Reader) string {
+	lines := bufio.NewScanner(log)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		_, text, found := strings.Cut(lines.Text(), "Error (")
+		if !found {
+			continue
+		}
+		_, text, found = strings.Cut(text, "): ")
+		if !found || harmless(text) {
+			continue
+		}
+		return Plain(text)
+	}
+	return ""
+}
+
+// harmless are errors that criu logs and goes on: about its own limit of open files without
+// CAP_SYS_RESOURCE, and the last line of all that fail.
+func harmless(text string) bool {
+	return strings.Contains(text, "rlimit") || strings.HasSuffix(strings.TrimSpace(text), "FAILED.")
+}
+
+// Plain puts a message of criu's on one line, and takes words out of it that engines would
+// misunderstand: they read them as the kernel's, about the container's program, and give the exit
+// codes 126 and 127.
+func Plain(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	for _, w := range [...][2]string{
+		{"no such file or directory", "not found"}, {"permission denied", "refused (EACCES)"},
+		{"operation not permitted", "refused (EPERM)"}, {"no such process", "the process is gone"},
+		{"is a directory", "a directory (EISDIR)"}, {"not a directory", "no directory (ENOTDIR)"},
+		{"executable file", "executable"}, {"does not exist", "is missing"}, {"doesn't exist", "is missing"},
+	} {
+		text = replaceFold(text, w[0], w[1])
+	}
+	return strings.TrimSuffix(text, ".")
+}
+
+func replaceFold(text, old, with string) string {
+	for i := 0; i+len(old) <= len(text); i++ {
+		if strings.EqualFold(text[i:i+len(old)], old) {
+			text = text[:i] + with + text[i+len(old):]
+			i += len(with) - 1
+		}
+	}
+	return text
+}

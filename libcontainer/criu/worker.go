@@ -1,0 +1,178 @@
+package criu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/checkpoint-restore/go-criu/v8/rpc"
+	"golang.org/x/sys/unix"
+)
+
+// Worker is a running `criu swrk`. Its methods are for one goroutine.
+type Worker struct {
+	// Pid is the process. Until the first request it does nothing: it can be moved to another
+	// cgroup.
+	Pid int
+
+	path string
+	sock *os.File
+}
+
+// firstFile is the number that the first of Start's files has in criu: behind standard streams and
+// socket.
+const firstFile = 4
+
+// Descriptor is the number that the file at an index of Start's files has in criu.
+func Descriptor(i int) int32 { return int32(firstFile + i) }
+
+// Start starts criu in the namespaces of the calling thread, with these standard streams and files.
+//
+// criu opens what Images and Work of a request name below the /proc of who made the socket, which
+// is this process.
+func Start(path string, stdio [3]*os.File, files ...*os.File) (*Worker, error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("make the socket to criu: %w", err)
+	}
+	w := &Worker{path: path, sock: os.NewFile(uintptr(pair[0]), "criu")}
+	defer unix.Close(pair[1])
+	if err = unix.SetNonblock(pair[1], false); err == nil {
+		attr := &syscall.ProcAttr{Env: environment(), Sys: &syscall.SysProcAttr{}}
+		for _, f := range stdio {
+			attr.Files = append(attr.Files, f.Fd())
+		}
+		attr.Files = append(attr.Files, uintptr(pair[1]))
+		for _, f := range files {
+			attr.Files = append(attr.Files, f.Fd())
+		}
+		w.Pid, err = syscall.ForkExec(path, []string{path, "swrk", "3"}, attr)
+	}
+	if err != nil {
+		w.sock.Close()
+		return nil, fmt.Errorf("start %s: %w", path, err)
+	}
+	return w, nil
+}
+
+// Close lets criu end, and waits until it has.
+func (w *Worker) Close() error {
+	w.sock.Close()
+	var status unix.WaitStatus
+	for {
+		_, err := unix.Wait4(w.Pid, &status, 0, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// Kill ends criu. Close has still to be called.
+func (w *Worker) Kill() { _ = unix.Kill(w.Pid, unix.SIGKILL) }
+
+// CheckVersion refuses a criu that is too old. It has to be the first request.
+func (w *Worker) CheckVersion(ctx context.Context) error {
+	resp, err := w.ask(ctx, rpc.CriuReqType_VERSION, nil)
+	if err != nil {
+		return err
+	}
+	v := resp.GetVersion()
+	if !resp.GetSuccess() || v == nil {
+		return fmt.Errorf("%s does not say its version: %s or newer is needed", w.path, Oldest)
+	}
+	have := Version(v.GetMajorNumber()*10000 + v.GetMinorNumber()*100 + v.GetSublevel())
+	if v.GetGitid() != "" {
+		// What is built between two releases counts as the next.
+		have = have - have%100 + 100
+	}
+	if have < Oldest {
+		return fmt.Errorf("%s is version %s: %s or newer is needed", w.path, have, Oldest)
+	}
+	return nil
+}
+
+// Features asks which of those that not every kernel supports are to be had.
+func (w *Worker) Features(ctx context.Context) (*rpc.CriuFeatures, error) {
+	yes := true
+	resp, err := w.ask(ctx, rpc.CriuReqType_FEATURE_CHECK, &rpc.CriuFeatures{MemTrack: &yes, LazyPages: &yes})
+	if err != nil {
+		return nil, err
+	}
+	return resp.GetFeatures(), nil
+}
+
+// ask makes a request after which others follow.
+func (w *Worker) ask(ctx context.Context, kind rpc.CriuReqType, features *rpc.CriuFeatures) (*rpc.CriuResp, error) {
+	keep := true
+	resp, files, err := w.roundTrip(ctx, &rpc.CriuReq{Type: &kind, Features: features, KeepOpen: &keep})
+	closeAll(files)
+	if err == nil && resp.GetType() != kind {
+		err = fmt.Errorf("%s answers to something else (%s)", w.path, resp.GetType())
+	}
+	return resp, err
+}
+
+// Notification is a moment of a dump or a restore at which criu waits for us.
+type Notification struct {
+	Script string // the name of the moment
+	Pid    int    // of the restored init, as we see it, or 0
+	Files  []*os.File
+}
+
+// Do has criu dump or restore. It calls notify at each notification, and closes afterwards those of
+// its files that notify has left there; an error of notify ends the request. The error of a request
+// that criu has refused is a [RefusedError].
+func (w *Worker) Do(ctx context.Context, kind rpc.CriuReqType, opts *rpc.CriuOpts, notify func(*Notification) error) (*rpc.CriuResp, error) {
+	req := &rpc.CriuReq{Type: &kind, Opts: opts}
+	var failed error
+	for {
+		resp, files, err := w.roundTrip(ctx, req)
+		if err != nil {
+			closeAll(files)
+			return nil, errors.Join(failed, err)
+		}
+		if resp.GetType() == rpc.CriuReqType_NOTIFY {
+			n := &Notification{resp.GetNotify().GetScript(), int(resp.GetNotify().GetPid()), files}
+			if failed == nil {
+				failed = notify(n)
+			}
+			closeAll(n.Files)
+			answer, ok := rpc.CriuReqType_NOTIFY, failed == nil
+			req = &rpc.CriuReq{Type: &answer, NotifySuccess: &ok}
+			continue
+		}
+		closeAll(files)
+		switch {
+		case failed != nil:
+			return nil, failed
+		case resp.GetType() != kind || !resp.GetSuccess():
+			return nil, &RefusedError{Errno: unix.Errno(resp.GetCrErrno()), First: resp.GetCrErrmsg()}
+		}
+		return resp, nil
+	}
+}
+
+// RefusedError is the answer of a criu that could not do what was asked. The reason is in its log,
+// see [Reason].
+type RefusedError struct {
+	Errno unix.Errno
+	First string // the first error that it met, which need not be the reason
+}
+
+func (e *RefusedError) Error() string {
+	if e.First != "" {
+		return "criu: " + Plain(e.First)
+	}
+	if e.Errno != 0 {
+		return "criu failed with " + unix.ErrnoName(e.Errno)
+	}
+	return "criu failed"
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
