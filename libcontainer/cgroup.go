@@ -137,7 +137,7 @@ func (c *creation) enter() (*cgroups.Entrance, error) {
 	}
 	if !slices.Equal(e.Names, c.facts.JoinTasks) || c.facts.JoinDir != (e.Dir != nil) {
 		c.facts.JoinTasks, c.facts.JoinDir = e.Names, e.Dir != nil
-		c.ownHierarchies()
+		c.ownHierarchies(c.cg.Paths())
 		if err := c.compilePlan(nil); err != nil { // the warnings are out
 			return nil, errors.Join(err, e.Close())
 		}
@@ -150,9 +150,8 @@ func (c *creation) enter() (*cgroups.Entrance, error) {
 }
 
 // ownHierarchies makes the container's /sys/fs/cgroup show the runtime's own cgroup where the
-// container has got none.
-func (c *creation) ownHierarchies() {
-	have := c.cg.Paths()
+// container has got none. have are the paths of those that it has got, by controller.
+func (c *creation) ownHierarchies(have map[string]string) {
 	for i := range c.facts.Hierarchies {
 		h := &c.facts.Hierarchies[i]
 		key, trees := "", c.host.V1

@@ -16,7 +16,8 @@ import (
 )
 
 // Explain makes the plan of a configuration without touching anything, with the cgroup's part,
-// which the host does before the init exists, in front. The plan is for reading only.
+// which the host does before the init exists, in front. The plan is for reading only. It is what
+// the caller would get; what would go wrong is a warning.
 func (r *Runtime) Explain(id, bundle string, spec *specs.Spec) (*plan.Plan, error) {
 	return newCreation(r, id, &CreateOptions{Bundle: bundle, Spec: spec}).explained()
 }
@@ -41,8 +42,14 @@ func (c *creation) explained() (*plan.Plan, error) {
 	err := c.compile()
 	defer c.scope.close()
 	defer c.files.Close()
+	if err == nil {
+		err = c.asCaller()
+	}
 	if err != nil {
 		return nil, err
+	}
+	if why := diagnose.Foresee(c.spec, compile.RootfsPath(c.spec, c.o.Bundle)); why != "" {
+		c.rt.warn(why)
 	}
 	var before []plan.Step
 	add := func(from, what string) {
@@ -71,6 +78,42 @@ func (c *creation) explained() (*plan.Plan, error) {
 	p := *c.plan
 	p.Steps = slices.Concat(before, p.Steps)
 	return &p, nil
+}
+
+// asCaller leaves out the cgroups that a user without privileges can't make, as Create would find
+// out by trying.
+func (c *creation) asCaller() error {
+	if c.asRoot || c.rt.NoCgroup || c.scope != nil || !c.rt.rootless(c.facts) {
+		return nil
+	}
+	may := cgroups.Makeable(c.places)
+	if len(may) == len(c.places) {
+		return nil
+	}
+	what := "you may make no cgroup, and the container stays in yours"
+	if len(may) > 0 {
+		what = fmt.Sprintf("you may make a cgroup in %d of %d hierarchies alone", len(may), len(c.places))
+	}
+	c.rt.warn("linux.cgroupsPath: " + what)
+	var lacking []cgroups.Write
+	if c.set, lacking = c.set.Within(may); len(lacking) > 0 {
+		c.rt.warn(lacking[0].From + ": cannot be set without a cgroup, and is refused")
+	}
+	have := map[string]string{}
+	c.places, c.facts.JoinTasks, c.facts.JoinDir = may, nil, false
+	for _, p := range may {
+		if p.V2 {
+			c.facts.JoinDir = true
+			have[""] = p.Path()
+			continue
+		}
+		c.facts.JoinTasks = append(c.facts.JoinTasks, strings.Join(p.Tree.Controllers, ","))
+		for _, name := range p.Tree.Controllers {
+			have[name] = p.Path()
+		}
+	}
+	c.ownHierarchies(have)
+	return c.compilePlan(nil) // the warnings are out
 }
 
 // Explain makes the plan again from the configuration that the container was created with.

@@ -24,6 +24,7 @@ type explainFlags struct {
 	diff          bool
 	exec          execFlags // of a process of exec
 	execGiven     bool
+	notes         []string // for the reader of the plan
 }
 
 // explainCommand prints the plan of a bundle or of a container.
@@ -35,8 +36,9 @@ func explainCommand(a *app) *cli.Command {
 		Description: `Prints the plan for a bundle, or the one that a container was made with: each step
 in the order in which it is carried out, with the place in config.json that asked
 for it and its system calls, and then what the seccomp filter does with each of the
-program's own. Nothing is done, and no privileges are needed: a user sees
-what root would get of a configuration for root.
+program's own. Nothing is done, and no privileges are needed. It is the plan that
+the caller would get, and of a configuration for root, root's; what would go wrong
+is noted in front.
 
 With a COMMAND, or with --process, it is the plan by which "exec" would run that
 process in the container now; the flags for it are those of exec. Flags of COMMAND
@@ -97,11 +99,17 @@ func (x *explainFlags) print(a *app, p *plan.Plan, spec *specs.Spec) error {
 		return filter.WriteListing(os.Stdout)
 	}
 	if x.asJSON {
+		x.warn(a)
 		data, err := plan.JSON(p)
 		if err != nil {
 			return err
 		}
 		return a.print(string(data))
+	}
+	for _, note := range x.notes {
+		if err := a.print("note: " + oneLine(note) + "\n"); err != nil {
+			return err
+		}
 	}
 	opts := plan.PrintOptions{Options: terminal(), Calls: !x.brief}
 	if err := plan.Print(os.Stdout, p, opts); err != nil || filter == nil || x.brief {
@@ -111,6 +119,14 @@ func (x *explainFlags) print(a *app, p *plan.Plan, spec *specs.Spec) error {
 		return err
 	}
 	return filter.WriteDecisions(os.Stdout)
+}
+
+// warn tells the notes apart from the output.
+func (x *explainFlags) warn(a *app) {
+	a.log.people = len(x.notes) > 0
+	for _, note := range x.notes {
+		a.log.warn(note)
+	}
 }
 
 // terminal is how wide the output may be, and whether it may have colours.

@@ -21,7 +21,12 @@ func (x *explainFlags) printDiff(a *app, names []string) error {
 	}
 	var sides [2]diff.Side
 	for i, name := range names {
+		x.notes = nil
 		s, err := x.named(a, name)
+		for _, note := range x.notes {
+			a.log.people = true
+			a.log.warn(name + ": " + note)
+		}
 		if err == nil {
 			sides[i], err = s.side(name)
 		}

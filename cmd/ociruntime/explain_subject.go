@@ -33,7 +33,7 @@ func (x *explainFlags) subject(a *app, args []string) (*subject, error) {
 	if x.bundle != "" {
 		return nil, errors.New("--bundle: a container's plan is that of its own bundle")
 	}
-	c, err := a.runtime().Load(args[0])
+	c, err := x.runtime(a).Load(args[0])
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +72,15 @@ func (x *explainFlags) containerSubject(c *libcontainer.Container) (*subject, er
 	return &subject{id: c.ID(), bundle: c.Record().Bundle, plan: p, spec: spec}, nil
 }
 
+// runtime is the library's handle, whose warnings are notes.
+func (x *explainFlags) runtime(a *app) *libcontainer.Runtime {
+	rt := a.runtime()
+	rt.Warn = x.note
+	return rt
+}
+
+func (x *explainFlags) note(text string) { x.notes = append(x.notes, text) }
+
 // noID stands where a container made of the bundle would have its id.
 const noID = "ID"
 
@@ -80,12 +89,15 @@ func (x *explainFlags) bundleSubject(a *app, dir string) (*subject, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--bundle: %w", err)
 	}
-	explain := a.runtime().Explain
+	explain := x.runtime(a).Explain
 	spec, _, err := a.loadBundle(bundle, func(spec *specs.Spec, opts *check.Options) {
 		if opts.Rootless && !x.asMe && isRoots(spec) {
-			opts.Rootless, explain = false, a.runtime().ExplainAsRoot
-			a.log.people = true
-			a.log.warn("config.json is for root, having no user namespace: this is the plan as root would run it (--as-me: as you would)")
+			refused := ""
+			if _, err := check.Spec(spec, *opts); err != nil {
+				refused = " (" + err.Error() + ")"
+			}
+			opts.Rootless, explain = false, x.runtime(a).ExplainAsRoot
+			x.note("config.json is for root, and run would refuse it to you" + refused + ": this is root's plan (--as-me: yours)")
 		}
 	})
 	if err != nil {
@@ -107,7 +119,7 @@ func (x *explainFlags) named(a *app, name string) (*subject, error) {
 	if strings.Contains(name, "/") || name == "." || name == ".." {
 		return x.bundleSubject(a, name)
 	}
-	c, err := a.runtime().Load(name)
+	c, err := x.runtime(a).Load(name)
 	if err == nil {
 		return x.containerSubject(c)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -175,9 +176,43 @@ func TestExplainAsAUser(t *testing.T) {
 	ours(t, "has no explain")
 	u := harness.NewUser(t)
 	b := u.Rootless(t, false).Save()
-	contains(t, b.Must("explain", "--bundle", b.Dir), "execve")
+	file := filepath.Join(harness.TempDir(t), "trace")
+	if err := os.Chmod(filepath.Dir(file), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	b.Args("true").Save()
+	p := explain(t, b, "--bundle", b.Dir)
 	if left, _ := os.ReadDir(b.Root); len(left) > 0 {
 		t.Errorf("explain made %v", left)
+	}
+	// It is what this user gets: no cgroup where there is none to be had.
+	b.MustRun("--trace", file)
+	var done []string
+	for _, e := range readTrace(t, file).TraceEvents {
+		done = append(done, e.Name)
+	}
+	for _, s := range p.Steps {
+		ofCreate := s.From == "default" && (strings.HasPrefix(s.What, "end by a signal") || strings.HasPrefix(s.What, "wait for start") || strings.HasPrefix(s.What, "let go of"))
+		if len(s.Ops) > 0 && !ofCreate && !slices.Contains(done, s.What) {
+			t.Errorf("step %d, %q, is not what run did: %q", s.Number, s.What, done)
+		}
+	}
+}
+
+// What would go wrong for want of a root file system or a program is said in front of the plan.
+func TestExplainNotes(t *testing.T) {
+	t.Parallel()
+	ours(t, "has no explain")
+	b := harness.NewBundle(t).Args("nothing-like-it").Save()
+	out := b.Must("explain", "--bundle", b.Dir)
+	contains(t, out, "note: process.args: there is no nothing-like-it in the root file system")
+	contains(t, out, "execve(")
+	if err := os.Rename(filepath.Join(b.Dir, "rootfs"), filepath.Join(b.Dir, "away")); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, b.Must("explain", "--bundle", b.Dir), "note: root.path: there is no root file system in "+b.Dir+"/rootfs\n")
+	if err := os.Rename(filepath.Join(b.Dir, "away"), filepath.Join(b.Dir, "rootfs")); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -194,8 +229,12 @@ func TestExplainOfRootsConfigAsAUser(t *testing.T) {
 	out := b.Must("explain", "--bundle", b.Dir)
 	contains(t, out, "execve")
 	contains(t, out, "setgroups")
-	if r := b.Runtime.Run("explain", "--bundle", b.Dir); strings.Count(r.Stderr, "as root would run it") != 1 || strings.Count(r.Stderr, "\n") != 1 {
-		t.Errorf("not said in a line: %q", r.Stderr)
+	const note = "config.json is for root, and run would refuse it to you (linux.namespaces: must have a user namespace when the runtime is not started by root): this is root's plan (--as-me: yours)"
+	if !strings.HasPrefix(out, "note: "+note+"\n") {
+		t.Errorf("not said in front: %.200q", out)
+	}
+	if r := b.Runtime.Run("explain", "--json", "--bundle", b.Dir); !strings.HasPrefix(r.Stdout, "{") || !strings.Contains(r.Stderr, note) || strings.Count(r.Stderr, "\n") != 1 {
+		t.Errorf("not said in a line: %q, %.20q", r.Stderr, r.Stdout)
 	}
 	if r := b.Runtime.Run("explain", "--as-me", "--bundle", b.Dir); r.Code != 1 || !strings.Contains(r.Stderr, "must have a user namespace") {
 		t.Errorf("--as-me: %+v", r)
