@@ -1,7 +1,7 @@
 # make        builds bin/ociruntime, one static file, and containerd's shim beside it
 # make demo   shows a container made of this host's own programs (root)
 # make test   installs what the tests need and runs every test (root)
-# make bench  measures this build against runc and crun (root); ROUNDS, BENCH="-runtime NAME=PATH …"
+# make bench  measures this build against runc and crun, theirs and the strongest (root); ROUNDS, BENCH="-runtime NAME=PATH …"
 
 GO      ?= go
 PREFIX  ?= /usr/local
@@ -77,7 +77,7 @@ counts: build
 	@$(AS_ROOT) RUNTIME=$(CURDIR)/bin/ociruntime $(GO) tool gotestsum --format standard-verbose -- -count=1 ./tests/bench
 
 bench: build
-	tests/install-deps runc crun
+	tests/install-deps runc crun gcc
 	$(GO) run ./tests/bench -rounds $(ROUNDS) -svg tests/bench/ratios.svg $(BENCH)
 
 # The outside world as judge. Any runtime can stand in: make engines JUDGED=/usr/sbin/runc

@@ -25,12 +25,16 @@ func (c cost) plus(d cost) cost { return cost{c.wall + d.wall, c.cpu + d.cpu} }
 // run runs a command of a runtime to its end. Its output goes to a file, which is only looked at
 // when it fails.
 func (e *env) run(r *runtime, args ...string) (cost, error) {
+	return e.command(r.name, r.path, append([]string{"--root", r.root}, args...)...)
+}
+
+// command runs a program.
+func (e *env) command(name, path string, args ...string) (cost, error) {
 	select {
 	case s := <-e.stop:
 		return cost{}, fmt.Errorf("stopped by %v", s)
 	default:
 	}
-	argv := append([]string{r.path, "--root", r.root}, args...)
 	out, err := os.CreateTemp(e.dir, "out")
 	if err != nil {
 		return cost{}, err
@@ -39,7 +43,7 @@ func (e *env) run(r *runtime, args ...string) (cost, error) {
 	defer os.Remove(out.Name())
 	attr := &os.ProcAttr{Files: []*os.File{e.null, out, out}, Env: os.Environ()}
 	began := time.Now()
-	p, err := os.StartProcess(r.path, argv, attr)
+	p, err := os.StartProcess(path, append([]string{path}, args...), attr)
 	if err != nil {
 		return cost{}, err
 	}
@@ -51,7 +55,7 @@ func (e *env) run(r *runtime, args ...string) (cost, error) {
 	c.cpu = state.UserTime() + state.SystemTime()
 	if !state.Success() {
 		text, _ := os.ReadFile(out.Name())
-		return c, fmt.Errorf("%s %s: %v: %s", r.name, strings.Join(args, " "), state, strings.TrimSpace(string(text)))
+		return c, fmt.Errorf("%s %s: %v: %s", name, strings.Join(args, " "), state, strings.TrimSpace(string(text)))
 	}
 	return c, nil
 }

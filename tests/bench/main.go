@@ -7,6 +7,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -40,7 +41,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 30, "how often each command is measured")
 	flag.StringVar(&o.only, "only", "", "only scenarios whose name contains this")
 	flag.StringVar(&o.svg, "svg", "", "file for a picture of the ratios")
-	flag.Var(&o.runtimes, "runtime", "NAME=PATH of a runtime; may be repeated, the first is the one compared with the others (default: bin/ociruntime, runc, crun)")
+	flag.Var(&o.runtimes, "runtime", "NAME=PATH of a runtime; may be repeated, the first is the one compared with the others (default: bin/ociruntime, runc and crun as installed, the newest runc, a static crun)")
 	flag.Parse()
 	if err := bench(&o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -142,6 +143,16 @@ type runtime struct {
 	version    string
 }
 
+// The programs that the runtime is compared with. The last two are no runtimes.
+const (
+	runc       = "runc" // the distribution's
+	runcNewest = "runc-newest"
+	crun       = "crun" // the distribution's
+	crunStatic = "crun-static"
+	floorName  = "floor"    // the kernel's calls of the plan alone: floor/floor.c
+	emptyGo    = "empty Go" // a Go program that does nothing
+)
+
 // runtimeList is the -runtime flag.
 type runtimeList []*runtime
 
@@ -168,7 +179,8 @@ func (l *runtimeList) add(name, path string) error {
 	return err
 }
 
-// defaults are our own build and what the distribution has installed.
+// defaults are our own build, what the distribution has installed, and the strongest of each kind,
+// which scripts beside this file build.
 func (l *runtimeList) defaults() error {
 	top, err := sourceTop()
 	if err != nil {
@@ -177,9 +189,18 @@ func (l *runtimeList) defaults() error {
 	if err := l.add("ociruntime", filepath.Join(top, "bin/ociruntime")); err != nil {
 		return err
 	}
-	for _, name := range []string{"runc", "crun"} {
-		if err := l.add(name, name); err != nil {
-			fmt.Fprintf(os.Stderr, "bench: without %s: %v\n", name, err)
+	for _, name := range []string{runc, runcNewest, crun, crunStatic} {
+		path := name
+		var why bytes.Buffer
+		if name == runcNewest || name == crunStatic {
+			fmt.Fprintf(os.Stderr, "bench: looking for %s, which is built where it is not there yet\n", name)
+			cmd := exec.Command(filepath.Join(top, "tests/bench", name))
+			cmd.Stderr = &why
+			out, _ := cmd.Output() // without a path, the error of LookPath
+			path = strings.TrimSpace(string(out))
+		}
+		if err := l.add(name, path); err != nil {
+			fmt.Fprintf(os.Stderr, "bench: without %s: %v %s\n", name, err, bytes.TrimSpace(why.Bytes()))
 		}
 	}
 	return nil

@@ -19,6 +19,7 @@ func (e *env) measure() (*table, error) {
 	for _, r := range e.runtimes {
 		t.names = append(t.names, r.name)
 	}
+	t.notes = append(t.notes, e.buildMarks(t)...)
 	for _, s := range scenarios() {
 		if !strings.Contains(s.name, e.only) {
 			continue
@@ -58,28 +59,47 @@ func (e *env) scenario(t *table, s *scenario) (err error) {
 			return err
 		}
 	}
-	samples := make([][][]cost, len(s.rows))
-	for i := range samples {
-		samples[i] = make([][]cost, len(e.runtimes))
+	var turns []turn
+	for i, r := range e.runtimes {
+		turns = append(turns, turn{r.name, func() ([]cost, error) { return s.once(e, r, ids[i]) }})
 	}
+	marks, notes, err := e.marks(s)
+	if err != nil {
+		return err
+	}
+	t.notes = append(t.notes, notes...)
+	samples, err := e.interleave(s, append(turns, marks...))
+	if err != nil {
+		return err
+	}
+	for i := range s.rows {
+		t.addTimes(&s.rows[i], samples, i)
+	}
+	return nil
+}
+
+// turn is one program's part of a round.
+type turn struct {
+	name string // of its column
+	once func() ([]cost, error)
+}
+
+// interleave measures the programs in turns, and gives for each its costs by round and row.
+func (e *env) interleave(s *scenario, turns []turn) (map[string][][]cost, error) {
+	samples := make(map[string][][]cost)
 	rounds := max(e.rounds/max(s.few, 1), min(e.rounds, 3))
 	for round := range rounds + 1 {
-		for i, r := range e.runtimes {
-			costs, err := s.once(e, r, ids[i])
+		for _, turn := range turns {
+			costs, err := turn.once()
 			if err != nil {
-				return err
+				return nil, err
 			}
-			for j := range s.rows {
-				if round > 0 {
-					samples[j][i] = append(samples[j][i], costs[j])
-				}
+			if round > 0 {
+				samples[turn.name] = append(samples[turn.name], costs)
 			}
 		}
 	}
-	for j := range s.rows {
-		t.addTimes(&s.rows[j], samples[j])
-	}
-	return nil
+	return samples, nil
 }
 
 // memory measures sizes: of the command, of the process that waits for start, and the smallest
@@ -106,10 +126,10 @@ func (e *env) memory(t *table) error {
 		}
 		peaks, limits = append(peaks, float64(peak)), append(limits, float64(limit))
 	}
-	t.addSizes(&row{"peak memory of run, Docker-like", 0, 0}, peaks)
-	t.addSizes(&row{"resident memory of the waiting init", 0, 0}, resident)
-	t.addSizes(&row{"cgroup charge of the waiting init", 0.10, 1}, charged)
-	t.addSizes(&row{"smallest memory limit for run true", 0, 0}, limits)
+	t.addSizes(&row{name: "peak memory of run, Docker-like"}, peaks)
+	t.addSizes(&row{name: "resident memory of the waiting init"}, resident)
+	t.addSizes(&row{"cgroup charge of the waiting init", targets{runc: 0.10, crun: 1}}, charged)
+	t.addSizes(&row{name: "smallest memory limit for run true"}, limits)
 	return nil
 }
 

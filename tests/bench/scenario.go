@@ -21,10 +21,15 @@ type env struct {
 	*options
 	dir  string
 	null *os.File
+	log  *os.File // a file like those that the commands' output goes to
 	stop <-chan os.Signal
 
-	mu   sync.Mutex
-	next int
+	// of the programs that are no runtimes, "" where they can't be built
+	floorPath, emptyPath string
+
+	mu     sync.Mutex
+	next   int
+	floors []*floor // whose cgroups may be left
 }
 
 func newEnv(o *options) (*env, error) {
@@ -34,6 +39,9 @@ func newEnv(o *options) (*env, error) {
 	}
 	e := &env{options: o, dir: dir}
 	if e.null, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {
+		return nil, errors.Join(err, e.remove())
+	}
+	if e.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
 		return nil, errors.Join(err, e.remove())
 	}
 	// Containers with mapped ids walk through it.
@@ -75,6 +83,9 @@ func (e *env) remove() error {
 			_, _ = e.run(r, "delete", "--force", d.Name())
 		}
 	}
+	for _, f := range e.floors {
+		f.removeCgroups()
+	}
 	return os.RemoveAll(e.dir)
 }
 
@@ -100,46 +111,81 @@ type scenario struct {
 	name string
 	rows []row
 	// few divides the number of rounds, for what takes long.
-	few      int
+	few int
+	// floor is the configuration whose plan floor.c carries out beside the runtimes, "" for none.
+	floor string
+	// bare puts an empty Go program beside them.
+	bare     bool
 	setup    func(*env, *runtime) (id []string, err error)
 	once     func(*env, *runtime, []string) ([]cost, error)
 	teardown func(*env, *runtime, []string) error
 }
 
-// row is a line of the table; the targets are the greatest ratio of ours to a peer's, 0 where there
-// is none.
+// row is a line of the table.
 type row struct {
-	name       string
-	runc, crun float64
+	name    string
+	targets targets
+}
+
+// targets are the greatest ratio of ours to another program's, 0 where there is none.
+type targets struct{ runc, crun, static, floor, empty float64 }
+
+// of is the target for a column.
+func (t targets) of(name string) float64 {
+	switch name {
+	case runc:
+		return t.runc
+	case crun:
+		return t.crun
+	case crunStatic:
+		return t.static
+	case floorName:
+		return t.floor
+	case emptyGo:
+		return t.empty
+	}
+	return 0
 }
 
 func scenarios() []scenario {
 	return []scenario{
-		{name: "version", rows: []row{{"start of the bare program", 0, 0}}, once: func(e *env, r *runtime, _ []string) ([]cost, error) {
-			c, err := e.run(r, "--version")
-			return []cost{c}, err
-		}},
-		{name: "run default", rows: []row{{"run true, default", 0.25, 0.75}}, once: runTrue(plain)},
-		{name: "run docker", rows: []row{{"run true, Docker-like", 0.20, 0.60}}, once: runTrue(docker)},
-		{name: "run userns", rows: []row{{"run true, user namespace", 0.30, 0.75}}, once: runTrue(userns)},
+		{name: "version", rows: one("start of the bare program", targets{empty: 1.20}), bare: true, once: version},
+		{name: "run default", rows: one("run true, default", targets{0.25, 0.75, 0.95, 1.8, 0}), floor: plain, once: runTrue(plain)},
+		{name: "run docker", rows: one("run true, Docker-like", targets{0.20, 0.60, 0.95, 1.8, 0}), floor: docker, once: runTrue(docker)},
+		{name: "run userns", rows: one("run true, user namespace", targets{0.30, 0.75, 0.95, 1.8, 0}), floor: userns, once: runTrue(userns)},
 		{name: "lifecycle default", rows: lifecycleRows("default"), once: lifecycle(plain)},
 		{name: "lifecycle docker", rows: lifecycleRows("Docker-like"), once: lifecycle(docker)},
-		{name: "exec default", rows: []row{{"exec true, default", 0, 0}}, setup: sleeping(plain), once: execTrue, teardown: deleteAll},
-		{name: "exec docker", rows: []row{{"exec true, Docker-like", 0.15, 0.80}}, setup: sleeping(docker), once: execTrue, teardown: deleteAll},
-		{name: "state", rows: []row{{"state", 0.40, 0.80}}, setup: created(1), once: func(e *env, r *runtime, id []string) ([]cost, error) {
-			c, err := e.run(r, "state", id[0])
-			return []cost{c}, err
-		}, teardown: deleteAll},
-		{name: "list", rows: []row{{"list of 50", 0, 0}}, setup: created(50), once: func(e *env, r *runtime, _ []string) ([]cost, error) {
-			c, err := e.run(r, "list")
-			return []cost{c}, err
-		}, teardown: deleteAll},
-		{name: "parallel", rows: []row{{"100 runs, 8 in parallel", 1.0 / 3, 1 / 1.3}}, few: 6, once: parallel},
+		{name: "exec default", rows: one("exec true, default", targets{static: 1.10}), setup: sleeping(plain), once: execTrue, teardown: deleteAll},
+		{name: "exec docker", rows: one("exec true, Docker-like", targets{runc: 0.15, crun: 0.80, static: 1.10}),
+			setup: sleeping(docker), once: execTrue, teardown: deleteAll},
+		{name: "state", rows: one("state", targets{runc: 0.40, crun: 0.80, empty: 1.30}), bare: true, setup: created(1), once: state, teardown: deleteAll},
+		{name: "list", rows: one("list of 50", targets{crun: 1.0, static: 1.5}), setup: created(50), once: list, teardown: deleteAll},
+		{name: "parallel", rows: one("100 runs, 8 in parallel", targets{runc: 1.0 / 3, crun: 1 / 1.3, static: 0.90}), few: 6, once: parallel},
 	}
 }
 
+func one(name string, t targets) []row { return []row{{name, t}} }
+
 func lifecycleRows(kind string) []row {
-	return []row{{"create, " + kind, 0, 0}, {"start, " + kind, 0, 0}, {"delete, " + kind, 0, 0}, {"create + start + delete, " + kind, 0.30, 0.75}}
+	return []row{
+		{name: "create, " + kind}, {name: "start, " + kind}, {name: "delete, " + kind},
+		{"create + start + delete, " + kind, targets{runc: 0.30, crun: 0.75, static: 1.15}},
+	}
+}
+
+func version(e *env, r *runtime, _ []string) ([]cost, error) {
+	c, err := e.run(r, "--version")
+	return []cost{c}, err
+}
+
+func state(e *env, r *runtime, id []string) ([]cost, error) {
+	c, err := e.run(r, "state", id[0])
+	return []cost{c}, err
+}
+
+func list(e *env, r *runtime, _ []string) ([]cost, error) {
+	c, err := e.run(r, "list")
+	return []cost{c}, err
 }
 
 func runTrue(kind string) func(*env, *runtime, []string) ([]cost, error) {
