@@ -1,5 +1,6 @@
 # make        builds bin/ociruntime, one static file, and containerd's shim beside it
 # make demo   shows a container made of this host's own programs (root)
+# make labs   types the commands of contrib/labs, and checks what they show (root)
 # make test   installs what the tests need and runs every test (root)
 # make bench  measures this build against runc and crun, theirs and the strongest (root); ROUNDS, BENCH="-runtime NAME=PATH …"
 
@@ -31,7 +32,7 @@ export CGO_ENABLED = 0
 # cli v2 would bring a Markdown converter and a spelling guesser along.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false -tags=urfave_cli_no_docs,urfave_cli_no_suggest
 
-.PHONY: build install demo test deps unit integration checkpoint faults counts conformance engines bench vm vm-test vm-brief vm-share vm-arm64 hostsd-test lint cross clean
+.PHONY: build install demo labs test deps unit integration checkpoint faults counts conformance engines bench vm vm-test vm-brief vm-share vm-arm64 hostsd-test lint cross clean
 
 build:
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $(BIN) ./cmd/ociruntime
@@ -48,9 +49,12 @@ install: build
 demo: build
 	contrib/demo bin/ociruntime $(DEMO)
 
+labs: build
+	@$(AS_ROOT) RUNTIME=$(CURDIR)/bin/ociruntime contrib/labs/run -q
+
 # Every stage, even if one has failed. Ends with the list of what failed and what was skipped.
 test:
-	@MAKE="$(MAKE)" tests/all deps build lint cross unit integration checkpoint counts conformance engines vm-brief
+	@MAKE="$(MAKE)" tests/all deps build lint cross unit integration labs checkpoint counts conformance engines vm-brief
 
 deps:
 	@tests/install-deps || echo "skip    what needs the programs that are missing"
