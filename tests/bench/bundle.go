@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,7 +19,13 @@ const (
 	// what Docker asks for: its seccomp profile, limits, binds, sysctls, 14 capabilities
 	docker = "docker"
 	userns = "userns" // the default in a user namespace
+	// what Kubernetes asks for with a pod in a user namespace: Docker's, and 30 mounts, most of
+	// them volumes with mapped owners
+	pod = "pod"
 )
+
+// podMounts is how many mounts a pod has.
+const podMounts = 30
 
 // firstID is the id on the host of the container's root.
 const firstID = 100000
@@ -32,7 +39,12 @@ func makeRootfs(dir string) error {
 	if err != nil {
 		return err
 	}
-	for _, d := range []string{"bin", "dev", "etc", "proc", "sys", "tmp"} {
+	dirs := []string{"bin", "dev", "etc", "proc", "sys", "tmp"}
+	for i := range podMounts {
+		// Root of a user namespace could not make them.
+		dirs = append(dirs, fmt.Sprintf("volumes/%d", i))
+	}
+	for _, d := range dirs {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			return err
 		}
@@ -83,14 +95,42 @@ func config(kind, rootfs string) (*specs.Spec, error) {
 	case plain:
 		return s, nil
 	case userns:
-		m := []specs.LinuxIDMapping{{ContainerID: 0, HostID: firstID, Size: 65536}}
-		s.Linux.UIDMappings, s.Linux.GIDMappings = m, m
-		s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+		mapIDs(s)
 		return s, nil
 	case docker:
 		return s, dockerize(s, rootfs)
+	case pod:
+		mapIDs(s)
+		err := errors.Join(dockerize(s, rootfs), addVolumes(s, rootfs))
+		// It names groups that the namespace does not have.
+		delete(s.Linux.Sysctl, "net.ipv4.ping_group_range")
+		return s, err
 	}
 	return nil, fmt.Errorf("no configuration %q", kind)
+}
+
+// mapIDs puts the container into a user namespace.
+func mapIDs(s *specs.Spec) {
+	m := []specs.LinuxIDMapping{{ContainerID: 0, HostID: firstID, Size: 65536}}
+	s.Linux.UIDMappings, s.Linux.GIDMappings = m, m
+	s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+}
+
+// addVolumes gives the container volumes that belong to root of the host, every other one
+// read-only.
+func addVolumes(s *specs.Spec, rootfs string) error {
+	for i := 0; len(s.Mounts) < podMounts; i++ {
+		dir := filepath.Join(filepath.Dir(rootfs), "volumes", fmt.Sprint(i))
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		access := [...]string{"rw", "ro"}[i%2]
+		s.Mounts = append(s.Mounts, specs.Mount{
+			Destination: fmt.Sprintf("/volumes/%d", i), Type: "bind", Source: dir, Options: []string{"rbind", "rprivate", access},
+			UIDMappings: s.Linux.UIDMappings, GIDMappings: s.Linux.GIDMappings,
+		})
+	}
+	return nil
 }
 
 // dockerize makes the configuration what dockerd writes for `docker run` with limits.

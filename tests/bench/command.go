@@ -22,6 +22,11 @@ type cost struct {
 
 func (c cost) plus(d cost) cost { return cost{c.wall + d.wall, c.cpu + d.cpu} }
 
+// stoppedError says that a signal has ended the benchmark.
+type stoppedError struct{ by os.Signal }
+
+func (e *stoppedError) Error() string { return fmt.Sprintf("stopped by %v", e.by) }
+
 // run runs a command of a runtime to its end. Its output goes to a file, which is only looked at
 // when it fails.
 func (e *env) run(r *runtime, args ...string) (cost, error) {
@@ -32,7 +37,7 @@ func (e *env) run(r *runtime, args ...string) (cost, error) {
 func (e *env) command(name, path string, args ...string) (cost, error) {
 	select {
 	case s := <-e.stop:
-		return cost{}, fmt.Errorf("stopped by %v", s)
+		return cost{}, &stoppedError{s}
 	default:
 	}
 	out, err := os.CreateTemp(e.dir, "out")

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups/devices"
 	"github.com/ociruntime/ociruntime/libcontainer/initimage"
 	"github.com/ociruntime/ociruntime/libcontainer/kernel"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
@@ -55,6 +56,10 @@ type floorHead struct {
 	Limits               uint64
 	Limit                [16][3]uint64
 	UIDMap, GIDMap, Home [128]byte
+	OwnersUID, OwnersGID [128]byte
+	Filtered             int64
+	Instructions         uint64
+	Program              [2048]byte
 }
 
 // buildFloor compiles floor.c for the layout of the images that the linker makes. Its own text lies
@@ -64,7 +69,7 @@ func (e *env) buildFloor() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	built, out := filepath.Join(e.dir, "floor"), filepath.Join(e.dir, "bin", "floor")
+	built, out := filepath.Join(e.dir, "floor-built"), filepath.Join(e.dir, "bin", "floor")
 	args := []string{"-O2", "-Wall", "-static", "-Wl,-Ttext-segment=0x40000000", "-o", built}
 	for name, value := range map[string]int64{
 		"REGS_ADDR": kernel.RegsAddr, "OPS_OFFSET": kernel.OpsAddr - kernel.RegsAddr, "OP_SIZE": kernel.OpSize,
@@ -81,6 +86,7 @@ func (e *env) buildFloor() (string, error) {
 
 // floor writes down what floor.c is to do for the container of a bundle.
 type floor struct {
+	id     string
 	spec   *specs.Spec
 	places []cgroups.Place
 	set    *cgroups.Settings
@@ -88,8 +94,9 @@ type floor struct {
 
 	head   floorHead
 	before *plan.Builder
-	next   int   // the first descriptor that the host's part has not used
-	free   []int // below that
+	next   int         // the first descriptor that the host's part has not used
+	free   []int       // below that
+	owners *plan.IDMap // of the mounts that have one
 }
 
 // newFloor makes the plan by which `run` would make the container id with this standard input and
@@ -99,7 +106,7 @@ func newFloor(bundle, id string, stdio [3]*os.File) (*floor, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &floor{spec: spec, before: plan.NewBuilder(), next: floorFirstFile}
+	f := &floor{id: id, spec: spec, before: plan.NewBuilder(), next: floorFirstFile}
 	host, err := cgroups.Probe()
 	if err != nil {
 		return nil, err
@@ -122,14 +129,14 @@ func newFloor(bundle, id string, stdio [3]*os.File) (*floor, error) {
 func (f *floor) write(name string) error {
 	f.head.CloneFlags, f.head.Cgroup = f.plan.Clone, -1
 	f.before.Step("linux.resources", "make the cgroups")
-	if err := f.makeCgroups(); err != nil {
+	if err := errors.Join(f.takeOwners(), f.makeCgroups()); err != nil {
 		return err
 	}
 	fds, err := f.openFiles()
 	if err != nil {
 		return err
 	}
-	if err := f.meetings(); err != nil {
+	if err := errors.Join(f.meetings(), f.filterDevices()); err != nil {
 		return err
 	}
 	after := plan.NewBuilder()
@@ -195,6 +202,19 @@ func (f *floor) makeCgroups() error {
 	return nil
 }
 
+// filterDevices is what cgroup v2 has in place of a controller for devices.
+func (f *floor) filterDevices() error {
+	if len(f.set.Devices) == 0 {
+		return nil
+	}
+	program := devices.Encode(devices.Program(f.set.Devices))
+	f.head.Instructions = uint64(len(program) / 8)
+	if copy(f.head.Program[:], program) < len(program) {
+		return fmt.Errorf("linux.resources.devices: a program of %d bytes is too long for the floor", len(program))
+	}
+	return nil
+}
+
 func (f *floor) writeFile(name string, values ...string) {
 	fd := f.before.Reg()
 	f.before.Do(plan.OpenFile(plan.CWD(), name, unix.O_WRONLY, 0, 0).Into(fd))
@@ -208,7 +228,7 @@ func (f *floor) writeFile(name string, values ...string) {
 func (f *floor) openFiles() (fds []int, err error) {
 	born := slices.IndexFunc(f.places, func(p cgroups.Place) bool { return p.V2 })
 	into := func() plan.Op {
-		return plan.OpenFile(plan.CWD(), f.places[born].Path(), unix.O_PATH|unix.O_DIRECTORY, 0, 0)
+		return plan.OpenFile(plan.CWD(), f.places[born].Path(), unix.O_DIRECTORY, 0, 0)
 	}
 	for i := range f.plan.Files {
 		file := &f.plan.Files[i]
@@ -217,20 +237,21 @@ func (f *floor) openFiles() (fds []int, err error) {
 			fds = append(fds, floorInitsEnd)
 		case file.Name == "progress":
 			fds = append(fds, floorProgress)
-		case file.IDMap != nil:
-			return nil, fmt.Errorf("%s: the floor makes no idmapped mounts", file.From)
 		case file.Open == plan.OpenTree:
 			op := plan.OpenTreeClone(plan.CWD(), file.Path, file.Recursive)
 			if file.NoFollow {
 				op = plan.OpenTreeNoFollow(plan.CWD(), file.Path, file.Recursive)
 			}
-			fds = append(fds, f.open(op))
+			fd := f.open(op)
+			fds = append(fds, fd)
+			f.mapOwners(fd, file.IDMap)
 		case file.Name == compile.FileProc:
 			fds = append(fds, f.openProc())
 		case file.Open == plan.OpenPath:
 			fds = append(fds, f.open(plan.OpenFile(plan.CWD(), file.Path, unix.O_PATH, 0, 0)))
 		case file.Name == compile.FileCgroup && born >= 0:
-			fds = append(fds, f.open(into()))
+			fd := f.open(into())
+			fds, f.head.Filtered = append(fds, fd), int64(fd)
 			born = -1 // the init spawns the process that is born there
 		default:
 			i := slices.IndexFunc(f.places, func(p cgroups.Place) bool {
@@ -244,6 +265,7 @@ func (f *floor) openFiles() (fds []int, err error) {
 	}
 	if born >= 0 {
 		f.head.Cgroup = int64(f.open(into()))
+		f.head.Filtered = f.head.Cgroup
 	}
 	return fds, nil
 }
@@ -259,6 +281,39 @@ func (f *floor) open(op plan.Op) int {
 	}
 	f.before.Do(op.Exactly(fd))
 	return fd
+}
+
+// takeOwners notes the maps of idmapped mounts: floor.c makes the one user namespace that has them.
+func (f *floor) takeOwners() error {
+	for i := range f.plan.Files {
+		file := &f.plan.Files[i]
+		switch m := file.IDMap; {
+		case m == nil:
+		case m.File != "":
+			return fmt.Errorf("%s: the floor takes the maps of no other namespace", file.From)
+		case f.owners == nil:
+			f.owners = m
+			copy(f.head.OwnersUID[:127], m.UIDs)
+			copy(f.head.OwnersGID[:127], m.GIDs)
+			f.next++
+		case m.UIDs != f.owners.UIDs || m.GIDs != f.owners.GIDs:
+			return fmt.Errorf("%s: the floor knows mounts with the same maps alone", file.From)
+		}
+	}
+	return nil
+}
+
+// mapOwners adds an op that gives a tree its idmap.
+func (f *floor) mapOwners(tree int, m *plan.IDMap) {
+	if m == nil {
+		return
+	}
+	flags := int64(unix.AT_EMPTY_PATH)
+	if m.Recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	attr := plan.MountAttr(unix.MOUNT_ATTR_IDMAP, 0, 0, floorFirstFile)
+	f.before.Do(plan.Sys(plan.SysMountSetattr, plan.Num(int64(tree)), plan.Str(""), plan.Num(flags), plan.Bytes(attr, ""), plan.Num(int64(len(attr)))))
 }
 
 // openProc makes a procfs of its own.

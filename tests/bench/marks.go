@@ -45,10 +45,18 @@ func (e *env) buildEmpty() (string, error) {
 	return out, harness.CopyFile(built, out, 0o755) // see install
 }
 
-// marks are those of a scenario.
-func (e *env) marks(s *scenario) (turns []turn, notes []string, err error) {
+// marks are those of a scenario; on is where it runs.
+func (e *env) marks(s *scenario, on func(measured) ([]cost, error)) (turns []turn, notes []string, err error) {
+	add := func(name, path string, args ...string) {
+		turns = append(turns, turn{name, func() ([]cost, error) {
+			return on(func() ([]cost, error) {
+				c, err := e.command(name, path, args...)
+				return []cost{c}, err
+			})
+		}})
+	}
 	if s.bare && e.emptyPath != "" {
-		turns = append(turns, e.mark(emptyGo, e.emptyPath))
+		add(emptyGo, e.emptyPath)
 	}
 	if s.floor == "" || e.floorPath == "" {
 		return turns, nil, nil
@@ -57,21 +65,21 @@ func (e *env) marks(s *scenario) (turns []turn, notes []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	table := filepath.Join(e.dir, "floor-"+s.floor)
-	f, err := newFloor(dir, filepath.Base(table)+"-"+filepath.Base(e.dir), [3]*os.File{e.null, e.log, e.log})
-	if err == nil {
-		err = f.write(table)
-	}
+	table := filepath.Join(e.dir, "floor")
+	_, err = on(func() ([]cost, error) { return nil, e.makeFloor(dir, e.log, table) })
 	if err != nil {
 		return turns, []string{fmt.Sprintf("%s: without the floor: %v", s.name, err)}, nil
 	}
-	e.floors = append(e.floors, f)
-	return append(turns, e.mark(floorName, e.floorPath, table)), nil, nil
+	add(floorName, e.floorPath, table)
+	return turns, nil, nil
 }
 
-func (e *env) mark(name, path string, args ...string) turn {
-	return turn{name, func() ([]cost, error) {
-		c, err := e.command(name, path, args...)
-		return []cost{c}, err
-	}}
+// makeFloor writes the table for the container of a bundle, whose output goes to a file.
+func (e *env) makeFloor(bundle string, out *os.File, table string) error {
+	f, err := newFloor(bundle, e.newID(&runtime{name: floorName}), [3]*os.File{e.null, out, out})
+	if err != nil {
+		return err
+	}
+	e.floors = append(e.floors, f)
+	return f.write(table)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -41,6 +42,16 @@ func (e *env) measure() (*table, error) {
 
 // scenario measures one; a first round warms up and does not count.
 func (e *env) scenario(t *table, s *scenario) (err error) {
+	on := func(once measured) ([]cost, error) { return once() }
+	if s.v2 != nil {
+		r, why, err := newV2Room(s.v2)
+		if err != nil || why != "" {
+			t.notes = append(t.notes, s.name+": left out: "+why)
+			return err
+		}
+		defer r.close()
+		on = r.do
+	}
 	ids := make([][]string, len(e.runtimes))
 	defer func() {
 		for i, r := range e.runtimes {
@@ -61,14 +72,17 @@ func (e *env) scenario(t *table, s *scenario) (err error) {
 	}
 	var turns []turn
 	for i, r := range e.runtimes {
-		turns = append(turns, turn{r.name, func() ([]cost, error) { return s.once(e, r, ids[i]) }})
+		turns = append(turns, turn{r.name, func() ([]cost, error) {
+			return on(func() ([]cost, error) { return s.once(e, r, ids[i]) })
+		}})
 	}
-	marks, notes, err := e.marks(s)
+	marks, notes, err := e.marks(s, on)
 	if err != nil {
 		return err
 	}
 	t.notes = append(t.notes, notes...)
-	samples, err := e.interleave(s, append(turns, marks...))
+	samples, notes, err := e.interleave(s, append(turns, marks...))
+	t.notes = append(t.notes, notes...)
 	if err != nil {
 		return err
 	}
@@ -81,25 +95,37 @@ func (e *env) scenario(t *table, s *scenario) (err error) {
 // turn is one program's part of a round.
 type turn struct {
 	name string // of its column
-	once func() ([]cost, error)
+	once measured
 }
 
-// interleave measures the programs in turns, and gives for each its costs by round and row.
-func (e *env) interleave(s *scenario, turns []turn) (map[string][][]cost, error) {
-	samples := make(map[string][][]cost)
-	rounds := max(e.rounds/max(s.few, 1), min(e.rounds, 3))
-	for round := range rounds + 1 {
-		for _, turn := range turns {
-			costs, err := turn.once()
-			if err != nil {
-				return nil, err
-			}
-			if round > 0 {
-				samples[turn.name] = append(samples[turn.name], costs)
-			}
+// measured does something once, and says what it has cost, row by row.
+type measured func() ([]cost, error)
+
+// interleave measures the programs in turns, and gives for each its costs by round and row. One
+// that can't do it, other than ours, is left out, and the notes say why.
+func (e *env) interleave(s *scenario, turns []turn) (samples map[string][][]cost, notes []string, err error) {
+	able := make([]turn, 0, len(turns))
+	for i, turn := range turns {
+		switch _, err := turn.once(); {
+		case err == nil:
+			able = append(able, turn)
+		case i == 0 || errors.As(err, new(*stoppedError)):
+			return nil, notes, err
+		default:
+			notes = append(notes, fmt.Sprintf("%s: without %s: %v", s.name, turn.name, err))
 		}
 	}
-	return samples, nil
+	samples = make(map[string][][]cost)
+	for range max(e.rounds/max(s.few, 1), min(e.rounds, 3)) {
+		for _, turn := range able {
+			costs, err := turn.once()
+			if err != nil {
+				return nil, notes, err
+			}
+			samples[turn.name] = append(samples[turn.name], costs)
+		}
+	}
+	return samples, notes, nil
 }
 
 // memory measures sizes: of the command, of the process that waits for start, and the smallest

@@ -86,6 +86,13 @@ func (e *env) remove() error {
 	for _, f := range e.floors {
 		f.removeCgroups()
 	}
+	// Runtimes that have failed may leave theirs.
+	for _, pattern := range []string{"/sys/fs/cgroup/", "/sys/fs/cgroup/*/"} {
+		left, _ := filepath.Glob(pattern + filepath.Base(e.dir) + "-*")
+		for _, dir := range left {
+			_ = os.Remove(dir)
+		}
+	}
 	return os.RemoveAll(e.dir)
 }
 
@@ -115,7 +122,10 @@ type scenario struct {
 	// floor is the configuration whose plan floor.c carries out beside the runtimes, "" for none.
 	floor string
 	// bare puts an empty Go program beside them.
-	bare     bool
+	bare bool
+	// v2 are the controllers of cgroup v2 that the scenario needs, in a mount namespace in which
+	// there is nothing else; nil for the host's own hierarchies.
+	v2       []string
 	setup    func(*env, *runtime) (id []string, err error)
 	once     func(*env, *runtime, []string) ([]cost, error)
 	teardown func(*env, *runtime, []string) error
@@ -153,6 +163,10 @@ func scenarios() []scenario {
 		{name: "run default", rows: one("run true, default", targets{0.25, 0.75, 0.95, 1.8, 0}), floor: plain, once: runTrue(plain)},
 		{name: "run docker", rows: one("run true, Docker-like", targets{0.20, 0.60, 0.95, 1.8, 0}), floor: docker, once: runTrue(docker)},
 		{name: "run userns", rows: one("run true, user namespace", targets{0.30, 0.75, 0.95, 1.8, 0}), floor: userns, once: runTrue(userns)},
+		{name: "run pod", rows: one("run true, pod of 30 mounts", targets{floor: 1.8}), floor: pod, once: runTrue(pod)},
+		{name: "run v2 default", rows: one("run true, default, cgroup v2", targets{floor: 1.8}), v2: []string{}, floor: plain, once: runTrue(plain)},
+		{name: "run v2 docker", rows: one("run true, Docker-like, cgroup v2", targets{floor: 1.8}),
+			v2: []string{"cpu", "memory", "pids"}, floor: docker, once: runTrue(docker)},
 		{name: "lifecycle default", rows: lifecycleRows("default"), once: lifecycle(plain)},
 		{name: "lifecycle docker", rows: lifecycleRows("Docker-like"), once: lifecycle(docker)},
 		{name: "exec default", rows: one("exec true, default", targets{static: 1.10}), setup: sleeping(plain), once: execTrue, teardown: deleteAll},

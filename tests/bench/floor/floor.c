@@ -8,12 +8,13 @@
 // id maps, the limits of a process in a user namespace and the look into /etc/passwd are the parent's there, as they need the init's pid or
 // what it brings; they are written out below.
 //
-// What a runtime does beside the plan is not done here: no state is recorded, no lock is held, and nothing is checked. Of cgroup v2, neither
-// the controllers are enabled (the first runtime has done so) nor is a program for devices loaded.
+// What a runtime does beside the plan is not done here: no state is recorded, no lock is held, and nothing is checked. The controllers of
+// cgroup v2 are not enabled, as the first runtime has done so.
 
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -54,6 +55,10 @@ struct head {
 	uint64_t limits;
 	uint64_t limit[16][3];
 	char uid_map[128], gid_map[128], home[128];
+	char owners_uid_map[128], owners_gid_map[128]; // of idmapped mounts, or empty
+	int64_t filtered;                              // descriptor of the cgroup v2 directory that gets the program for devices
+	uint64_t instructions;                         // of it, or 0
+	uint64_t program[256];
 };
 
 // The descriptors; the tables count on them. Those that the table BEFORE opens follow.
@@ -192,6 +197,34 @@ static void meet(int does, int init) {
 	checked(send(OUR_END, "", 1, MSG_NOSIGNAL), "answer the init");
 }
 
+// open_owners makes a user namespace with the maps of idmapped mounts. The table BEFORE counts on its being the first file.
+static void open_owners(void) {
+	char path[64];
+	struct clone_args how = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
+	int pid = checked(syscall(SYS_clone3, &how, sizeof how), "clone3");
+	if (pid == 0)
+		for (;;)
+			pause();
+	write_proc(pid, "uid_map", head.owners_uid_map);
+	write_proc(pid, "gid_map", head.owners_gid_map);
+	snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
+	if (open(path, O_RDONLY | O_CLOEXEC) != FIRST_FILE)
+		fail("open the user namespace", 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+// filter_devices makes a cgroup refuse devices, where the controller of cgroup v1 does not.
+static void filter_devices(void) {
+	union bpf_attr load = {
+		.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE, .insn_cnt = head.instructions, .insns = (uint64_t)head.program, .license = (uint64_t)"Apache-2.0"};
+	int program = checked(syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load), "load the program for devices");
+	union bpf_attr attach = {
+		.target_fd = head.filtered, .attach_bpf_fd = program, .attach_type = BPF_CGROUP_DEVICE, .attach_flags = BPF_F_ALLOW_MULTI};
+	checked(syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof attach), "attach the program for devices");
+	close(program);
+}
+
 static int ended(int pid) {
 	int status;
 	checked(waitpid(pid, &status, 0), "wait");
@@ -209,8 +242,12 @@ int main(int argc, char **argv) {
 	checked(ftruncate(PROGRESS, PAGE_SIZE), "make the page");
 	page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, PROGRESS, 0);
 	page[0] = 0; // charged to us
+	if (head.owners_uid_map[0])
+		open_owners();
 	load("before", &head.before);
 	carry_out(head.before.ops);
+	if (head.instructions)
+		filter_devices();
 
 	struct clone_args how = {.flags = head.clone_flags, .exit_signal = SIGCHLD};
 	if (head.cgroup >= 0) {
