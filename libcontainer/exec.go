@@ -40,9 +40,11 @@ func (c *Container) Exec(ctx context.Context, o *ExecOptions) (*Process, error) 
 	if err := c.mayExec(o.IgnorePaused); err != nil {
 		return nil, err
 	}
-	spec, err := c.Config()
-	if err != nil {
-		return nil, err
+	spec := o.Config
+	if spec == nil {
+		if spec, err = c.Config(); err != nil {
+			return nil, err
+		}
 	}
 	p, err := c.launch(ctx, o, spec)
 	if err != nil {

@@ -27,7 +27,8 @@ func (c *creation) record() error {
 	}
 	rec.CgroupPaths = plannedPaths(c.places)
 	rec.NoPoststop = spec.Hooks == nil || len(spec.Hooks.Poststop) == 0
-	rec.NoStartHooks = spec.Hooks == nil || len(spec.Hooks.StartContainer)+len(spec.Hooks.Poststart) == 0
+	// Without a program, start has to look at the configuration, too: it may have got one since.
+	rec.NoStartHooks = spec.Process != nil && (spec.Hooks == nil || len(spec.Hooks.StartContainer)+len(spec.Hooks.Poststart) == 0)
 	if c.scope != nil {
 		rec.SystemdScope = c.scope.unit.Name
 	}

@@ -76,6 +76,9 @@ type ExecOptions struct {
 	Process      *specs.Process
 	Cgroup       []string // `--cgroup` arguments
 	IgnorePaused bool
+	// Config is what [Container.Config] has given, for a caller that has asked for it anyway: it is
+	// not read once more then, and not changed.
+	Config *specs.Spec
 
 	path string // see compile.ExecInput.Path
 }

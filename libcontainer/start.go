@@ -42,7 +42,7 @@ func (r *Runtime) finishTrace(t *trace.Recorder) {
 }
 
 // HasStartHooks reports whether the container may have hooks that Start runs, with which it takes
-// as long as they do. It is for those who prepare for that.
+// as long as they do. It is for those who prepare for that. One without a program may, too.
 func (c *Container) HasStartHooks() bool { return !c.rec.NoStartHooks }
 
 func (c *Container) start(ctx context.Context, t *trace.Recorder) error {
@@ -62,6 +62,13 @@ func (c *Container) start(ctx context.Context, t *trace.Recorder) error {
 	default:
 		return &statusError{"cannot start an already running container", ErrRunning}
 	}
+	if err := c.listenNotify(); err != nil {
+		return err
+	}
+	release := trace.Part{From: "process.args", Name: "let the init go on, until the program runs", Waits: true, Do: func() error { return c.release(ctx) }}
+	if !c.HasStartHooks() {
+		return t.Do(release) // the init has what it needs of the configuration
+	}
 	spec, err := c.Config()
 	if err != nil {
 		return err
@@ -69,12 +76,9 @@ func (c *Container) start(ctx context.Context, t *trace.Recorder) error {
 	if spec.Process == nil {
 		return fmt.Errorf("process: not set in config.json, so there is nothing to start")
 	}
-	if err := c.listenNotify(); err != nil {
-		return err
-	}
 	return t.Do(
 		trace.Part{From: "hooks.startContainer", Name: "run the startContainer hooks", Do: func() error { return c.startHooks(ctx, spec) }},
-		trace.Part{From: "process.args", Name: "let the init go on, until the program runs", Waits: true, Do: func() error { return c.release(ctx, spec) }},
+		release,
 		trace.Part{From: "hooks.poststart", Name: "run the poststart hooks", Do: func() error { return c.poststart(ctx, spec) }},
 	)
 }
@@ -112,7 +116,7 @@ func (c *Container) runStartHooks(ctx context.Context, spec *specs.Spec) error {
 }
 
 // release tells the waiting init to go on, and reads what becomes of it.
-func (c *Container) release(ctx context.Context, spec *specs.Spec) error {
+func (c *Container) release(ctx context.Context) error {
 	conn, err := c.dir.ConnectStart(c.rt.Resident)
 	if err != nil {
 		return err
@@ -127,10 +131,14 @@ func (c *Container) release(ctx context.Context, spec *specs.Spec) error {
 	if err != nil && ctx.Err() != nil {
 		return errors.Join(err, c.destroyFailed(ctx))
 	}
-	if errno != 0 {
-		err = diagnose.ExplainExec(c.stepError(spec, op, errno), spec, c.rec.Config.Rootfs)
+	if errno == 0 {
+		return err
 	}
-	return err
+	spec, err := c.Config()
+	if err != nil {
+		return errno
+	}
+	return diagnose.ExplainExec(c.stepError(spec, op, errno), spec, c.rec.Config.Rootfs)
 }
 
 // stepError compiles the container's plan again, only for the words to a step that failed.

@@ -78,7 +78,7 @@ type Record struct {
 	IntelRdtMonMade bool
 
 	// NoPoststop says that config.json has no poststop hooks, so that it need not be read to delete
-	// the container; NoStartHooks, that it has none for start. False in records of other runtimes,
+	// the container; NoStartHooks, that start need not read it. False in records of other runtimes,
 	// and of ours before there was this.
 	NoPoststop   bool
 	NoStartHooks bool

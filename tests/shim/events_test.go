@@ -168,8 +168,9 @@ func checkOrder(all []event) error {
 			}
 			continue
 		}
-		// A created container that is killed has no start.
-		if last := stage[p]; last != next-1 && !(next == 3 && last == 1 && n.process == "") {
+		// A created container that is killed has no start. Nobody tells when the id of a further
+		// process is free again.
+		if last := stage[p]; last != next-1 && !(next == 1 && last == 3 && n.process != "") && !(next == 3 && last == 1 && n.process == "") {
 			return fmt.Errorf("event %d, %v, comes at stage %d of its process, in %v", i, n, last, all[max(0, i-20):i])
 		}
 		if n.topic == "exit" && over[n.container] {

@@ -104,14 +104,10 @@ func (p *pod) command(bundle, id string, args ...string) *exec.Cmd {
 
 // start is what containerd calls first for a container. It gives the daemon's address.
 func (p *pod) start(bundle, id string) (address string, err error) {
-	options, err := anypb.New(p.options)
-	if err != nil {
-		return "", err
-	}
 	m := &bootstrap.BootstrapParams{
 		InstanceID: id, Namespace: namespace, ContainerdTtrpcAddress: p.events.address, SocketDir: proto.String(p.dir),
 	}
-	if err := m.AddExtension(options); err != nil {
+	if err := m.AddExtension(p.packed()); err != nil {
 		return "", err
 	}
 	message, err := proto.Marshal(m)
@@ -129,6 +125,16 @@ func (p *pod) start(bundle, id string) (address string, err error) {
 		return "", fmt.Errorf("start: %w: %q", err, out)
 	}
 	return result.GetAddress(), nil
+}
+
+// packed are the options as requests have them.
+func (p *pod) packed() *anypb.Any {
+	p.t.Helper()
+	options, err := anypb.New(p.options)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return options
 }
 
 // bundle is one of a container of this pod.
@@ -227,13 +233,9 @@ type streams struct{ in, out, err string }
 func (p *pod) create(b *harness.Bundle, s streams, rootfs ...*types.Mount) (pid int) {
 	p.t.Helper()
 	p.connect(b)
-	options, err := anypb.New(p.options)
-	if err != nil {
-		p.t.Fatal(err)
-	}
 	var a api.CreateTaskResponse
 	p.must("Create", &api.CreateTaskRequest{
-		ID: b.ID, Bundle: b.Dir, Options: options, Stdin: s.in, Stdout: s.out, Stderr: s.err, Rootfs: rootfs,
+		ID: b.ID, Bundle: b.Dir, Options: p.packed(), Stdin: s.in, Stdout: s.out, Stderr: s.err, Rootfs: rootfs,
 	}, &a)
 	p.t.Cleanup(func() { p.remove(b.ID) })
 	return int(a.Pid)

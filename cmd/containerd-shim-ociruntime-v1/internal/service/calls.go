@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"os"
+	"weak"
 
 	api "github.com/containerd/containerd/api/runtime/task/v2"
 	"github.com/containerd/containerd/api/types/runc/options"
 	tasktypes "github.com/containerd/containerd/api/types/task"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -211,7 +213,11 @@ func (s *Service) update(_ context.Context, r *api.UpdateTaskRequest) (*emptypb.
 	if err != nil {
 		return nil, err
 	}
-	return &emptypb.Empty{}, lc.Update(&libcontainer.UpdateOptions{Resources: resources})
+	err = lc.Update(&libcontainer.UpdateOptions{Resources: resources})
+	c.mu.Lock()
+	c.config = weak.Pointer[specs.Spec]{}
+	c.mu.Unlock()
+	return &emptypb.Empty{}, err
 }
 
 func (s *Service) checkpoint(context.Context, *api.CheckpointTaskRequest) (*emptypb.Empty, error) {

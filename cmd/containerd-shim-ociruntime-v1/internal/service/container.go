@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+	"weak"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -41,7 +42,11 @@ type container struct {
 	mu        sync.Mutex
 	machine   *task.Machine
 	processes map[string]*process // by exec id
-	oom       bool                // it is told that memory has run out
+	// config is what the container was created with, for as long as the garbage collector leaves
+	// it: several processes that are executed one after the other read it once, and in the months
+	// between it is not in memory.
+	config weak.Pointer[specs.Spec]
+	oom    bool // it is told that memory has run out
 }
 
 // process is the init or a further process.
@@ -95,6 +100,23 @@ func (c *container) process(id string) *process {
 
 // load gives the container for one call: the library's object is for one goroutine.
 func (c *container) load() (*libcontainer.Container, error) { return c.rt.Load(c.id) }
+
+// spec is the container's configuration, which is not to be changed.
+func (c *container) spec(lc *libcontainer.Container) (*specs.Spec, error) {
+	c.mu.Lock()
+	spec := c.config.Value()
+	c.mu.Unlock()
+	if spec != nil {
+		return spec, nil
+	}
+	spec, err := lc.Config()
+	if err == nil {
+		c.mu.Lock()
+		c.config = weak.Make(spec)
+		c.mu.Unlock()
+	}
+	return spec, err
+}
 
 // watch waits for the end of a process, and tells of it.
 func (c *container) watch(id string, p *libcontainer.Process) {

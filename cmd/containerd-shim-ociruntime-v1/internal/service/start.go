@@ -85,7 +85,7 @@ func (c *container) launch(ctx context.Context, p *process) (*libcontainer.Proce
 	if err != nil {
 		return nil, err
 	}
-	spec, err := lc.Config()
+	spec, err := c.spec(lc)
 	if err != nil {
 		return nil, err
 	}
@@ -103,5 +103,5 @@ func (c *container) launch(ctx context.Context, p *process) (*libcontainer.Proce
 	if err != nil {
 		return nil, err
 	}
-	return lc.Exec(ctx, &libcontainer.ExecOptions{ProcessOptions: p.given(), Process: p.spec})
+	return lc.Exec(ctx, &libcontainer.ExecOptions{ProcessOptions: p.given(), Process: p.spec, Config: spec})
 }
