@@ -23,6 +23,11 @@ func TestLife(t *testing.T) {
 	if status := p.wait(b.ID, ""); status != 7 {
 		t.Errorf("exit status %d", status)
 	}
+	// containerd forgets, when it starts again, containers without pids and their exit statuses.
+	var pids api.PidsResponse
+	if p.must("Pids", &api.PidsRequest{ID: b.ID}, &pids); len(pids.Processes) != 1 {
+		t.Errorf("a stopped container has the pids %v", pids.Processes)
+	}
 	p.must("Delete", &api.DeleteRequest{ID: b.ID}, &api.DeleteResponse{})
 	if n := p.events.await(t, "exit", b.ID, ""); n.status != 7 {
 		t.Errorf("%v", n)

@@ -140,7 +140,7 @@ func (s *FileSet) userNamespace(m *plan.IDMap) (*os.File, error) {
 	if f := s.mapping[maps]; f != nil {
 		return f, nil
 	}
-	f, err := mappingNamespace(&maps)
+	f, err := MappingNamespace(maps.UIDs, maps.GIDs)
 	if err != nil {
 		return nil, err
 	}
@@ -152,8 +152,9 @@ func (s *FileSet) userNamespace(m *plan.IDMap) (*os.File, error) {
 	return f, nil
 }
 
-// mappingNamespace makes a user namespace for the maps of m.
-func mappingNamespace(m *plan.IDMap) (*os.File, error) {
+// MappingNamespace makes a user namespace that has these maps, as /proc/PID/uid_map takes them, and
+// has nobody in it.
+func MappingNamespace(uids, gids string) (*os.File, error) {
 	const maps = "maps"
 	b := plan.NewBuilder()
 	b.Step("default", "share the progress page", b.MapPage(plan.PageSize))
@@ -172,10 +173,10 @@ func mappingNamespace(m *plan.IDMap) (*os.File, error) {
 	defer p.Close()
 	var userns *os.File
 	err = p.Serve(context.Background(), func(*plan.Step, []*os.File) error {
-		if err := writeProcFile(p.Pid(), "uid_map", m.UIDs); err != nil {
+		if err := writeProcFile(p.Pid(), "uid_map", uids); err != nil {
 			return err
 		}
-		if err := writeProcFile(p.Pid(), "gid_map", m.GIDs); err != nil {
+		if err := writeProcFile(p.Pid(), "gid_map", gids); err != nil {
 			return err
 		}
 		var err error

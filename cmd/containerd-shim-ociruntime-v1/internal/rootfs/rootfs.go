@@ -14,7 +14,8 @@ import (
 )
 
 // Mount mounts a snapshot, one mount on the other, at dir. When that fails, nothing is mounted.
-func Mount(mounts []*types.Mount, dir string) error {
+// userns is asked for what an idmapped mount needs.
+func Mount(mounts []*types.Mount, dir string, userns Namespace) error {
 	if len(mounts) == 0 {
 		return nil // it is there already
 	}
@@ -22,7 +23,7 @@ func Mount(mounts []*types.Mount, dir string) error {
 		return fmt.Errorf("rootfs: %w", err)
 	}
 	for i, m := range mounts {
-		if err := mount(m, dir); err != nil {
+		if err := mount(m, dir, userns); err != nil {
 			return errors.Join(fmt.Errorf("rootfs: mount %s (%s) at %s: %w", m.GetSource(), m.GetType(), dir, err), unmount(dir, i))
 		}
 	}
@@ -47,9 +48,14 @@ func unmount(dir string, times int) error {
 	return nil
 }
 
-func mount(m *types.Mount, dir string) error {
+func mount(m *types.Mount, dir string, userns Namespace) error {
 	o := mountopt.ParseMountOptions(m.GetOptions())
-	fd, err := detached(m, &o)
+	maps, err := takeMaps(&o, userns)
+	if err != nil {
+		return err
+	}
+	defer maps.Close() // nil, if there are none
+	fd, err := detached(m, &o, maps, dir)
 	if err != nil {
 		return err
 	}
@@ -64,24 +70,29 @@ func mount(m *types.Mount, dir string) error {
 }
 
 // detached makes a mount that is not attached to anything.
-func detached(m *types.Mount, o *mountopt.MountOptions) (int, error) {
-	if o.Bind || m.GetType() == "bind" {
-		flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
-		if o.Recursive {
-			flags |= unix.AT_RECURSIVE
-		}
-		return unix.OpenTree(unix.AT_FDCWD, m.GetSource(), flags)
+func detached(m *types.Mount, o *mountopt.MountOptions, maps *os.File, dir string) (int, error) {
+	switch {
+	case o.Bind || m.GetType() == "bind":
+		return clone(m.GetSource(), o.Recursive, maps)
+	case maps == nil:
+		return create(m, o)
+	case m.GetType() == "overlay":
+		return createMapped(m, o, maps, dir)
 	}
+	return -1, fmt.Errorf("uidmap, gidmap: %w for this file system", errors.ErrUnsupported)
+}
+
+func create(m *types.Mount, o *mountopt.MountOptions) (int, error) {
 	fs, err := unix.Fsopen(m.GetType(), unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return -1, err
 	}
 	defer unix.Close(fs)
 	if err := configure(fs, m, o); err != nil {
-		return -1, errors.Join(err, complaints(fs))
+		return -1, explain(fs, err)
 	}
 	if err := unix.FsconfigCreate(fs); err != nil {
-		return -1, errors.Join(err, complaints(fs))
+		return -1, explain(fs, err)
 	}
 	return unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
 }
@@ -151,12 +162,19 @@ func splitLayers(list string) []string {
 	return append(layers, layer.String())
 }
 
-// complaints is what the kernel has to say about a file system that it would not make.
-func complaints(fs int) error {
-	buf := make([]byte, 4096)
-	n, err := unix.Read(fs, buf)
-	if err != nil || n <= 0 {
-		return nil
+// explain adds to an error what the kernel has to say about a file system that it would not make:
+// lines of a letter, for error, warning or information, and a text.
+func explain(fs int, err error) error {
+	for {
+		buf := make([]byte, 4096)
+		n, rerr := unix.Read(fs, buf)
+		if rerr != nil || n <= 0 {
+			return err
+		}
+		line := strings.TrimSpace(string(buf[:n]))
+		if _, text, ok := strings.Cut(line, " "); ok {
+			line = text
+		}
+		err = fmt.Errorf("%w (%s)", err, line)
 	}
-	return errors.New(strings.TrimSpace(string(buf[:n])))
 }

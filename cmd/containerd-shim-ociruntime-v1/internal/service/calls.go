@@ -101,6 +101,11 @@ func (s *Service) pids(_ context.Context, r *api.PidsRequest) (*api.PidsResponse
 	}
 	ids := make(map[int]string)
 	_ = c.with(func(m *task.Machine) error {
+		// What has no pids, containerd (1.7 and later) takes for a shim that leaked when it starts
+		// again, and its exit status is lost. So there is the init's until it is deleted.
+		if v, err := m.State(""); err == nil && v.Status == task.Stopped && len(pids) == 0 {
+			pids = []int{v.Pid}
+		}
 		for _, id := range m.Execs() {
 			if v, err := m.State(id); err == nil && v.Status == task.Running {
 				ids[v.Pid] = id

@@ -79,7 +79,7 @@ func (c *container) make(ctx context.Context, r *api.CreateTaskRequest) (pid int
 	if err := c.note().save(c.bundle); err != nil {
 		return 0, err
 	}
-	if err := rootfs.Mount(r.Rootfs, c.rootfs()); err != nil {
+	if err := rootfs.Mount(r.Rootfs, c.rootfs(), libcontainer.MappingNamespace); err != nil {
 		return 0, err
 	}
 	p := &process{streams: c.streams("", r.Stdin, r.Stdout, r.Stderr, r.Terminal)}
