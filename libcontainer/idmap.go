@@ -9,9 +9,9 @@ import (
 	"github.com/ociruntime/ociruntime/specconv/idmap"
 )
 
-// MappingNamespace gives a user namespace that has these maps and nobody in it: what mount_setattr(2)
-// wants for an idmapped mount, such as a root file system that is mounted before Create. It needs
-// root.
+// MappingNamespace gives a user namespace that has these maps and nobody in it: what
+// mount_setattr(2) wants for an idmapped mount, such as a root file system that is mounted before
+// Create. It needs root.
 func MappingNamespace(uids, gids []specs.LinuxIDMapping) (*os.File, error) {
 	return setup.MappingNamespace(idmap.Text(uids), idmap.Text(gids))
 }

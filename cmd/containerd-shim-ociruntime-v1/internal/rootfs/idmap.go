@@ -82,8 +82,8 @@ func clone(dir string, recursive bool, maps *os.File) (int, error) {
 	return fd, nil
 }
 
-// createMapped makes an overlay of idmapped layers: it can't be idmapped itself. The upper directory
-// is not mapped, its files belong to the container's users on the host.
+// createMapped makes an overlay of idmapped layers: it can't be idmapped itself. The upper
+// directory is not mapped, its files belong to the container's users on the host.
 //
 // Before Linux 6.13 overlayfs takes no layer that is not attached. Hence the layers are attached,
 // for the moment in which it makes mounts of its own of them: where the overlay will be, so that
@@ -111,8 +111,8 @@ func createMapped(m *types.Mount, o *mountopt.MountOptions, maps *os.File, dir s
 	return fd, err
 }
 
-// attach mounts directories with their owners mapped, one on the other. With an error it gives those
-// that are mounted.
+// attach mounts directories with their owners mapped, one on the other. With an error it gives
+// those that are mounted.
 func attach(layers []string, maps *os.File, dir string) (mounts []int, err error) {
 	for _, layer := range layers {
 		fd, err := clone(layer, false, maps)

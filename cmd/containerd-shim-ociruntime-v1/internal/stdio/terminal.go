@@ -93,9 +93,13 @@ func (s *Streams) Console(master *os.File) error {
 
 const bufferSize = 4 << 10 // what the kernel's side of a terminal holds
 
-// copyOut ends when every process has closed the terminal; the kernel answers EIO then.
+// copyOut ends when every process has closed the terminal; the kernel answers EIO then. Its reader
+// sees the end at once: CRI waits for that before it calls Delete.
 func (t *terminal) copyOut() {
 	defer close(t.copied)
+	if t.out != nil {
+		defer t.out.Close()
+	}
 	buf := make([]byte, bufferSize)
 	for {
 		n, err := t.master.Read(buf)
