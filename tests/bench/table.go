@@ -50,27 +50,38 @@ func (t *table) addSizes(r *row, kib []float64) {
 // the first runtime to each other program with the target behind it.
 func (t *table) text() string {
 	var b strings.Builder
-	t.write(&b, append([]string{"median (quartiles) [CPU]"}, t.names...), (*line).costs)
+	names := t.measured()
+	t.write(&b, append([]string{"median (quartiles) [CPU]"}, names...), func(l *line) []string { return l.costs(names) })
 	heads := []string{t.names[0] + " [CPU]"}
-	for _, name := range t.names[1:] {
+	for _, name := range names[1:] {
 		heads = append(heads, "÷ "+name)
 	}
-	t.write(&b, heads, (*line).ratios)
+	t.write(&b, heads, func(l *line) []string { return l.ratios(names) })
 	if len(t.notes) > 0 {
 		b.WriteString("\n```\n" + strings.Join(t.notes, "\n") + "\n```\n")
 	}
 	return b.String()
 }
 
+// measured are the columns that any line has, and the first.
+func (t *table) measured() (names []string) {
+	for i, name := range t.names {
+		if i == 0 || slices.ContainsFunc(t.lines, func(l line) bool { _, ok := l.wall[name]; return ok }) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // write writes one table.
-func (t *table) write(b *strings.Builder, heads []string, cells func(*line, []string) []string) {
+func (t *table) write(b *strings.Builder, heads []string, cells func(*line) []string) {
 	w := tabwriter.NewWriter(b, 0, 0, 1, ' ', 0)
 	put := func(cells []string) { fmt.Fprintf(w, "| %s\t|\n", strings.Join(cells, "\t| ")) }
 	fmt.Fprintln(w)
 	put(heads)
 	put(slices.Repeat([]string{"---"}, len(heads)))
 	for i := range t.lines {
-		put(cells(&t.lines[i], t.names))
+		put(cells(&t.lines[i]))
 	}
 	_ = w.Flush() // into memory
 }
