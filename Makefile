@@ -58,6 +58,7 @@ test:
 
 deps:
 	@tests/install-deps || echo "skip    what needs the programs that are missing"
+	@tests/install-deps chromium || echo "skip    the page of explain in a browser"
 
 # Everything that needs no privileges.
 unit:

@@ -19,6 +19,7 @@ import (
 // explainFlags are the flags of explain.
 type explainFlags struct {
 	bundle, trace string
+	html          string
 	asJSON, brief bool
 	seccomp, asMe bool
 	diff          bool
@@ -44,13 +45,20 @@ With a COMMAND, or with --process, it is the plan by which "exec" would run that
 process in the container now; the flags for it are those of exec. Flags of COMMAND
 itself stand behind "--": explain ID -- ls -l.
 
+With --html it writes a page that needs no network: a timeline of what host and
+container do, and each step with its system calls and its part of config.json. The
+page holds what config.json says, the environment among it.
+
 With --diff it compares the plans of two bundles or containers, each a directory or
 an ID (a name with a slash is a directory): + is what only B has, - what only A has,
 and ~ what both do with other system calls. What merely has another number, or lies
 in another bundle, is no difference. The exit status is 0 whether they differ or not.`,
 		Flags: x.flags(),
 		Action: a.action(0, anyNumber, func(c *cli.Context) error {
-			if x.trace != "" {
+			if x.html != "" && x.diff {
+				return errors.New("--html: a page shows one plan, and --diff compares two")
+			}
+			if x.trace != "" && x.html == "" {
 				return trace.PrintTable(os.Stdout, x.trace)
 			}
 			if x.diff {
@@ -61,6 +69,9 @@ in another bundle, is no difference. The exit status is 0 whether they differ or
 			if err != nil {
 				return err
 			}
+			if x.html != "" {
+				return x.writeHTML(s)
+			}
 			return x.print(a, s.plan, s.spec)
 		}),
 	}
@@ -70,6 +81,7 @@ func (x *explainFlags) flags() []cli.Flag {
 	return slices.Concat([]cli.Flag{
 		text(&x.bundle, "bundle,b", "the bundle in `DIR` (default: the current directory)"),
 		text(&x.trace, "trace", "print the times in `FILE`, which --trace of a command wrote"),
+		text(&x.html, "html", "write a page for a browser to `FILE`, with the times of --trace"),
 		boolean(&x.asJSON, "json", "as JSON, for programs"),
 		boolean(&x.brief, "brief", "without the system calls"),
 		boolean(&x.diff, "diff", "what one of two has that the other lacks"),

@@ -20,6 +20,7 @@ type subject struct {
 	id, bundle string
 	plan       *plan.Plan
 	spec       *specs.Spec
+	exec       bool // a further process in a container
 }
 
 // subject is the container that is named, or the bundle of --bundle.
@@ -57,7 +58,7 @@ func (x *explainFlags) execSubject(a *app, c *libcontainer.Container, command []
 	opts.Stdio = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
 	p, err := c.ExplainExec(opts)
 	spec.Process = process
-	return &subject{id: c.ID(), bundle: c.Record().Bundle, plan: p, spec: spec}, err
+	return &subject{id: c.ID(), bundle: c.Record().Bundle, plan: p, spec: spec, exec: true}, err
 }
 
 func (x *explainFlags) containerSubject(c *libcontainer.Container) (*subject, error) {

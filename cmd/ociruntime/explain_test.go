@@ -117,3 +117,44 @@ func TestExplainDiff(t *testing.T) {
 		}
 	}
 }
+
+// The page is one file, with the plan, the configuration and the times of a trace in it.
+func TestExplainHTML(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	bundleDir(t, "one", `"args": ["sh"]`, `"args": ["sh", "</script><script>alert(1)"]`)
+	run := func(want string, args ...string) {
+		t.Helper()
+		res := program(t, nil, append([]string{"explain"}, args...)...)
+		if got := message(t, res.stderr); got != want || (res.code != 0) != (want != "") {
+			t.Errorf("%q: exit %d, %q, want %q", args, res.code, got, want)
+		}
+	}
+	const traced = `{"traceEvents": [{"name": "execute sh", "cat": "init,process", "ph": "X", "ts": 1, "dur": 12.5, "pid": 1, "tid": 1, "args": {"from": "process.args"}}]}`
+	if err := os.WriteFile("trace.json", []byte(traced), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run("", "--bundle", "one", "--html", "page.html", "--trace", "trace.json")
+	text, err := os.ReadFile("page.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"title":"one"`, `"took":12.5`, `"what":"load the seccomp filter`, `default: allow`, `\u003c/script\u003e`} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%s is not in the page", want)
+		}
+	}
+	if strings.Contains(string(text), "<script>alert") {
+		t.Error("the configuration's text is markup")
+	}
+	if res := program(t, nil, "explain", "--bundle", "one", "--html", "-"); res.code != 0 || !strings.HasPrefix(res.stdout, "<!doctype html>") || !strings.HasSuffix(res.stdout, "</html>\n") {
+		t.Errorf("on standard output: exit %d, %.40q", res.code, res.stdout)
+	}
+	run("--html: open missing/page.html: no such file or directory", "--bundle", "one", "--html", "missing/page.html")
+	run("--html: the page has everything, and goes with none of --json, --brief, --seccomp", "--bundle", "one", "--html", "x", "--json")
+	run("--html: a page shows one plan, and --diff compares two", "--html", "x", "--diff", "one", "one")
+	run("--trace: open none: no such file or directory", "--bundle", "one", "--html", "x", "--trace", "none")
+	if _, err := os.Stat("x"); err == nil {
+		t.Error("what failed has made a file")
+	}
+}

@@ -19,7 +19,7 @@ func TestManualPages(t *testing.T) {
 	for _, c := range newApp(&app{}, nil).VisibleCommands() {
 		file := filepath.Join(manual, name+"-"+c.Name+".8")
 		pages[file] = true
-		want := page(c)
+		want := manualPage(c)
 		if *update {
 			if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 				t.Fatal(err)
@@ -60,8 +60,8 @@ func TestManualIsComplete(t *testing.T) {
 	}
 }
 
-// page is a command's page in the macros of man(7).
-func page(c *cli.Command) string {
+// manualPage is a command's page in the macros of man(7).
+func manualPage(c *cli.Command) string {
 	var b strings.Builder
 	b.WriteString(`.\" Made from the command's help by a test in cmd/` + name + ": don't edit.\n")
 	b.WriteString(".TH " + strings.ToUpper(name+"-"+c.Name) + ` 8 "" "` + name + `" "System Administration"` + "\n")

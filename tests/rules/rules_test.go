@@ -54,6 +54,7 @@ var rooms = []room{
 	{"libcontainer/cpuset", nil},
 	{"libcontainer/plan/layout", nil},
 	{"libcontainer/plan/diff", []string{"libcontainer/plan", "libcontainer/plan/layout", "libcontainer/seccomp"}},
+	{"libcontainer/plan/page", []string{"libcontainer/namespace", "libcontainer/plan", "libcontainer/plan/layout", "libcontainer/trace"}},
 	{"libcontainer/plan", []string{"libcontainer/namespace", "libcontainer/plan/layout"}},
 	{"libcontainer/facts", nil},
 	{"libcontainer/cgroups/stats", nil},
