@@ -204,6 +204,7 @@ func (d *dump) describe() error {
 	if o.PreDump {
 		return nil
 	}
+	d.externalFifos()
 	if err := d.checkProcesses(); err != nil {
 		return err
 	}

@@ -20,22 +20,46 @@ import (
 // was created, as in images of runc.
 const descriptorsFile = "descriptors.json"
 
-// externalDescriptors says which standard streams are pipes, nil if none is. Only pipes are
-// connected again when a container is restored; one is told from others by its inode.
+// externalDescriptors says which standard streams lead out of the container to what is connected
+// again when it is restored, nil if none does: pipes, under the name that criu and runc give them,
+// and fifos of the host, under criu's name for a file of another mount namespace.
 func externalDescriptors(stdio [3]*os.File, are [3]facts.Stdio) []string {
 	list := make([]string, len(stdio))
 	found := false
 	for i, f := range stdio {
 		list[i] = os.DevNull
-		var st unix.Stat_t
-		if are[i].Pipe && unix.Fstat(int(f.Fd()), &st) == nil {
+		var st unix.Statx_t
+		if f == nil || unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_INO|unix.STATX_TYPE|unix.STATX_MNT_ID, &st) != nil {
+			continue
+		}
+		switch {
+		case are[i].Pipe:
 			list[i], found = fmt.Sprintf("pipe:[%d]", st.Ino), true
+		case st.Mode&unix.S_IFMT == unix.S_IFIFO:
+			list[i], found = externalFile(st.Mnt_id, st.Ino), true
 		}
 	}
 	if !found {
 		return nil
 	}
 	return list
+}
+
+const externalFilePrefix = "file["
+
+// externalFile is criu's name for a file in a mount that is not the container's.
+func externalFile(mount, inode uint64) string {
+	return fmt.Sprintf("%s%x:%x]", externalFilePrefix, mount, inode)
+}
+
+// externalFifos names the fifos of the host that the standard streams are: criu leaves them out,
+// but for what waits in them to be read.
+func (d *dump) externalFifos() {
+	for _, key := range d.c.rec.ExternalDescriptors {
+		if strings.HasPrefix(key, externalFilePrefix) && !slices.Contains(d.opts.External, key) {
+			d.opts.External = append(d.opts.External, key)
+		}
+	}
 }
 
 func (d *dump) writeDescriptors() error {
@@ -108,8 +132,8 @@ func (d *dump) descends(pid int) bool {
 	return false
 }
 
-// checkStreams refuses standard streams that are files of the host: criu can't find them again.
-// mounts are the ids of the container's own.
+// checkStreams refuses standard streams that are files of the host: criu can't find them again, but
+// for those that externalFifos names. mounts are the ids of the container's own.
 func (d *dump) checkStreams(pid int, mounts map[string]bool) error {
 	for fd := range 3 {
 		path := fmt.Sprintf("/proc/%d/fd/%d", pid, fd)
@@ -122,7 +146,14 @@ func (d *dump) checkStreams(pid int, mounts map[string]bool) error {
 			continue
 		}
 		var st unix.Stat_t
-		if d.o.ShellJob && unix.Stat(path, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && !strings.HasPrefix(link, "/dev/null") {
+		if err := unix.Stat(path, &st); err != nil {
+			continue
+		}
+		mount, err := strconv.ParseUint(field(string(info), "mnt_id:"), 10, 64)
+		if err == nil && slices.Contains(d.c.rec.ExternalDescriptors, externalFile(mount, st.Ino)) {
+			continue
+		}
+		if d.o.ShellJob && st.Mode&unix.S_IFMT == unix.S_IFCHR && !strings.HasPrefix(link, "/dev/null") {
 			continue
 		}
 		return &streamError{pid, fd, link}
