@@ -13,9 +13,9 @@ DEMO    ?= demo
 ROUNDS  ?= 30
 BENCH   ?=
 
-# The version stands in cmd/ociruntime/version.go.
+# The version stands in internal/version.
 COMMIT  ?= $(shell git describe --match= --always --abbrev=40 --dirty 2>/dev/null)
-LDFLAGS  = -s -w $(ENTRY) -X main.commit=$(COMMIT)
+LDFLAGS  = -s -w $(ENTRY) -X github.com/ociruntime/ociruntime/internal/version.commit=$(COMMIT)
 
 # Where the program begins, on the machines that have it: a third less time before main
 # (libcontainer/kernel/entry).

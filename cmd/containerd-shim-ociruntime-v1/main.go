@@ -22,7 +22,9 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/bootstrap"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/options"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/service"
+	"github.com/ociruntime/ociruntime/internal/version"
 	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 	"github.com/ociruntime/ociruntime/libcontainer/seccomp"
 	"github.com/ociruntime/ociruntime/specconv"
@@ -30,9 +32,6 @@ import (
 )
 
 const runtimeName = "io.containerd.ociruntime.v1"
-
-// commit is set when the program is linked.
-var commit = "unknown"
 
 func main() {
 	if os.Getenv(entry.Variable) == entry.Procs {
@@ -53,7 +52,8 @@ func run(args []string) error {
 	case err != nil:
 		return err
 	case a.Version:
-		_, err = fmt.Printf("containerd-shim-ociruntime-v1 (%s)\ncommit: %s\ngo: %s\n", runtimeName, commit, runtime.Version())
+		v, c := version.Build()
+		_, err = fmt.Printf("containerd-shim-ociruntime-v1 version %s (%s)\ncommit: %s\ngo: %s\n", v, runtimeName, c, runtime.Version())
 		return err
 	case a.Info:
 		return info()
@@ -71,7 +71,11 @@ func start(a *bootstrap.Args) error {
 	if err != nil {
 		return err
 	}
-	address, err := bootstrap.Start(a, m, groupOf(a, "."))
+	o, err := options.Decode(m.Options)
+	if err != nil {
+		return err
+	}
+	address, err := bootstrap.Start(a, m, groupOf(a, "."), o.ShimCgroup)
 	if err != nil {
 		return err
 	}
@@ -133,13 +137,14 @@ func groupOf(a *bootstrap.Args, bundle string) string {
 
 // info prints what containerd and CRI want to know of the runtime before they use it.
 func info() error {
-	features, err := json.Marshal(specconv.Features(seccomp.Features(), map[string]string{"org.ociruntime.commit": commit}))
+	v, c := version.Build()
+	features, err := json.Marshal(specconv.Features(seccomp.Features(), map[string]string{"org.ociruntime.version": v, "org.ociruntime.commit": c}))
 	if err != nil {
 		return err
 	}
 	return print(&types.RuntimeInfo{
 		Name:    runtimeName,
-		Version: &types.RuntimeVersion{Revision: commit},
+		Version: &types.RuntimeVersion{Version: v, Revision: c},
 		Features: &anypb.Any{
 			TypeUrl: "types.containerd.io/opencontainers/runtime-spec/1/features/Features", Value: features,
 		},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/ociruntime/ociruntime/internal/version"
 	"github.com/ociruntime/ociruntime/libcontainer/seccomp"
 	"github.com/ociruntime/ociruntime/specconv"
 )
@@ -19,7 +20,7 @@ func featuresCommand(a *app) *cli.Command {
 options, namespaces, capabilities and so on. It tells what this program knows,
 whatever the host it runs on.`,
 		Action: a.action(0, 0, func(*cli.Context) error {
-			v, c := build()
+			v, c := version.Build()
 			data, err := json.MarshalIndent(specconv.Features(seccomp.Features(), map[string]string{
 				"org.ociruntime.version": v,
 				"org.ociruntime.commit":  c,

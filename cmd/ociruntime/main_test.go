@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/ociruntime/ociruntime/internal/version"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -187,7 +189,7 @@ func TestLogIsMadeFirst(t *testing.T) {
 func TestVersionText(t *testing.T) {
 	got := program(t, nil, "--version")
 	lines := strings.Split(got.stdout, "\n")
-	for i, prefix := range []string{"ociruntime version " + release, "commit: ", "spec: " + specs.Version, "go: go1.", ""} {
+	for i, prefix := range []string{"ociruntime version " + version.Release, "commit: ", "spec: " + specs.Version, "go: go1.", ""} {
 		if i >= len(lines) || !strings.HasPrefix(lines[i], prefix) {
 			t.Fatalf("version: %q", got.stdout)
 		}

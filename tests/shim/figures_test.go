@@ -69,3 +69,6 @@ func (p *pod) cpu() (own, children int) {
 	n := func(i int) int { v, _ := strconv.Atoi(f[i-3]); return v }
 	return n(14) + n(15), n(16) + n(17)
 }
+
+// long reports whether the tests may take their time: SHIM_LONG=1.
+func long() bool { return os.Getenv("SHIM_LONG") != "" }

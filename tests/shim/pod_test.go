@@ -56,6 +56,7 @@ type pod struct {
 // newPod has no daemon yet: the first container's start makes it.
 func newPod(t testing.TB) *pod {
 	t.Helper()
+	shimPath(t) // or skip
 	dir := harness.TempDir(t)
 	p := &pod{t: t, name: filepath.Base(dir), dir: dir, options: &runc.Options{Root: filepath.Join(dir, "state")}}
 	p.events = listenForEvents(t, filepath.Join(dir, "events"))
@@ -86,7 +87,7 @@ func shimPath(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(filepath.Dir(harness.Path()), program)
 	if _, err := os.Stat(path); err != nil {
-		t.Skipf("no shim beside the runtime (make build): %v", err)
+		t.Skipf("no shim beside the runtime (make build, RUNTIME=…): %v", err)
 	}
 	return path
 }

@@ -17,8 +17,9 @@ import (
 const SocketFD = 3
 
 // Start sees to it that the group has a daemon, and gives its address. The socket listens before
-// the daemon does, so that nobody has to wait for it.
-func Start(a *Args, m *Message, group string) (address string, err error) {
+// the daemon does, so that nobody has to wait for it. A new daemon is put into a cgroup, if one is
+// named.
+func Start(a *Args, m *Message, group, cgroup string) (address string, err error) {
 	path, err := SocketPath(m.SocketDir, a.Address, a.Namespace, group)
 	if err != nil {
 		return "", err
@@ -30,9 +31,9 @@ func Start(a *Args, m *Message, group string) (address string, err error) {
 	}
 	if l != nil {
 		defer l.Close()
-		if err := spawn(a, m, l); err != nil {
+		if err := spawn(a, m, l, cgroup); err != nil {
 			os.Remove(path)
-			return "", err
+			return "", fmt.Errorf("start the daemon: %w", err)
 		}
 	}
 	// containerd 1.x connects again by this file after its own restart.
@@ -53,19 +54,19 @@ func writeFile(name, text string) error {
 
 // spawn starts the daemon by the program's path: by /proc/self/exe it would be called "exe", and
 // tools look for containerd-shim.
-func spawn(a *Args, m *Message, l *net.UnixListener) error {
+func spawn(a *Args, m *Message, l *net.UnixListener, cgroup string) error {
 	self, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("start the daemon: %w", err)
+		return err
 	}
 	socket, err := l.File()
 	if err != nil {
-		return fmt.Errorf("start the daemon: %w", err)
+		return err
 	}
 	defer socket.Close()
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return fmt.Errorf("start the daemon: %w", err)
+		return err
 	}
 	defer null.Close()
 	argv := []string{filepath.Base(self), "-namespace", a.Namespace, "-id", a.ID, "-address", a.Address}
@@ -77,13 +78,18 @@ func spawn(a *Args, m *Message, l *net.UnixListener) error {
 		Env: env, Files: []*os.File{null, null, null, socket}, Sys: &syscall.SysProcAttr{Setpgid: true},
 	})
 	if err != nil {
-		return fmt.Errorf("start the daemon: %w", err)
+		return err
 	}
-	defer p.Release()
-	if err := adjustOOMScore(p.Pid); err != nil {
-		return fmt.Errorf("start the daemon: %w", err)
+	err = adjustOOMScore(p.Pid)
+	if err == nil && cgroup != "" {
+		err = join(cgroup, p.Pid)
 	}
-	return nil
+	if err != nil {
+		_ = p.Kill()
+		_, _ = p.Wait()
+		return err
+	}
+	return p.Release()
 }
 
 // environment is the daemon's. It runs on one processor, whatever containerd has found right: that

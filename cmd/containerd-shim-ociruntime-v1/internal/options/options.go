@@ -21,6 +21,8 @@ type Options struct {
 	// Root is where the namespaces' directories of containers are; empty is the default.
 	Root          string
 	SystemdCgroup bool
+	// ShimCgroup is where the daemon belongs.
+	ShimCgroup string
 	// Ignored are the names of those that were given and have no effect.
 	Ignored []string
 }
@@ -54,10 +56,10 @@ func fromRunc(o *runc.Options) Options {
 	r := Options{
 		NoPivot: o.GetNoPivotRoot(), NoNewKeyring: o.GetNoNewKeyring(),
 		UID: o.GetIoUid(), GID: o.GetIoGid(), Root: o.GetRoot(), SystemdCgroup: o.GetSystemdCgroup(),
+		ShimCgroup: o.GetShimCgroup(),
 	}
 	for _, o := range []struct{ name, given string }{
 		{"BinaryName", o.GetBinaryName()}, {"CriuImagePath", o.GetCriuImagePath()}, {"CriuWorkPath", o.GetCriuWorkPath()},
-		{"ShimCgroup", o.GetShimCgroup()},
 	} {
 		if o.given != "" {
 			r.Ignored = append(r.Ignored, o.name)
@@ -103,6 +105,8 @@ func (o *Options) set(key, value string) (err error) {
 		o.NoNewKeyring, err = strconv.ParseBool(value)
 	case "SystemdCgroup":
 		o.SystemdCgroup, err = strconv.ParseBool(value)
+	case "ShimCgroup":
+		o.ShimCgroup, err = unquote(value)
 	case "Root":
 		o.Root, err = unquote(value)
 	case "IoUid":

@@ -20,7 +20,7 @@ func pack(t *testing.T, url string, m proto.Message) *anypb.Any {
 }
 
 func TestDecode(t *testing.T) {
-	all := Options{NoPivot: true, NoNewKeyring: true, UID: 7, GID: 8, Root: "/r", SystemdCgroup: true, Ignored: []string{"BinaryName", "ShimCgroup"}}
+	all := Options{NoPivot: true, NoNewKeyring: true, UID: 7, GID: 8, Root: "/r", SystemdCgroup: true, ShimCgroup: "/s", Ignored: []string{"BinaryName"}}
 	ofRunc := &runc.Options{
 		NoPivotRoot: true, NoNewKeyring: true, ShimCgroup: "/s", IoUid: 7, IoGid: 8, Root: "/r", SystemdCgroup: true, BinaryName: "runc",
 	}
