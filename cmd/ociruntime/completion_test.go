@@ -32,6 +32,26 @@ var completionTests = []struct {
 	{[]string{"delete", "--force", "t"}, []string{"two"}, []string{"one"}},
 	{[]string{"help", "pa"}, []string{"pause"}, []string{"one"}},
 	{[]string{"create", "--bundle", "bund"}, []string{"bundle"}, []string{"one"}},
+	{[]string{"create", "-b", "bund"}, []string{"bundle"}, []string{"one"}},
+	{[]string{"list", "-f", ""}, []string{"table", "json"}, []string{"text", "one"}},
+	{[]string{"delete", "-f", ""}, []string{"one", "two"}, []string{"table", "json"}},
+	{[]string{"kill", "one", "SIGT"}, []string{"SIGTERM"}, []string{"one", "TERM"}},
+	{[]string{"kill", "one", "TE"}, []string{"TERM"}, []string{"one"}},
+	{[]string{"kill", "one", ""}, []string{"SIGKILL", "KILL"}, []string{"one", "EXIT", "DEBUG"}},
+}
+
+// bashWords are lines as bash breaks them: "=" is a word of its own, unless somebody has taken it
+// out of $COMP_WORDBREAKS.
+var bashWords = []struct {
+	line        []string
+	want, never []string
+}{
+	{[]string{"--root", "=", "bund"}, []string{"bundle"}, []string{"one"}},
+	{[]string{"--root", "="}, []string{"bundle"}, []string{"one"}},
+	{[]string{"--root=bund"}, []string{"--root=bundle"}, []string{"bundle"}},
+	{[]string{"--root=/x", "list", "--format", "=", "j"}, []string{"json"}, []string{"table"}},
+	{[]string{"--log-format", "=", ""}, []string{"text", "json"}, []string{"table"}},
+	{[]string{"--root", "=", "/x", "del"}, []string{"delete"}, nil},
 }
 
 // testShell runs a shell in a directory with a program that has two containers.
@@ -67,7 +87,11 @@ func testShell(t *testing.T, shell string, ask func(scripts string) *exec.Cmd, c
 }
 
 func testCompletion(t *testing.T, shell string, ask func(scripts string, line []string) *exec.Cmd) {
-	for _, tt := range completionTests {
+	tests := completionTests
+	if shell == "bash" {
+		tests = append(slices.Clip(tests), bashWords...)
+	}
+	for _, tt := range tests {
 		testShell(t, shell, func(scripts string) *exec.Cmd { return ask(scripts, tt.line) }, func(out string) {
 			var offered []string
 			for line := range strings.Lines(out) {
