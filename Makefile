@@ -9,6 +9,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 BIN     ?= bin/ociruntime
 SHIM     = containerd-shim-ociruntime-v1
+RECEIVER = ociruntime-recvtty
 DEMO    ?= demo
 ROUNDS  ?= 30
 BENCH   ?=
@@ -37,11 +38,14 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false -tags=urfave_cli_no_docs,urfave_cli
 build:
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $(BIN) ./cmd/ociruntime
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $(dir $(BIN))$(SHIM) ./cmd/$(SHIM)
+	$(GO) build -trimpath -ldflags "-s -w" -o $(dir $(BIN))$(RECEIVER) ./cmd/$(RECEIVER)
 
 install: build
 	install -D -m 0755 bin/ociruntime $(DESTDIR)$(PREFIX)/sbin/ociruntime
 	install -D -m 0755 bin/$(SHIM) $(DESTDIR)$(PREFIX)/bin/$(SHIM)
+	install -D -m 0755 bin/$(RECEIVER) $(DESTDIR)$(PREFIX)/bin/$(RECEIVER)
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 contrib/man/*.8
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man1 contrib/man/*.1
 	install -D -m 0644 contrib/completions/ociruntime.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ociruntime
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/zsh/site-functions contrib/completions/_ociruntime
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d contrib/completions/ociruntime.fish

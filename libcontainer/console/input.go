@@ -29,23 +29,20 @@ func (s *Session) copyIn() {
 // A program in raw mode gets it as an ordinary byte. Line editors take that for the end, others
 // have a use of their own for it: it is typed once, until the terminal has left raw mode.
 func (s *Session) typeEnd() error {
-	slave, err := s.openSlave()
-	if err != nil {
-		return err
-	}
-	defer slave.Close()
-	fd := int(slave.Fd())
 	inRaw := false
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
 		time.Sleep(pause)
-		modes, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+		select {
+		case <-s.copied: // hung up: a look would open it again
+			return nil
+		default:
+		}
+		canonical, key, unread, err := s.look()
 		if err != nil {
 			return err
 		}
-		canonical, key := modes.Lflag&unix.ICANON != 0, modes.Cc[unix.VEOF]
 		inRaw = inRaw && !canonical
-		unread := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		if n, err := unix.Poll(unread, 0); n != 0 || err != nil || inRaw || key == disabled {
+		if unread || inRaw || key == disabled {
 			continue
 		}
 		if _, err := s.master.Write([]byte{key}); err != nil {
@@ -53,6 +50,25 @@ func (s *Session) typeEnd() error {
 		}
 		inRaw, pause = !canonical, firstLook
 	}
+}
+
+// look asks the container's side of the terminal whether it hands over lines, which key ends the
+// input, and whether something typed has not been read. It does not keep that side open, or the
+// master would never learn that every process has left it.
+func (s *Session) look() (canonical bool, key uint8, unread bool, err error) {
+	slave, err := s.openSlave()
+	if err != nil {
+		return false, 0, false, err
+	}
+	defer slave.Close()
+	fd := int(slave.Fd())
+	modes, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return false, 0, false, err
+	}
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 0)
+	return modes.Lflag&unix.ICANON != 0, modes.Cc[unix.VEOF], n != 0 || err != nil, nil
 }
 
 // disabled is a key that the terminal does not have (_POSIX_VDISABLE).

@@ -114,6 +114,10 @@ func (s *Session) control(f func(master int) error) error {
 	return inner
 }
 
+// Hangup gives a channel that is closed when every process has left the container's terminal. It is
+// for those who can't wait for the process itself.
+func (s *Session) Hangup() <-chan struct{} { return s.copied }
+
 // Close writes out what the container's terminal still holds, puts our terminal back as it was, and
 // hangs up. It is to be called when the process at the terminal has ended.
 func (s *Session) Close() error {
