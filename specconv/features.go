@@ -34,7 +34,7 @@ func Features(seccomp *features.Seccomp, annotations map[string]string) *feature
 			"org.opencontainers.runc.version":            "1.5.1",
 			"org.opencontainers.runc.checkpoint.enabled": "true",
 		},
-		PotentiallyUnsafeConfigAnnotations: []string{"org.criu.config", names.SystemdProperty, "run.oci."},
+		PotentiallyUnsafeConfigAnnotations: names.HonouredAnnotations(),
 	}
 	for key, value := range annotations {
 		f.Annotations[key] = value

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer"
 	"github.com/ociruntime/ociruntime/specconv"
 	"github.com/ociruntime/ociruntime/specconv/check"
+	"github.com/ociruntime/ociruntime/specconv/load"
 	"github.com/ociruntime/ociruntime/specconv/problem"
 )
 
@@ -71,8 +73,15 @@ func (a *app) loadBundle(bundle string, adjust func(*specs.Spec, *check.Options)
 		return opts
 	})
 	a.warn(warnings)
+	if a.log.debug {
+		a.warn(load.Unknown(config))
+	}
 	var wrong problem.Problems
-	if err != nil && !errors.As(err, &wrong) {
+	switch {
+	case err == nil || errors.As(err, &wrong):
+	case errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("--bundle: %w (%q writes one)", err, name+" spec")
+	default:
 		err = fmt.Errorf("--bundle: %w", err)
 	}
 	return spec, config, err

@@ -5,13 +5,15 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/specconv/names"
 )
 
 // openOutput opens the files to which crun's annotations send the output of every hook: what is
 // written there is not part of a hook's error. A FIFO that nobody reads is an error, and does not
 // keep us waiting.
 func openOutput(annotations map[string]string) (output [2]*os.File, err error) {
-	for i, name := range [...]string{"run.oci.hooks.stdout", "run.oci.hooks.stderr"} {
+	for i, name := range [...]string{names.HooksStdout, names.HooksStderr} {
 		path := annotations[name]
 		if path == "" {
 			continue

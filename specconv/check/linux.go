@@ -115,6 +115,12 @@ func (c *checker) annotations(annotations map[string]string) {
 		if key == "" {
 			c.bad(problem.MemberPath("annotations", key), "a key must not be empty")
 		}
+		switch {
+		case key == names.Handler && annotations[key] != "":
+			c.bad(problem.MemberPath("annotations", key), "%q is not supported: containers are run by the host's kernel alone", annotations[key])
+		case key != names.Handler && names.IgnoredAnnotation(key):
+			c.warn(problem.MemberPath("annotations", key), "ignored: this runtime does not know it")
+		}
 		property, ok := strings.CutPrefix(key, names.SystemdProperty)
 		if ok && (len(property) < 3 || !onlyLetters(property)) {
 			c.bad(problem.MemberPath("annotations", key), "%q is not the name of a systemd property: three or more letters", property)

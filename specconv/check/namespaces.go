@@ -11,6 +11,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/namespace"
 	"github.com/ociruntime/ociruntime/specconv/names"
 	"github.com/ociruntime/ociruntime/specconv/problem"
+	"github.com/ociruntime/ociruntime/specconv/similar"
 )
 
 func (c *checker) namespaces() {
@@ -20,7 +21,8 @@ func (c *checker) namespaces() {
 		kind, ok := namespace.ByName(string(ns.Type))
 		switch {
 		case !ok:
-			c.bad(at(place, i)+".type", "unknown namespace %q", ns.Type)
+			c.bad(at(place, i)+".type", "unknown namespace %q%s", ns.Type,
+				similar.Hint(string(ns.Type), namespace.Names(^uint64(0))))
 		case seen&kind.Flag != 0:
 			c.bad(at(place, i)+".type", "%s is given twice", ns.Type)
 		}

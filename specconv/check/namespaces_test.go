@@ -15,7 +15,7 @@ func TestCheckNamespaces(t *testing.T) {
 	}
 	// The example has 7 namespaces.
 	tests := []checkTest{
-		{"unknown", add("net", ""), `linux.namespaces[7].type: unknown namespace "net"`},
+		{"unknown", add("net", ""), `linux.namespaces[7].type: unknown namespace "net": did you mean "network"?`},
 		{"no type", add("", ""), `linux.namespaces[7].type: unknown namespace ""`},
 		{"twice", add("pid", "/proc/1/ns/pid"), `linux.namespaces[7].type: pid is given twice`},
 		{"relative path", func(s *specs.Spec) { s.Linux.Namespaces[0].Path = "ns/pid" },

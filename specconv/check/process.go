@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -130,7 +131,11 @@ func (c *checker) rlimits(limits []specs.POSIXRlimit) {
 		number, ok := names.RlimitNumber(limit.Type)
 		switch bit := uint64(1) << number; {
 		case !ok:
-			c.bad(at("process.rlimits", i)+".type", "unknown resource limit %q", limit.Type)
+			hint := ""
+			if full := "RLIMIT_" + strings.ToUpper(limit.Type); names.IsRlimit(full) {
+				hint = fmt.Sprintf(": did you mean %q?", full)
+			}
+			c.bad(at("process.rlimits", i)+".type", "unknown resource limit %q%s", limit.Type, hint)
 			continue
 		case seen&bit != 0:
 			c.bad(at("process.rlimits", i)+".type", "%s is given twice", limit.Type)

@@ -150,7 +150,7 @@ func (c *compiler) user(p *specs.Process) []plan.Op {
 	if u.UID != 0 {
 		ops = append(ops, plan.Prctl(unix.PR_SET_KEEPCAPS, "PR_SET_KEEPCAPS", plan.Num(1)))
 	}
-	if c.spec.Annotations["run.oci.keep_original_groups"] != "1" {
+	if c.spec.Annotations[names.KeepOriginalGroups] != "1" {
 		op := plan.Sys(plan.SysSetgroups, plan.Num(int64(len(u.AdditionalGids))), plan.Bytes(plan.Uint32s(u.AdditionalGids...), fmt.Sprint(u.AdditionalGids)))
 		if len(u.AdditionalGids) == 0 && (!c.in.Facts.Privileged || c.in.Facts.InUserNS) {
 			// Without privileges the group map could only be written with setgroups denied; the

@@ -89,7 +89,12 @@ func (e *mountEntry) attach(tree plan.Reg, target plan.Reg, base uint64, set, cl
 	if e.o.RecAttrSet|e.o.RecAttrClr != 0 {
 		ops = append(ops, plan.MountSetattr(t, true, e.o.RecAttrSet, e.o.RecAttrClr, 0))
 	}
-	ops = append(ops, plan.MoveMount(t, plan.Val(target)))
+	move := plan.MoveMount(t, plan.Val(target))
+	if e.o.Bind && !e.in.Facts.Sources[e.i].Dir {
+		move = move.Says(e.from + ": " + e.what("bind "+HostPath(e.m.Source, e.in.Bundle)+" on") +
+			": a file, which can't be mounted on a directory: move_mount")
+	}
+	ops = append(ops, move)
 	for _, p := range e.o.Propagation {
 		// Once attached: a detached mount has no peers, and `shared` on it would be lost on some
 		// kernels.
@@ -244,14 +249,18 @@ func (e *mountEntry) idmap(f *plan.File) error {
 func (e *mountEntry) remount() {
 	t := e.tmp()
 	ops := []plan.Op{plan.OpenInRoot(plan.Val(e.root), rel(e.m.Destination), 0).Into(t)}
+	change := func(recursive bool, set, clr, propagation uint64) {
+		op := plan.MountSetattr(plan.Val(t), recursive, set, clr, propagation)
+		ops = append(ops, op.Says(e.from+": "+e.what("remount")+": mount_setattr, which needs something mounted there"))
+	}
 	if e.o.AttrSet|e.o.AttrClr != 0 {
-		ops = append(ops, plan.MountSetattr(plan.Val(t), false, e.o.AttrSet, e.o.AttrClr, 0))
+		change(false, e.o.AttrSet, e.o.AttrClr, 0)
 	}
 	if e.o.RecAttrSet|e.o.RecAttrClr != 0 {
-		ops = append(ops, plan.MountSetattr(plan.Val(t), true, e.o.RecAttrSet, e.o.RecAttrClr, 0))
+		change(true, e.o.RecAttrSet, e.o.RecAttrClr, 0)
 	}
 	for _, p := range e.o.Propagation {
-		ops = append(ops, plan.MountSetattr(plan.Val(t), p.Recursive, 0, 0, p.Type))
+		change(p.Recursive, 0, 0, p.Type)
 	}
 	e.Step(e.from, e.what("remount"), append(ops, plan.Close(plan.Val(t)))...)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/specconv/names"
+	"github.com/ociruntime/ociruntime/specconv/problem"
 )
 
 // lateChange is a mount that becomes read-only once everything below it is in place.
@@ -126,8 +127,11 @@ func setPropagation(path string, flags int64, propagation uint64) plan.Op {
 	if flags != 0 {
 		label = "AT_RECURSIVE"
 	}
-	return plan.Sys(plan.SysMountSetattr, plan.CWD(), plan.Str(path), plan.Int(flags, label),
+	op := plan.Sys(plan.SysMountSetattr, plan.CWD(), plan.Str(path), plan.Int(flags, label),
 		plan.Change(0, 0, propagation), plan.Num(32))
+	// EINVAL from the kernel, as where the runtime was started by chroot(8).
+	return op.Says("linux.rootfsPropagation: change how mounts propagate: mount_setattr " + path +
+		", which has to be a mount point of the host's (in a plain chroot it is none: mount --bind / / makes it one)")
 }
 
 // enterRootfs goes to root.path while the init has the host's rights: a user namespace may not be
@@ -354,6 +358,6 @@ func (c *compiler) workdir() {
 func (c *compiler) sysctls() {
 	for _, key := range slices.Sorted(maps.Keys(c.lin.Sysctl)) {
 		value := c.lin.Sysctl[key]
-		c.Step("linux.sysctl."+key, "set "+key+" to "+value, c.writeProc("sys/"+names.SysctlPath(key), value)...)
+		c.Step(problem.MemberPath("linux.sysctl", key), "set "+key+" to "+value, c.writeProc("sys/"+names.SysctlPath(key), value)...)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/seccomp"
+	"github.com/ociruntime/ociruntime/specconv/names"
 )
 
 // SeccompFilter compiles linux.seccomp. It returns nil where there is no filter: engines write an
@@ -16,7 +17,7 @@ func SeccompFilter(spec *specs.Spec) (*seccomp.Program, error) {
 	if !filtered(spec) {
 		return nil, nil
 	}
-	_, strict := spec.Annotations["run.oci.seccomp_fail_unknown_syscall"]
+	_, strict := spec.Annotations[names.SeccompFailUnknownSyscall]
 	return seccomp.Compile(spec.Linux.Seccomp, seccomp.Options{FailUnknown: strict})
 }
 

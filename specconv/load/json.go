@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/ociruntime/ociruntime/specconv/problem"
+	"github.com/ociruntime/ociruntime/specconv/similar"
 )
 
 // jsonReader reads a JSON text (RFC 8259) from front to back, once, straight
@@ -30,6 +31,8 @@ type jsonReader struct {
 	names    []string
 	problems problem.Problems
 	warnings problem.Warnings
+	// unknown collects the properties that nobody here knows, if it is not nil.
+	unknown *problem.Warnings
 }
 
 // jsonStep is a member's name, or an index when name is empty and the index
@@ -51,11 +54,7 @@ var (
 // top (may be empty). The name of the document is for messages about its
 // syntax.
 func decodeDocument(data []byte, name, top string, decode func(*jsonReader)) (problem.Warnings, error) {
-	r := &jsonReader{
-		// A name given twice is a warning here, not an error as it is for jsontext.
-		dec:  jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true)),
-		text: data,
-	}
+	r := newReader(data)
 	if top != "" {
 		r.place = append(r.place, jsonStep{name: top, index: -1})
 	}
@@ -64,6 +63,14 @@ func decodeDocument(data []byte, name, top string, decode func(*jsonReader)) (pr
 		return nil, problem.Problems{{Path: name, Msg: r.err.Error()}}
 	}
 	return r.warnings, r.problems.OrNil()
+}
+
+func newReader(data []byte) *jsonReader {
+	return &jsonReader{
+		// A name given twice is a warning here, not an error as it is for jsontext.
+		dec:  jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true)),
+		text: data,
+	}
 }
 
 func (r *jsonReader) document(decode func(*jsonReader)) {
@@ -218,8 +225,20 @@ func (r *jsonReader) object(known fields) {
 				return
 			}
 		}
+		if r.unknown != nil {
+			r.noteUnknown(name, known)
+		}
 		r.skip()
 	})
+}
+
+func (r *jsonReader) noteUnknown(name string, known fields) {
+	var names []string
+	for i := range known {
+		names = append(names, known[i].name)
+	}
+	msg := "unknown, and ignored" + similar.Hint(name, names)
+	*r.unknown = append(*r.unknown, problem.Problem{Path: r.where(), Msg: msg})
 }
 
 // members reads an object, and calls member to read the value behind each name. A null is taken for

@@ -84,6 +84,17 @@ func Parse(data []byte) (*specs.Spec, problem.Warnings, error) {
 	return spec, warnings, nil
 }
 
+// Unknown names the properties of a config.json that [Parse] ignores because nobody here knows
+// them, each with the one that may have been meant. It is for people who look for a mistake: a
+// document for a later version of the specification may have such, too.
+func Unknown(data []byte) problem.Warnings {
+	var unknown problem.Warnings
+	r := newReader(data)
+	r.unknown = &unknown
+	r.document(func(r *jsonReader) { decodeSpec(r, &specs.Spec{}) })
+	return unknown
+}
+
 // Process reads and decodes the file that describes a process for exec,
 // as process in config.json. Places in warnings and errors begin with
 // "process".

@@ -58,6 +58,9 @@ func TestParseReadsEveryProperty(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
 	}
+	if unknown := Unknown(data); unknown != nil {
+		t.Errorf("unknown: %v", unknown)
+	}
 	for _, tag := range tags {
 		data = bytes.ReplaceAll(data, []byte(`"`+tag+`":`), []byte(`"`+strings.ToUpper(tag)+`":`))
 	}
@@ -182,7 +185,8 @@ func TestParseAccepts(t *testing.T) {
 			}},
 		{"unknown properties", `{"new": {"a": [1.5e-3, -0, true, false, null, "\u00e9"]}, "linux": {"newer": []}, "hostname": "h"}`, "",
 			func(s *specs.Spec) bool { return s.Hostname == "h" }},
-		{"other platforms", `{"windows": 5, "solaris": [], "vm": {"kernel": 1}, "zos": "", "freebsd": {}}`, "",
+		{"other platforms", `{"windows": 5, "solaris": [], "vm": {"kernel": 1}, "zos": "", "freebsd": {}}`,
+			"vm: ignored: a container shares the host's kernel, and no virtual machine is made",
 			func(s *specs.Spec) bool { return s.Windows == nil && s.VM == nil }},
 		{"escapes", `{"hostname": "\"\\\/\b\f\n\r\t\u0041\u00e9\ud83d\ude00x\u0000"}`, "",
 			func(s *specs.Spec) bool {
@@ -194,7 +198,7 @@ func TestParseAccepts(t *testing.T) {
 		{"duplicates in a map", `{"annotations": {"a": "1", "b/c": "2", "b/c": "3"}}`,
 			`annotations["b/c"]: given more than once: the last one counts`,
 			func(s *specs.Spec) bool { return s.Annotations["b/c"] == "3" }},
-		{"duplicates in a section not read", `{"vm": {"a": 1, "a": 2}}`, `vm.a: given more than once: the last one counts`,
+		{"duplicates in a section not read", `{"solaris": {"a": 1, "a": 2}, "vm": null}`, `solaris.a: given more than once: the last one counts`,
 			func(*specs.Spec) bool { return true }},
 		{"other case", `{"Hostname": "h", "process": {"nonewprivileges": true, "Unknown": 1}, "ANNOTATIONS": {"Hostname": ""}}`,
 			"Hostname: taken for hostname: names are in upper and lower case; " +

@@ -1,6 +1,9 @@
 package load
 
-import specs "github.com/opencontainers/runtime-spec/specs-go"
+import (
+	"github.com/ociruntime/ociruntime/specconv/problem"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
 
 func decodeSpec(r *jsonReader, s *specs.Spec) {
 	r.object(fields{
@@ -13,7 +16,20 @@ func decodeSpec(r *jsonReader, s *specs.Spec) {
 		{"hooks", func() { readPtr(r, &s.Hooks, decodeHooks) }},
 		{"annotations", func() { readMap(r, &s.Annotations, readString[string]) }},
 		{"linux", func() { readPtr(r, &s.Linux, decodeLinux) }},
+		{"vm", func() { decodeVM(r) }},
+		// other platforms'
+		{"windows", r.skip}, {"solaris", r.skip}, {"zos", r.skip}, {"freebsd", r.skip},
 	})
+}
+
+// decodeVM says that nothing is made of what asks for more isolation than a container has.
+func decodeVM(r *jsonReader) {
+	if r.null() {
+		return
+	}
+	const msg = "ignored: a container shares the host's kernel, and no virtual machine is made"
+	r.warnings = append(r.warnings, problem.Problem{Path: r.where(), Msg: msg})
+	r.skip()
 }
 
 func decodeRoot(r *jsonReader, root *specs.Root) {

@@ -103,6 +103,12 @@ func MemoryPolicyFlag(f specs.MemoryPolicyFlagType) (flag int, ok bool) {
 	return 0, false
 }
 
+// IsRlimit reports whether a name is that of a resource limit.
+func IsRlimit(name string) bool {
+	_, ok := RlimitNumber(name)
+	return ok
+}
+
 // RlimitNumber is the number of a limit of process.rlimits (setrlimit(2)).
 func RlimitNumber(name string) (int, bool) {
 	switch name {
