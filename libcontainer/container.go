@@ -140,7 +140,11 @@ func (c *Container) needsCgroup(without string) error {
 	if len(c.rec.CgroupPaths) > 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s", ErrNoCgroup, without)
+	way := ""
+	if c.rec.Rootless {
+		way = " (--systemd-cgroup has a user's systemd make one, and one below a cgroup that is delegated to the user will do)"
+	}
+	return fmt.Errorf("%w: %s%s", ErrNoCgroup, without, way)
 }
 
 func (c *Container) cgroup() (*cgroups.Cgroup, error) {

@@ -316,9 +316,18 @@ func (c *creation) explain(err error) error {
 		return diagnose.ExplainExec(err, c.spec, compile.RootfsPath(c.spec, c.o.Bundle))
 	}
 	if n, oomErr := c.cg.OOMKills(); oomErr == nil && n > 0 {
-		return fmt.Errorf("container init was OOM-killed (memory limit too low?): %w", err)
+		return fmt.Errorf("container init was OOM-killed (memory limit too low?): %s%w", c.memoryLimit(), err)
 	}
 	return err
+}
+
+// memoryLimit names the limit of config.json, for the front of an error.
+func (c *creation) memoryLimit() string {
+	l := c.spec.Linux
+	if l == nil || l.Resources == nil || l.Resources.Memory == nil || l.Resources.Memory.Limit == nil {
+		return ""
+	}
+	return fmt.Sprintf("linux.resources.memory.limit is %d: ", *l.Resources.Memory.Limit)
 }
 
 // unmake undoes a failed creation. The record goes last, when there is nothing left that it could

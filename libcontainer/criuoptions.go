@@ -16,6 +16,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/criu"
 	"github.com/ociruntime/ociruntime/libcontainer/probe"
+	"github.com/ociruntime/ociruntime/specconv/names"
 )
 
 // CRIUOptions are what Checkpoint and Restore have in common.
@@ -134,7 +135,7 @@ func newRequest(o *CRIUOptions, annotations map[string]string, log string) (*req
 // configFile is the file of settings for criu, which count more than ours: an annotation names it,
 // or that there is none, and without the annotation it is runc's. criu does without a missing one.
 func configFile(annotations map[string]string) string {
-	if file, ok := annotations["org.criu.config"]; ok {
+	if file, ok := annotations[names.CriuConfig]; ok {
 		return file
 	}
 	return "/etc/criu/runc.conf"

@@ -47,6 +47,9 @@ func (c *Container) Exec(ctx context.Context, o *ExecOptions) (*Process, error) 
 		}
 	}
 	p, err := c.launch(ctx, o, spec)
+	if err != nil && ctx.Err() == nil && c.justEnded() {
+		return nil, &statusError{fmt.Sprintf("cannot exec in a stopped container: it has just ended (%v)", err), ErrNotRunning}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("unable to start container process: %w", err)
 	}
@@ -72,6 +75,13 @@ func (c *Container) mayExec(paused bool) error {
 		return &statusError{"cannot exec in a paused container (use --ignore-paused to override)", ErrPaused}
 	}
 	return nil
+}
+
+// justEnded reports whether the container has ended since we looked last: then whatever failed,
+// failed for that.
+func (c *Container) justEnded() bool {
+	status, err := c.Status()
+	return err == nil && status == Stopped
 }
 
 // joining is one launch of a further process.

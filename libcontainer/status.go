@@ -34,7 +34,7 @@ type State struct {
 	Rootfs      string            `json:"rootfs"`
 	Created     time.Time         `json:"created"`
 	Annotations map[string]string `json:"annotations,omitempty"`
-	Owner       string            `json:"owner"` // empty here; `list` fills it in
+	Owner       string            `json:"owner"` // empty here: see Container.Owner
 }
 
 // MarshalJSON makes of the state what its tags say, without the time that reflection takes.

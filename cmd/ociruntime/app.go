@@ -40,7 +40,8 @@ current directory. "` + name + ` help COMMAND" says more about a command.`,
 		Flags:       flags,
 		Before:      func(*cli.Context) error { return a.log.open() },
 		// Errors are reported in one place, and nothing but main ends the program.
-		ExitErrHandler: func(*cli.Context, error) {},
+		ExitErrHandler:  func(*cli.Context, error) {},
+		CommandNotFound: func(_ *cli.Context, word string) { a.unknown = unknownCommand(word) },
 	}
 	all, given := commands(), commandOf(flags, args)
 	if i := slices.IndexFunc(all, func(c command) bool { return c.name == given }); i >= 0 {
@@ -51,6 +52,7 @@ current directory. "` + name + ` help COMMAND" says more about a command.`,
 	}
 	for _, c := range line.Commands {
 		c.HideHelpCommand = true // a container may be called "help"
+		c.OnUsageError = wrongUsage(c, flags)
 	}
 	return line
 }

@@ -20,13 +20,15 @@ HUP, INT, QUIT and TERM undo what was made, and end the hook that runs.
 The ID is a name for the container: letters, digits and _ + . - .`,
 		Flags: b.flags(),
 		Action: a.action(1, 1, func(c *cli.Context) error {
-			opts, err := b.options(a, false)
-			if err == nil {
-				err = interruptible(func(ctx context.Context) error {
-					_, _, err := a.runtime().Create(ctx, c.Args().First(), opts)
+			// From the first: Go answers SIGQUIT with a dump of its goroutines where nobody catches it.
+			err := interruptible(func(ctx context.Context) error {
+				opts, err := b.options(a, false)
+				if err != nil {
 					return err
-				})
-			}
+				}
+				_, _, err = a.runtime().Create(ctx, c.Args().First(), opts)
+				return err
+			})
 			if err != nil {
 				return fmt.Errorf("%s create failed: %w", name, err)
 			}

@@ -15,7 +15,9 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer"
 	"github.com/ociruntime/ociruntime/specconv/check"
 	"github.com/ociruntime/ociruntime/specconv/load"
+	"github.com/ociruntime/ociruntime/specconv/names"
 	"github.com/ociruntime/ociruntime/specconv/problem"
+	"github.com/ociruntime/ociruntime/specconv/similar"
 )
 
 // execFlags are the flags of exec.
@@ -77,7 +79,7 @@ func (x *execFlags) processFlags() []cli.Flag {
 		boolean(&x.tty, "tty,t", "give it a terminal"),
 		text(&x.user, "user,u", "be the user (and group) `UID[:GID]`"),
 		each(x.addGID, "additional-gids,g", "be in the group `GID`, too; may be repeated"),
-		each(appendTo(&x.caps), "cap,c", "have the capability `CAP`, too; may be repeated"),
+		each(x.addCap, "cap,c", "have the capability `CAP`, too; may be repeated"),
 		noNewPrivs,
 		text(&x.label, "process-label", "have the SELinux label `LABEL`"),
 		text(&x.apparmor, "apparmor", "have the AppArmor profile `PROFILE`"),
@@ -95,6 +97,17 @@ func appendTo(list *[]string) func(string) error {
 	}
 }
 
+// addCap refuses what config.json may hold, where the specification wants unknown capabilities left
+// out: who types one wants it.
+func (x *execFlags) addCap(text string) error {
+	name := "CAP_" + strings.TrimPrefix(strings.ToUpper(text), "CAP_")
+	if _, unknown := names.CapabilityMask([]string{name}); len(unknown) > 0 {
+		return fmt.Errorf("unknown capability%s", similar.Hint(name, names.CapabilityTable[:]))
+	}
+	x.caps = append(x.caps, name)
+	return nil
+}
+
 func (x *execFlags) addGID(text string) error {
 	gid, err := parseID(text)
 	if err != nil {
@@ -105,28 +118,17 @@ func (x *execFlags) addGID(text string) error {
 }
 
 func (x *execFlags) exec(a *app, id string, args []string) (int, error) {
-	container, err := a.runtime().Load(id)
-	if err != nil {
-		return 0, err
-	}
-	spec, err := container.Config()
-	if err != nil {
-		return 0, err
-	}
-	process, err := x.process(a, spec, args)
-	if err != nil {
-		return 0, err
-	}
-	given, err := x.open(process.Terminal, !x.detach, a.inherited)
-	if err != nil {
-		return 0, err
-	}
-	process.Env = append(process.Env, given.env...)
-	opts := &libcontainer.ExecOptions{
-		ProcessOptions: given.options(), Process: process, Cgroup: x.cgroup, IgnorePaused: x.ignorePaused,
-	}
+	front := newForeground()
+	defer front.close()
 	var started *libcontainer.Process
-	launch := func(ctx context.Context) (err error) {
+	launch := func(ctx context.Context) error {
+		container, opts, err := x.options(a, id, args)
+		if err != nil {
+			return err
+		}
+		if !x.detach && opts.Process.Terminal {
+			opts.Console = front.attach
+		}
 		started, err = container.Exec(ctx, opts)
 		return err
 	}
@@ -139,14 +141,9 @@ func (x *execFlags) exec(a *app, id string, args []string) (int, error) {
 	if x.detach {
 		return 0, begin(launch)
 	}
-	front := newForeground()
-	defer front.close()
 	if !x.ignorePaused {
 		front.catch()
 		begin = front.begin
-	}
-	if process.Terminal {
-		opts.Console = front.attach
 	}
 	if err := begin(launch); err != nil {
 		return 0, err
@@ -159,6 +156,32 @@ func (x *execFlags) exec(a *app, id string, args []string) (int, error) {
 		err = errors.Join(err, started.Kill())
 	}
 	return code, err
+}
+
+// options are the container, and what is to be run in it.
+func (x *execFlags) options(a *app, id string, args []string) (*libcontainer.Container, *libcontainer.ExecOptions, error) {
+	container, err := a.runtime().Load(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	spec, err := container.Config()
+	if err != nil {
+		return nil, nil, err
+	}
+	// That one of them can't be had is told on standard error, too: they were asked for by hand.
+	a.log.people = a.log.people || len(x.caps) > 0
+	process, err := x.process(a, spec, args)
+	if err != nil {
+		return nil, nil, err
+	}
+	given, err := x.open(process.Terminal, !x.detach, a.inherited)
+	if err != nil {
+		return nil, nil, err
+	}
+	process.Env = append(process.Env, given.env...)
+	return container, &libcontainer.ExecOptions{
+		ProcessOptions: given.options(), Process: process, Cgroup: x.cgroup, IgnorePaused: x.ignorePaused,
+	}, nil
 }
 
 // process is the one to be run, checked.
@@ -258,7 +281,6 @@ func (x *execFlags) addCaps(own *specs.LinuxCapabilities) *specs.LinuxCapabiliti
 		return append(slices.Clip(set), name)
 	}
 	for _, name := range x.caps {
-		name = "CAP_" + strings.TrimPrefix(strings.ToUpper(name), "CAP_")
 		c.Bounding, c.Effective, c.Permitted = add(c.Bounding, name), add(c.Effective, name), add(c.Permitted, name)
 		if slices.Contains(c.Inheritable, name) {
 			c.Ambient = add(c.Ambient, name)

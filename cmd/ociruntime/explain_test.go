@@ -107,8 +107,8 @@ func TestExplainDiff(t *testing.T) {
 	for args, want := range map[string]string{
 		"one":               "--diff: needs two bundles or containers to compare",
 		"one mount seccomp": "--diff: needs two bundles or containers to compare",
-		"one none":          "--diff: none: container does not exist, and there is no bundle of that name either",
-		"one root/none":     "--diff: root/none: --bundle: there is no config.json in " + dir + "/root/none",
+		"one none":          "--diff: none: container does not exist: there is no none in /run/ociruntime, and there is no bundle of that name either",
+		"one root/none":     "--diff: root/none: --bundle: there is no config.json in " + dir + `/root/none ("ociruntime spec" writes one)`,
 		"one rootfs -b one": "--bundle: --diff names its bundles as arguments",
 	} {
 		res := program(t, nil, append([]string{"explain", "--diff"}, strings.Fields(args)...)...)

@@ -50,7 +50,7 @@ func checkFormat(format string) error {
 	case "", "table", "json":
 		return nil
 	}
-	return errors.New("invalid format option")
+	return fmt.Errorf("--format: invalid format option %q: it is table or json", format)
 }
 
 // listed are the containers below --root. One whose record can't be read is told of.

@@ -40,6 +40,10 @@ func (l *logger) open() error {
 		return nil
 	}
 	l.opened = true
+	if kind, _, other := strings.Cut(l.path, ":"); other && (kind == "journald" || kind == "syslog") {
+		// crun's ways to the system's log. As a name of a file they would be silence.
+		return fmt.Errorf("--log: %s is not supported: give a FILE, or ./%s for one of that name", l.path, l.path)
+	}
 	if l.path != "" {
 		f, err := os.OpenFile(l.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 		if err != nil {
@@ -52,7 +56,7 @@ func (l *logger) open() error {
 	case "json":
 		l.json = true
 	default:
-		return fmt.Errorf("invalid log-format: %s", l.format)
+		return fmt.Errorf("invalid log-format: %s (it is text or json)", l.format)
 	}
 	return nil
 }

@@ -63,6 +63,8 @@ type app struct {
 	log     logger
 	// inherited is the number of descriptors that the caller left to us from 3 on, without a gap.
 	inherited int
+	// unknown is the error of a command line whose command nobody knows.
+	unknown error
 }
 
 // run carries out a command line and gives the exit code.
@@ -101,7 +103,11 @@ func (a *app) guarded(args []string) (err error) {
 		}
 	}()
 	app := newApp(a, args)
-	return app.Run(append([]string{name}, arrange(app, args)...))
+	err = app.Run(append([]string{name}, arrange(app, args)...))
+	if err == nil {
+		err = a.unknown
+	}
+	return err
 }
 
 // print writes to standard output.

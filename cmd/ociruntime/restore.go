@@ -67,14 +67,9 @@ func (f *restoreFlags) restore(a *app, id string) (code int, err error) {
 	if f.opts.CRIUOptions, err = f.criuFlags.options(); err != nil {
 		return 0, err
 	}
-	given, err := f.runFlags.options(a, !f.detach)
-	if err != nil {
-		return 0, err
-	}
-	given.Notify = false
-	f.opts.CreateOptions = *given
-	return f.runFlags.carryOut(a, given, func(ctx context.Context) (*libcontainer.Container, *libcontainer.Process, error) {
-		f.opts.Console = given.Console
+	return f.runFlags.carryOut(a, func(ctx context.Context, given *libcontainer.CreateOptions) (*libcontainer.Container, *libcontainer.Process, error) {
+		given.Notify = false
+		f.opts.CreateOptions = *given
 		return a.runtime().Restore(ctx, id, &f.opts)
 	})
 }

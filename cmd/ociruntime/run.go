@@ -48,25 +48,30 @@ The ID is a name for the container: letters, digits and _ + . - .`,
 }
 
 func (r *runFlags) run(a *app, id string) (int, error) {
-	opts, err := r.options(a, !r.detach)
-	if err != nil {
-		return 0, err
-	}
-	opts.Run = true
-	return r.carryOut(a, opts, func(ctx context.Context) (*libcontainer.Container, *libcontainer.Process, error) {
+	return r.carryOut(a, func(ctx context.Context, opts *libcontainer.CreateOptions) (*libcontainer.Container, *libcontainer.Process, error) {
+		opts.Run = true
 		return a.runtime().Create(ctx, id, opts)
 	})
 }
 
-// carryOut makes a container with its program running, and stays in front of it if it is to. opts
-// gets who takes the terminal.
-func (r *runFlags) carryOut(a *app, opts *libcontainer.CreateOptions,
-	begin func(context.Context) (*libcontainer.Container, *libcontainer.Process, error),
+// carryOut makes a container with its program running, and stays in front of it if it is to.
+// Signals are caught from before the bundle is read: Go answers SIGQUIT with a dump of its
+// goroutines otherwise.
+func (r *runFlags) carryOut(a *app,
+	begin func(context.Context, *libcontainer.CreateOptions) (*libcontainer.Container, *libcontainer.Process, error),
 ) (int, error) {
+	var opts *libcontainer.CreateOptions
 	var container *libcontainer.Container
 	var process *libcontainer.Process
+	front := newForeground()
 	create := func(ctx context.Context) (err error) {
-		container, process, err = begin(ctx)
+		if opts, err = r.options(a, !r.detach); err != nil {
+			return err
+		}
+		if !r.detach && opts.Spec.Process != nil && opts.Spec.Process.Terminal {
+			opts.Console = front.attach
+		}
+		container, process, err = begin(ctx, opts)
 		return err
 	}
 	if r.detach {
@@ -82,12 +87,8 @@ func (r *runFlags) carryOut(a *app, opts *libcontainer.CreateOptions,
 			return 0, fmt.Errorf("become a subreaper: %w", err)
 		}
 	}
-	front := newForeground()
 	front.catch()
 	defer front.close()
-	if opts.Spec.Process != nil && opts.Spec.Process.Terminal {
-		opts.Console = front.attach
-	}
 	if err := front.begin(create); err != nil {
 		return 0, err
 	}

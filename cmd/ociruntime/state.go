@@ -21,11 +21,12 @@ container has stopped.`,
 			if err != nil {
 				return err
 			}
+			state.Owner = c.Owner()
 			text, err := json.MarshalIndent(state, "", "  ")
 			if err != nil {
 				return err
 			}
-			return a.print(string(text)) // without a newline at the end, as runc
+			return a.print(string(text) + "\n")
 		})),
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +27,8 @@ type updateFlags struct {
 	cpu    specs.LinuxCPU
 	block  specs.LinuxBlockIO
 	pids   specs.LinuxPids
+	// flags that are given and do nothing
+	ignored []string
 }
 
 // updateCommand changes limits.
@@ -71,17 +74,31 @@ func (u *updateFlags) flags() []cli.Flag {
 		each(into(&m.Limit, parseSize), "memory", "`SIZE` of memory"),
 		each(into(&m.Reservation, parseSize), "memory-reservation", "`SIZE` of memory to be left alone when memory is scarce"),
 		each(into(&m.Swap, parseSize), "memory-swap", "`SIZE` of memory and swap together"),
-		hidden(each(into(&m.Kernel, parseSize), "kernel-memory", "")),        //nolint:staticcheck // accepted, without effect
-		hidden(each(into(&m.KernelTCP, parseSize), "kernel-memory-tcp", "")), //nolint:staticcheck // accepted, without effect
+		u.without("kernel-memory"),
+		u.without("kernel-memory-tcp"),
 		each(into(&u.pids.Limit, parseInt), "pids-limit", "at most `N` processes and threads"),
 		text(&u.l3, "l3-cache-schema", "`SCHEMA` of the L3 cache (Intel RDT); counts with --resources, too"),
 		text(&u.mb, "mem-bw-schema", "`SCHEMA` of memory bandwidth (Intel RDT); counts with --resources, too"),
 	}
 }
 
+// without is a flag of runc's that is accepted, and without effect.
+func (u *updateFlags) without(name string) *option {
+	return hidden(each(func(text string) error {
+		if text != "" {
+			u.ignored = append(u.ignored, name)
+		}
+		_, err := parseSize(cmp.Or(text, "0"))
+		return err
+	}, name, ""))
+}
+
 // resources are the limits to be changed.
 func (u *updateFlags) resources(a *app) (*specs.LinuxResources, error) {
 	if u.file == "" {
+		for _, flag := range u.ignored {
+			a.log.warn("--" + flag + ": without effect, kernels have no such limit any more")
+		}
 		return &specs.LinuxResources{Memory: &u.memory, CPU: &u.cpu, BlockIO: &u.block, Pids: &u.pids}, nil
 	}
 	data, err := readFileOrStdin(u.file)

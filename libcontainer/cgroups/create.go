@@ -60,7 +60,8 @@ func Create(host *Layout, cfg Config) (_ *Cgroup, err error) {
 	}
 	switch {
 	case m.refusal != nil:
-		m.c.none = fmt.Sprintf("rootless, and this user may not: %v", m.refusal)
+		m.c.none = fmt.Sprintf("rootless, and this user may not: %v "+
+			"(let the user's systemd do it, --systemd-cgroup, have a cgroup delegated to the user, or do without)", m.refusal)
 	case len(places) == 0:
 		m.c.none = "no cgroup hierarchy is mounted"
 	}

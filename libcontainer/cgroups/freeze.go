@@ -9,7 +9,7 @@ import (
 )
 
 // ErrNoFreezer says that the container has no cgroup that can be frozen.
-var ErrNoFreezer = errors.New("no cgroup freezer for this container")
+var ErrNoFreezer = errors.New("no cgroup freezer for this container: its processes are in no cgroup of their own that has one")
 
 // ErrFrozenAbove says that a cgroup above the container's is frozen, and the container with it.
 var ErrFrozenAbove = errors.New("a cgroup above it is frozen, and must be thawed first")

@@ -26,8 +26,15 @@ type Error struct {
 func (e *Error) Error() string {
 	stdout, stderr := share(oneLine(e.Stdout), oneLine(e.Stderr), keep)
 	command := oneLine(strings.Join(append([]string{e.Path}, e.Args[min(1, len(e.Args)):]...), " "))
-	return fmt.Sprintf("hooks.%s[%d]: error running %s hook #%d: %v, stdout: %s, stderr: %s (%s after %s)",
-		e.Kind, e.Index, e.Kind, e.Index, e.Err, stdout, stderr, command, e.Took.Round(time.Millisecond))
+	said := ""
+	if stdout != "" {
+		said += ", stdout: " + stdout
+	}
+	if stderr != "" {
+		said += ", stderr: " + stderr
+	}
+	return fmt.Sprintf("hooks.%s[%d]: error running %s hook #%d: %v%s (%s after %s)",
+		e.Kind, e.Index, e.Kind, e.Index, e.Err, said, command, e.Took.Round(time.Millisecond))
 }
 
 func (e *Error) Unwrap() error { return e.Err }

@@ -88,13 +88,22 @@ func (e *StepError) Error() string {
 	case msg != "":
 		return msg + ": " + word
 	case e.refused != "":
-		return e.Step.From + ": " + e.Step.What + ": " + e.refused
+		return place(e.Step) + ": " + e.Step.What + ": " + e.refused
 	case e.Errno == unix.EPROTO && e.Op.HasWant:
 		word = "cut short"
 	case e.Errno == unix.ELOOP && followsNoLink(e.Op):
 		word = "a symbolic link of the root file system is in the way, and none may be followed there"
 	}
-	return e.Step.From + ": " + e.Step.What + ": " + call + ": " + word
+	return place(e.Step) + ": " + e.Step.What + ": " + call + ": " + word
+}
+
+// place is where a step comes from. Many come from no place in config.json, but have to be made for
+// any container.
+func place(s *plan.Step) string {
+	if s.From == "default" {
+		return "set up the process"
+	}
+	return s.From
 }
 
 // followsNoLink reports whether an op has the kernel answer every symbolic link with ELOOP.

@@ -258,7 +258,7 @@ func (e *KilledError) Error() string {
 	if e.Step == nil {
 		return "container init " + how
 	}
-	return fmt.Sprintf("%s: container init %s while it was about to %s", e.Step.From, how, e.Step.What)
+	return fmt.Sprintf("%s: container init %s while it was about to %s", place(e.Step), how, e.Step.What)
 }
 
 // Killed reports whether the init was ended by signal sig.

@@ -32,17 +32,28 @@ type Dir struct {
 // CheckID refuses an id that could not be the name of a directory of its own, or that scripts would
 // have to quote.
 func CheckID(id string) error {
-	if id == "" || id == "." || id == ".." || len(id) > unix.NAME_MAX {
-		return fmt.Errorf("%w: %q", ErrInvalidID, id)
+	switch {
+	case id == "":
+		return fmt.Errorf("%w: it is empty", ErrInvalidID)
+	case id == ".", id == "..":
+		return fmt.Errorf("%w: %q is not the name of a directory of its own", ErrInvalidID, id)
+	case len(id) > unix.NAME_MAX:
+		return fmt.Errorf("%w: %d bytes are more than the %d of a file's name", ErrInvalidID, len(id), unix.NAME_MAX)
 	}
-	for _, c := range []byte(id) {
+	for _, c := range id {
 		switch {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '+', c == '-', c == '.':
 		default:
-			return fmt.Errorf("%w: %q holds %q", ErrInvalidID, id, c)
+			return fmt.Errorf("%w: %q holds %q: allowed are letters from a to z, digits and _ + - .", ErrInvalidID, id, c)
 		}
 	}
 	return nil
+}
+
+// notExist is [ErrNotExist] with the container's name, and where it was looked for: root and other
+// users have different places.
+func (d *Dir) notExist() error {
+	return fmt.Errorf("%w: there is no %s in %s", ErrNotExist, d.id, d.root)
 }
 
 // Create makes the directory, and its root when that is missing. Of several callers with the same
@@ -60,7 +71,7 @@ func Create(root, id string) (*Dir, error) {
 		err = unix.Mkdir(d.Path(), 0o711)
 	}
 	if errors.Is(err, unix.EEXIST) {
-		return nil, ErrExist
+		return nil, fmt.Errorf("%w: %s", ErrExist, id)
 	}
 	if err == nil {
 		// Engines call us with any umask.
@@ -77,7 +88,7 @@ func Create(root, id string) (*Dir, error) {
 // elsewhere is the way out for a user who may not write to the root, such as /run/ociruntime.
 func elsewhere(err error) string {
 	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EROFS) {
-		return " (set XDG_RUNTIME_DIR, or --root)"
+		return " (a user's containers can be kept in $XDG_RUNTIME_DIR, when it is set, or in a directory of yours: --root DIR)"
 	}
 	return ""
 }
@@ -104,7 +115,7 @@ func Open(root, id string) (*Dir, error) {
 	err := unix.Lstat(d.Path(), &st)
 	switch {
 	case errors.Is(err, unix.ENOENT) || err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR:
-		return nil, ErrNotExist
+		return nil, d.notExist()
 	case err != nil:
 		return nil, fmt.Errorf("open the container's directory %s: %w", d.Path(), err)
 	}
@@ -189,7 +200,7 @@ func (d *Dir) lock(how int) (unlock func(), err error) {
 	for {
 		fd, err := fs.Open(d.Path(), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 		if errors.Is(err, os.ErrNotExist) {
-			return nil, ErrNotExist
+			return nil, d.notExist()
 		}
 		if err == nil {
 			if err = flock(fd, how); err != nil {

@@ -41,7 +41,7 @@ func (d *Dir) Save(r *Record) error {
 func (d *Dir) Load() (*Record, error) {
 	data, err := d.ReadFile(recordFile)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, ErrNotExist
+		return nil, d.notExist()
 	}
 	if err != nil {
 		return nil, err

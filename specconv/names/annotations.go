@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// CriuConfig names a file with options for CRIU.
+const CriuConfig = "org.criu.config"
+
 // Annotations of crun's that change what is done with a container here.
 const (
 	KeepOriginalGroups        = "run.oci.keep_original_groups"
@@ -20,13 +23,13 @@ const Handler = "run.oci.handler"
 // HonouredAnnotations are the annotations that change what is done with a container; one that ends
 // in a dot stands for all that begin with it.
 func HonouredAnnotations() []string {
-	return []string{SystemdProperty, HooksStderr, HooksStdout, KeepOriginalGroups, SeccompFailUnknownSyscall}
+	return []string{CriuConfig, SystemdProperty, HooksStderr, HooksStdout, KeepOriginalGroups, SeccompFailUnknownSyscall}
 }
 
 // IgnoredAnnotation reports whether an annotation is meant for a runtime and not honoured by this
 // one.
 func IgnoredAnnotation(key string) bool {
-	if key != "org.criu.config" && !strings.HasPrefix(key, "run.oci.") {
+	if !strings.HasPrefix(key, "run.oci.") {
 		return false
 	}
 	return !slices.ContainsFunc(HonouredAnnotations(), func(known string) bool {

@@ -257,7 +257,7 @@ func TestRootlessWithoutRuntimeDirectory(t *testing.T) {
 	u := harness.NewUser(t)
 	b := u.Rootless(t, false).Args("true").Save()
 	out, err := u.Shell(fmt.Sprintf("unset XDG_RUNTIME_DIR; exec %s run --bundle %s %s", harness.Path(), b.Dir, b.ID)).CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "permission denied (set XDG_RUNTIME_DIR, or --root)") {
+	if err == nil || !strings.Contains(string(out), "permission denied (a user's containers can be kept in $XDG_RUNTIME_DIR, when it is set, or in a directory of yours: --root DIR)") {
 		t.Errorf("%v: %s", err, out)
 	}
 }

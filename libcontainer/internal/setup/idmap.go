@@ -78,7 +78,9 @@ func mapWithHelper(helper string, pid int, maps []specs.LinuxIDMapping) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("%s %s: %s (%w)", helper, strings.Join(args, " "), strings.TrimSpace(string(out)), err)
+		file := map[string]string{"newuidmap": "/etc/subuid", "newgidmap": "/etc/subgid"}[helper]
+		return fmt.Errorf("%s %s: %s (%w): it allows what %s grants this user, a line of it is USER:FIRST-ID:COUNT",
+			helper, strings.Join(args, " "), strings.TrimSpace(string(out)), err, file)
 	}
 	return nil
 }

@@ -1,0 +1,172 @@
+package integration
+
+import (
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/tests/harness"
+)
+
+// wrongCommands are mistakes on the command line, beside a running container {ID} with a bundle
+// in {DIR}, and what the error has to say.
+var wrongCommands = []struct{ args, want string }{
+	{"strat {ID}", `unknown command "strat": did you mean "start"?`},
+	{"stop {ID}", `unknown command "stop"`},
+	{"list --root /x", "-root: it goes in front of the command: ociruntime --root VALUE list"},
+	{"run --bundel {DIR} x", "-bundel: did you mean --bundle?"},
+	{"create --bundle {DIR} {ID}", "container with given ID already exists: {ID}"},
+	{"create --bundle {DIR} a/b", "'/': allowed are letters from a to z, digits and _ + - ."},
+	{"create --bundle {DIR} bücher", "'ü': allowed are letters"},
+	{"create --bundle /nosuch x", `there is no config.json in /nosuch ("ociruntime spec" writes one)`},
+	{"state nosuch", "container does not exist: there is no nosuch in {ROOT}"},
+	{"start {ID}", "cannot start an already running container"},
+	{"delete {ID}", "cannot delete container {ID} that is not stopped: running"},
+	{"resume {ID}", "container not paused"},
+	{"kill {ID} CHEESE", `unknown signal "CHEESE"`},
+	{"kill {ID} 99", "invalid argument"},
+	{"exec {ID} nosuch", `exec: "nosuch": executable file not found in $PATH`},
+	{"exec {ID}", "a COMMAND or --process is needed"},
+	{"exec --cap CHEESE {ID} true", `--cap "CHEESE": unknown capability`},
+	{"exec --cap sys_admn {ID} true", `--cap "sys_admn": unknown capability: did you mean "CAP_SYS_ADMIN"?`},
+	{"exec --user root {ID} true", `--user: "root" is not UID[:GID]`},
+	{"exec --env A {ID} true", "must be NAME=value: there is no equals sign"},
+	{"exec --cwd tmp {ID} true", "process.cwd: must be an absolute path"},
+	{"exec --process /nosuch {ID}", "--process: there is no file /nosuch"},
+	{"exec -d -t {ID} true", "process.terminal: a terminal that is left behind needs somebody to serve it: give a --console-socket"},
+	{"list --format xml", `--format: invalid format option "xml": it is table or json`},
+	{"update --memory 1x {ID}", `--memory "1x": not a size as in 4096, 100m or 1.5g, nor -1`},
+	{"update --pids-limit many {ID}", `--pids-limit "many": not a whole number in range`},
+	{"update --resources /nosuch {ID}", "--resources: open /nosuch"},
+	{"--log journald:x list", "--log: journald:x is not supported"},
+	{"--log syslog:x list", "--log: syslog:x is not supported"},
+	{"--log-format xml list", "invalid log-format: xml (it is text or json)"},
+	{"--cgroup-manager docker list", `"docker" is none of cgroupfs, systemd, disabled`},
+	{"--rootless maybe list", `"maybe" is none of true, false, auto`},
+	{"spec --bundle {DIR}", "File config.json exists. Remove it first"},
+	{"ps --format xml {ID}", `--format: invalid format option "xml": it is table or json`},
+}
+
+func TestWrongInputsCommands(t *testing.T) {
+	b := sleeper(t).Start()
+	fill := strings.NewReplacer("{ID}", b.ID, "{DIR}", b.Dir, "{ROOT}", b.Root)
+	for _, c := range wrongCommands {
+		t.Run(c.args, func(t *testing.T) {
+			res := b.Runtime.Run(strings.Fields(fill.Replace(c.args))...)
+			t.Logf("exit %d: %s", res.Code, res.Message())
+			if want := fill.Replace(c.want); harness.Peer() == "" && (res.Code == 0 || !strings.Contains(res.Message(), want)) {
+				t.Errorf("not said: %s", want)
+			}
+		})
+	}
+}
+
+// What is asked for by hand and can't be had is told on standard error, warnings of files are not.
+func TestExecTellsOfMissingCapabilities(t *testing.T) {
+	t.Parallel()
+	ours(t, "says nothing")
+	b := sleeper(t).Start()
+	cmd := b.Cmd("exec", "--cap", "SYS_BOOT", b.ID, "true")
+	setpriv, err := exec.LookPath("setpriv")
+	if err != nil {
+		t.Skip("setpriv is not installed")
+	}
+	cmd.Args = slices.Concat([]string{"setpriv", "--bounding-set", "-sys_boot", "--", cmd.Path}, cmd.Args[1:])
+	cmd.Path = setpriv
+	res := b.RunCmd(cmd)
+	if res.Code != 0 || !strings.Contains(res.Stderr, "this host can't give CAP_SYS_BOOT") {
+		t.Errorf("%+v", res)
+	}
+}
+
+func TestUpdateTellsOfLimitsWithoutEffect(t *testing.T) {
+	t.Parallel()
+	ours(t, "says nothing")
+	b := sleeper(t).Start()
+	log := filepath.Join(t.TempDir(), "log")
+	b.Must("--log", log, "update", "--kernel-memory", "64m", b.ID)
+	contains(t, readFile(t, log), "--kernel-memory: without effect")
+}
+
+// Annotations of crun's that change nothing here are told of, and those that do are not.
+func TestAnnotationsWithoutEffect(t *testing.T) {
+	t.Parallel()
+	ours(t, "says nothing")
+	log := filepath.Join(harness.TempDir(t), "log")
+	b := sleeper(t).Edit(func(s *specs.Spec) {
+		s.Annotations = map[string]string{
+			"run.oci.mount_context_type": "x", "run.oci.cheese": "/x", "org.criu.config": "/x", "run.oci.keep_original_groups": "1", "org.example": "x",
+		}
+	})
+	b.Flags = append(b.Flags, "--log", log)
+	b.Start()
+	said := readFile(t, log)
+	contains(t, said, `annotations[\"run.oci.mount_context_type\"]: ignored`, `annotations[\"run.oci.cheese\"]: ignored`)
+	if strings.Count(said, "\n") != 2 {
+		t.Errorf("log: %s", said)
+	}
+	features := b.Must("features")
+	if !strings.Contains(features, "org.criu.config") || strings.Contains(features, `"run.oci."`) || !strings.Contains(features, "run.oci.keep_original_groups") {
+		t.Errorf("features: %s", features)
+	}
+}
+
+// A container that ends while exec is on its way is the reason, whatever has failed for it.
+func TestExecIntoContainerThatEnds(t *testing.T) {
+	t.Parallel()
+	ours(t, "has words of its own")
+	b := sleeper(t).Start()
+	cmd := faulty(t, b.Cmd("exec", b.ID, "true"), fault{calls: "setns", what: "delay_enter=1000000"})
+	ended := make(chan harness.Result, 1)
+	go func() { ended <- b.RunCmd(cmd) }()
+	time.Sleep(harness.Patience(500 * time.Millisecond))
+	if err := unix.Kill(b.Pid(), unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	res := <-ended
+	if res.Code != 255 || !strings.Contains(res.Message(), "exec failed: cannot exec in a stopped container: it has just ended (") {
+		t.Errorf("%+v", res)
+	}
+}
+
+// A runtime that is told to quit does so without Go's dump of its goroutines.
+func TestQuitWhileTheBundleIsRead(t *testing.T) {
+	t.Parallel()
+	ours(t, "has a runtime of its own")
+	b := sleeper(t).Save()
+	// config.json is a pipe, at which the command waits.
+	config := filepath.Join(b.Dir, "config.json")
+	if err := unix.Unlink(config); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"create", "run"} {
+		cmd := b.Command(verb)
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		w, err := unix.Open(config, unix.O_WRONLY, 0) // waits for the reader
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Process.Signal(unix.SIGQUIT); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+		unix.Close(w)
+		_ = cmd.Wait()
+		if strings.Contains(stderr.String(), "goroutine") {
+			t.Errorf("%s: %s", verb, stderr.String())
+		}
+	}
+}
