@@ -208,16 +208,10 @@ func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
 	if err != nil {
 		return err
 	}
-	if err := j.open(pl); err != nil {
-		return err
-	}
-	err = setup.OnCPUs(setup.InitialCPUs(j.spec.Process.ExecCPUAffinity, entrance), func() error {
-		j.proc, err = launch.Start(&launch.Config{
-			Plan: pl, Stdio: j.o.Stdio, Preserve: j.o.Preserve, Files: j.files.ByName, Cgroup: entrance.Dir, Dir: j.c.dir.Path(),
-			Polled: j.rt.Resident,
-		})
-		return err
-	})
+	err = j.trace.Do(
+		trace.Part{From: "default", Name: "open the plan's files", Do: func() error { return j.open(pl) }},
+		trace.Part{From: "default", Name: "link the image and start it", Do: func() error { return j.startImage(pl, entrance) }},
+	)
 	if err == nil {
 		end := j.trace.Wait("default", "meet the process until the program runs")
 		if err = j.serve(ctx, pl, j.hostSteps(j)); err != nil {
@@ -229,6 +223,16 @@ func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
 		err = &closedCgroup{err}
 	}
 	return err
+}
+
+func (j *joining) startImage(pl *plan.Plan, entrance *cgroups.Entrance) error {
+	return setup.OnCPUs(setup.InitialCPUs(j.spec.Process.ExecCPUAffinity, entrance), func() (err error) {
+		j.proc, err = launch.Start(&launch.Config{
+			Plan: pl, Stdio: j.o.Stdio, Preserve: j.o.Preserve, Files: j.files.ByName, Cgroup: entrance.Dir, Dir: j.c.dir.Path(),
+			Polled: j.rt.Resident,
+		})
+		return err
+	})
 }
 
 func (j *joining) open(pl *plan.Plan) error {
