@@ -55,8 +55,9 @@ and ~ what both do with other system calls. What merely has another number, or l
 in another bundle, is no difference. The exit status is 0 whether they differ or not.`,
 		Flags: x.flags(),
 		Action: a.action(0, anyNumber, func(c *cli.Context) error {
-			if x.html != "" && x.diff {
-				return errors.New("--html: a page shows one plan, and --diff compares two")
+			x.execGiven = x.ofExec(c)
+			if err := x.conflict(c.NArg()); err != nil {
+				return err
 			}
 			if x.trace != "" && x.html == "" {
 				return trace.PrintTable(os.Stdout, x.trace)
@@ -64,7 +65,6 @@ in another bundle, is no difference. The exit status is 0 whether they differ or
 			if x.diff {
 				return x.printDiff(a, c.Args().Slice())
 			}
-			x.execGiven = x.ofExec(c)
 			s, err := x.subject(a, c.Args().Slice())
 			if err != nil {
 				return err
@@ -92,9 +92,26 @@ func (x *explainFlags) flags() []cli.Flag {
 	}, x.exec.processFlags(), []cli.Flag{x.exec.cgroupFlag()})
 }
 
+// conflict says which flags don't go together: one of them would be passed over.
+func (x *explainFlags) conflict(names int) error {
+	switch {
+	case x.html != "" && x.diff:
+		return errors.New("--html: a page shows one plan, and --diff compares two")
+	case x.html != "" && (x.asJSON || x.brief || x.seccomp):
+		return errors.New("--html: the page has everything, and goes with none of --json, --brief, --seccomp")
+	case x.trace != "" && x.html == "" && (names > 0 || x.bundle != "" || x.diff || x.asJSON || x.brief || x.seccomp):
+		return errors.New("--trace: prints the times that are in its file alone (--html shows them with the plan)")
+	case x.diff && (x.bundle != "" || x.seccomp):
+		return errors.New("--diff: compares whole plans, and names its bundles as arguments: it goes with neither --bundle nor --seccomp")
+	case x.seccomp && (x.asJSON || x.brief):
+		return errors.New("--seccomp: prints the filter alone, and goes with neither --json nor --brief")
+	}
+	return nil
+}
+
 // ofExec reports whether a process of exec is asked for.
 func (x *explainFlags) ofExec(c *cli.Context) bool {
-	return c.NArg() > 1 || slices.ContainsFunc(append(x.exec.processFlags(), x.exec.cgroupFlag()), func(f cli.Flag) bool {
+	return c.NArg() > 1 && !x.diff || slices.ContainsFunc(append(x.exec.processFlags(), x.exec.cgroupFlag()), func(f cli.Flag) bool {
 		return c.IsSet(f.Names()[0])
 	})
 }

@@ -13,11 +13,11 @@ import (
 // printDiff prints what the second of two bundles or containers has that the first lacks, and the
 // other way round.
 func (x *explainFlags) printDiff(a *app, names []string) error {
+	if x.execGiven {
+		return errors.New("--diff: compares bundles and containers, not processes of exec")
+	}
 	if len(names) != 2 {
 		return errors.New("--diff: needs two bundles or containers to compare")
-	}
-	if x.bundle != "" {
-		return errors.New("--bundle: --diff names its bundles as arguments")
 	}
 	var sides [2]diff.Side
 	for i, name := range names {

@@ -14,9 +14,6 @@ import (
 
 // writeHTML writes what is explained as a page, with the times of --trace.
 func (x *explainFlags) writeHTML(s *subject) error {
-	if x.asJSON || x.brief || x.seccomp {
-		return errors.New("--html: the page has everything, and goes with none of --json, --brief, --seccomp")
-	}
 	p := &page.Page{Title: s.title(), Subtitle: s.bundle, Plan: s.plan, Spec: s.spec, Exec: s.exec, Notes: x.notes}
 	filter, err := compile.SeccompFilter(s.spec)
 	if err != nil {

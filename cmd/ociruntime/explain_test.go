@@ -109,7 +109,9 @@ func TestExplainDiff(t *testing.T) {
 		"one mount seccomp": "--diff: needs two bundles or containers to compare",
 		"one none":          "--diff: none: container does not exist: there is no none in /run/ociruntime, and there is no bundle of that name either",
 		"one root/none":     "--diff: root/none: --bundle: there is no config.json in " + dir + `/root/none ("ociruntime spec" writes one)`,
-		"one rootfs -b one": "--bundle: --diff names its bundles as arguments",
+		"one rootfs -b one": "--diff: compares whole plans, and names its bundles as arguments: it goes with neither --bundle nor --seccomp",
+		"one one --user 5":  "--diff: compares bundles and containers, not processes of exec",
+		"one one --trace x": "--trace: prints the times that are in its file alone (--html shows them with the plan)",
 	} {
 		res := program(t, nil, append([]string{"explain", "--diff"}, strings.Fields(args)...)...)
 		if got := message(t, res.stderr); res.code != 1 || got != want {

@@ -3,16 +3,12 @@ package compile
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/ociruntime/ociruntime/libcontainer/plan/diff"
 	"github.com/ociruntime/ociruntime/specconv/load"
 )
-
-// encodedFilter is the length of a filter in a system call.
-var encodedFilter = regexp.MustCompile(`\(\d+ instructions\)`)
 
 // A golden difference is a file in testdata/diffs: two configurations, and what explain --diff
 // prints of them. -run Diffs -update writes them anew.
@@ -29,7 +25,7 @@ func TestDiffs(t *testing.T) {
 			if err := diff.Print(&b, d, diff.PrintOptions{Calls: true}); err != nil {
 				t.Fatal(err)
 			}
-			got := encodedFilter.ReplaceAllString(b.String(), "(N instructions)")
+			got := filterLength.ReplaceAllString(b.String(), "(N instructions)")
 			if *update {
 				a.set("diff", got)
 				if err := os.WriteFile(file, []byte(a.String()), 0o644); err != nil {
@@ -65,4 +61,24 @@ func side(t *testing.T, a *archive, name string) diff.Side {
 		t.Fatal(err)
 	}
 	return diff.Side{Name: name, Plan: p, Filter: filter}
+}
+
+// Every step of two plans is told of once, whatever they are, and a plan is the same as itself.
+func TestDiffsOfPlans(t *testing.T) {
+	var sides []diff.Side
+	for _, file := range goldenFiles(t) {
+		sides = append(sides, side(t, readArchive(t, file), "config.json"))
+	}
+	for i, a := range sides {
+		for _, k := range []int{i, (i + 1) % len(sides)} {
+			b := sides[k]
+			n := diff.Of(a, b).Steps
+			if n.Same+n.Changed+n.Removed != len(a.Plan.Steps) || n.Same+n.Changed+n.Added != len(b.Plan.Steps) {
+				t.Errorf("%d, %d: %s, of %d and %d", i, k, n, len(a.Plan.Steps), len(b.Plan.Steps))
+			}
+			if i == k && n.Same != len(a.Plan.Steps) {
+				t.Errorf("plan %d is another than itself: %s", i, n)
+			}
+		}
+	}
 }
