@@ -44,7 +44,7 @@ func CheckID(id string) error {
 		switch {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '+', c == '-', c == '.':
 		default:
-			return fmt.Errorf("%w: %q holds %q: allowed are letters from a to z, digits and _ + - .", ErrInvalidID, id, c)
+			return fmt.Errorf("%w: %q holds %q: allowed are _ + - . digits and letters from a to z", ErrInvalidID, id, c)
 		}
 	}
 	return nil

@@ -22,7 +22,7 @@ var wrongCommands = []struct{ args, want string }{
 	{"list --root /x", "-root: it goes in front of the command: ociruntime --root VALUE list"},
 	{"run --bundel {DIR} x", "-bundel: did you mean --bundle?"},
 	{"create --bundle {DIR} {ID}", "container with given ID already exists: {ID}"},
-	{"create --bundle {DIR} a/b", "'/': allowed are letters from a to z, digits and _ + - ."},
+	{"create --bundle {DIR} a/b", "'/': allowed are _ + - . digits and letters from a to z"},
 	{"create --bundle {DIR} bücher", "'ü': allowed are letters"},
 	{"create --bundle /nosuch x", `there is no config.json in /nosuch ("ociruntime spec" writes one)`},
 	{"state nosuch", "container does not exist: there is no nosuch in {ROOT}"},

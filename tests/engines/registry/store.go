@@ -93,9 +93,10 @@ func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	mediaType := "application/octet-stream"
-	name, digest, ok := strings.Cut(rest, "/blobs/")
+	_, digest, ok := strings.Cut(rest, "/blobs/")
 	if !ok {
 		mediaType = manifestType
+		var name string
 		name, digest, ok = strings.Cut(rest, "/manifests/")
 		if tagged := s.tags[name+":"+digest]; tagged != "" {
 			digest = tagged
