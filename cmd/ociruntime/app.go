@@ -15,7 +15,7 @@ func commands() []command {
 		{"create", createCommand}, {"run", runCommand}, {"start", startCommand}, {"state", stateCommand},
 		{"list", listCommand}, {"ps", psCommand}, {"exec", execCommand}, {"kill", killCommand},
 		{"pause", pauseCommand}, {"resume", resumeCommand}, {"update", updateCommand}, {"events", eventsCommand},
-		{"delete", deleteCommand}, {"spec", specCommand}, {"explain", explainCommand}, {"features", featuresCommand},
+		{"delete", deleteCommand}, {"spec", specCommand}, {"check", checkCommand}, {"explain", explainCommand}, {"features", featuresCommand},
 		{"checkpoint", checkpointCommand}, {"restore", restoreCommand},
 	}
 }

@@ -46,11 +46,15 @@ record can't be read is left out, with a warning.`,
 
 // checkFormat checks the --format of list and ps.
 func checkFormat(format string) error {
-	switch format {
-	case "", "table", "json":
+	return oneFormat(format, "table", "json")
+}
+
+// oneFormat checks a --format with two values, of which the first is the default.
+func oneFormat(format, first, second string) error {
+	if format == "" || format == first || format == second {
 		return nil
 	}
-	return fmt.Errorf("--format: invalid format option %q: it is table or json", format)
+	return fmt.Errorf("--format: invalid format option %q: it is %s or %s", format, first, second)
 }
 
 // listed are the containers below --root. One whose record can't be read is told of.

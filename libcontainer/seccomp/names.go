@@ -1,5 +1,29 @@
 package seccomp
 
+import specs "github.com/opencontainers/runtime-spec/specs-go"
+
+// Names are the system calls of all architectures, in alphabetical order.
+func Names() []string {
+	list := make([]string, nameCount)
+	for i := range list {
+		list[i] = name(i)
+	}
+	return list
+}
+
+// Unknown tells of each name in a profile that no architecture has a system call of, with its place
+// in config.json. Compile leaves such out: profiles name calls of many kernels.
+func Unknown(s *specs.LinuxSeccomp, tell func(place, name string)) {
+	f := finder{}
+	for i := range s.Syscalls {
+		for j, name := range s.Syscalls[i].Names {
+			if _, ok := f.find(name); !ok {
+				tell(at(at("linux.seccomp.syscalls", i)+".names", j), name)
+			}
+		}
+	}
+}
+
 // name returns the system call name with an index of the tables.
 func name(i int) string {
 	if i == 0 {

@@ -59,7 +59,7 @@ func ExplainExec(err error, spec *specs.Spec, rootfs string) error {
 			continue
 		}
 		defer f.Close()
-		if why := diagnose(root, f); why != "" {
+		if why := diagnose(&image{root: root}, f); why != "" {
 			return fmt.Errorf("%w (%s %s)", err, path, why)
 		}
 		return err
@@ -102,7 +102,7 @@ func openIn(root *os.File, path string) (*os.File, error) {
 }
 
 // diagnose says what is wrong with a program, or nothing.
-func diagnose(root, f *os.File) string {
+func diagnose(im *image, f *os.File) string {
 	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
 		return ""
 	}
@@ -113,14 +113,14 @@ func diagnose(root, f *os.File) string {
 	case n == 0:
 		return "is empty"
 	case bytes.HasPrefix(head, []byte("#!")):
-		return diagnoseScript(root, string(head))
+		return diagnoseScript(im, string(head))
 	case bytes.HasPrefix(head, []byte(elfMagic)):
-		return diagnoseELF(root, f)
+		return diagnoseELF(im, f)
 	}
 	return "is neither an ELF program nor a script with a #! line"
 }
 
-func diagnoseScript(root *os.File, head string) string {
+func diagnoseScript(im *image, head string) string {
 	line, _, _ := strings.Cut(head[2:], "\n")
 	if strings.HasSuffix(line, "\r") {
 		return fmt.Sprintf("has a carriage return at the end of its #! line: the kernel looks for %q", strings.TrimSpace(line)+"\r")
@@ -129,15 +129,18 @@ func diagnoseScript(root *os.File, head string) string {
 	if len(fields) == 0 {
 		return "has an empty #! line"
 	}
-	f, err := openIn(root, fields[0])
-	if err != nil {
+	f, err := im.open(fields[0])
+	switch {
+	case errors.Is(err, unix.EAGAIN):
+		return ""
+	case err != nil:
 		return fmt.Sprintf("is a script for the interpreter %s, which is not in the container", fields[0])
 	}
 	f.Close()
 	return ""
 }
 
-func diagnoseELF(root, f *os.File) string {
+func diagnoseELF(im *image, f *os.File) string {
 	e, err := readELF(f)
 	if err != nil {
 		return "is a damaged ELF program"
@@ -148,8 +151,11 @@ func diagnoseELF(root, f *os.File) string {
 	if e.loader == "" {
 		return ""
 	}
-	l, err := openIn(root, e.loader)
-	if err != nil {
+	l, err := im.open(e.loader)
+	switch {
+	case errors.Is(err, unix.EAGAIN):
+		return ""
+	case err != nil:
 		return fmt.Sprintf("needs the library loader %s, which is not in the container", e.loader)
 	}
 	l.Close()
