@@ -54,6 +54,10 @@ type dump struct {
 //
 // When ctx ends, criu is killed and the container goes on; the error wraps the cause.
 func (c *Container) Checkpoint(ctx context.Context, o *CheckpointOptions) error {
+	return plain(c.checkpoint(ctx, o))
+}
+
+func (c *Container) checkpoint(ctx context.Context, o *CheckpointOptions) error {
 	if err := o.check(); err != nil {
 		return err
 	}
@@ -68,7 +72,8 @@ func (c *Container) Checkpoint(ctx context.Context, o *CheckpointOptions) error 
 	if err := o.checkParent(); err != nil {
 		return err
 	}
-	d := &dump{c: c, o: o}
+	own := *o
+	d := &dump{c: c, o: &own}
 	if d.spec, err = c.Config(); err != nil {
 		return err
 	}
@@ -157,6 +162,7 @@ func (d *dump) prepare() (err error) {
 	if d.host, err = cgroups.Probe(); err != nil {
 		return err
 	}
+	d.o.settleCgroups(d.spec, len(d.c.rec.CgroupPaths) == 0)
 	if d.request, err = newRequest(&d.o.CRIUOptions, d.c.rec.Annotations, "dump.log"); err != nil {
 		return err
 	}
@@ -194,10 +200,6 @@ func (d *dump) describe() error {
 		d.opts.Ps = &rpc.CriuPageServerInfo{Address: &o.PageServer.Address, Port: &port}
 	}
 	d.emptyNetwork(d.spec)
-	if len(d.c.rec.CgroupPaths) == 0 {
-		mode := rpc.CriuCgMode_IGNORE
-		d.opts.ManageCgroupsMode = &mode
-	}
 	if err := d.externalNamespaces(); err != nil {
 		return err
 	}
@@ -223,7 +225,7 @@ func (d *dump) externalNamespaces() error {
 			// Its name may be gone, but the init is in it.
 			path = fmt.Sprintf("/proc/%d/ns/%s", d.c.rec.InitPid, ns.link)
 			if err := unix.Stat(path, &st); err != nil {
-				return fmt.Errorf("look at the namespace %s: %s", path, criu.Plain(err.Error()))
+				return fmt.Errorf("look at the namespace %s: %w", path, err)
 			}
 		}
 		d.opts.External = append(d.opts.External, fmt.Sprintf("%s[%d]:%s", ns.link, st.Ino, ns.key))
@@ -238,7 +240,8 @@ var sharedNamespaces = [...]struct {
 	link, key string
 }{{specs.NetworkNamespace, "net", "extRootNetNS"}, {specs.PIDNamespace, "pid", "extRootPidNS"}}
 
-// start starts criu where it finds all cgroup hierarchies mounted.
+// start starts criu where it finds all cgroup hierarchies mounted, or in the cgroup namespace that
+// the container has joined.
 func (d *dump) start(ctx context.Context, stdio [3]*os.File) error {
 	begin := func() (err error) {
 		if err := d.openDirs(&d.o.CRIUOptions); err != nil {
@@ -247,21 +250,27 @@ func (d *dump) start(ctx context.Context, stdio [3]*os.File) error {
 		d.worker, err = startWorker(ctx, stdio)
 		return err
 	}
+	if joinedNamespace(d.spec, specs.CgroupNamespace) != "" {
+		return stage.InNamespace(fmt.Sprintf("/proc/%d/ns/cgroup", d.c.rec.InitPid), unix.CLONE_NEWCGROUP, begin)
+	}
 	dir, ok := yard(d.host)
-	switch {
-	case ok && dir == "":
-		dir = d.c.dir.Path()
-		d.opts.CgroupYard = &dir
-		return stage.Do(func() error {
-			if err := errors.Join(stage.Room(dir), stage.CgroupYard(dir, d.host.V2.Mount)); err != nil {
-				return err
-			}
-			return begin()
-		})
-	case ok:
+	if ok && dir != "" {
 		d.opts.CgroupYard = &dir
 	}
-	return begin()
+	if !ok || dir != "" {
+		return begin()
+	}
+	dir = d.c.dir.Path()
+	d.opts.CgroupYard = &dir
+	return stage.Do(func() error {
+		if err := stage.Room(dir); err != nil {
+			return err
+		}
+		if err := stage.CgroupYard(dir, d.host.V2.Mount); err != nil {
+			return err
+		}
+		return begin()
+	})
 }
 
 // checkFeatures asks whether kernel and criu can do what is special about this dump.

@@ -58,11 +58,33 @@ func (o *CRIUOptions) check() error {
 	return nil
 }
 
+// settleCgroups leaves out the cgroups where criu could not tell the container's from others: where
+// it has none, and where it has joined a cgroup namespace, of which criu would make a new one.
+func (o *CRIUOptions) settleCgroups(spec *specs.Spec, none bool) {
+	if none || joinedNamespace(spec, specs.CgroupNamespace) != "" {
+		o.CgroupsMode = ignoreCgroups
+	}
+}
+
 func (o *CRIUOptions) workDir() string {
 	if o.WorkDir == "" {
 		return o.ImageDir
 	}
 	return o.WorkDir
+}
+
+// plainError has the words of another less those that engines would misread, see criu.Plain.
+type plainError struct{ err error }
+
+func (e *plainError) Error() string { return criu.Plain(e.err.Error()) }
+
+func (e *plainError) Unwrap() error { return e.err }
+
+func plain(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &plainError{err}
 }
 
 // makeDir makes a directory for criu, or takes one that is there.
@@ -72,7 +94,7 @@ func makeDir(flag, dir string) error {
 		return isDir(flag, dir)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: make the directory %s: %s", flag, dir, criu.Plain(err.Error()))
+		return fmt.Errorf("%s: make the directory %s: %w", flag, dir, err)
 	}
 	return nil
 }
@@ -81,7 +103,7 @@ func isDir(flag, dir string) error {
 	info, err := os.Stat(dir)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%s: look at %s: %s", flag, dir, criu.Plain(errors.Unwrap(err).Error()))
+		return fmt.Errorf("%s: look at %s: %w", flag, dir, errors.Unwrap(err))
 	case !info.IsDir():
 		return fmt.Errorf("%s: %s is no directory", flag, dir)
 	}
@@ -146,7 +168,7 @@ func (r *request) openDirs(o *CRIUOptions) error {
 	for _, d := range []struct{ flag, path string }{{"--image-path", o.ImageDir}, {"--work-path", o.workDir()}} {
 		fd, err := unix.Open(d.path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
-			return fmt.Errorf("%s: open %s: %s", d.flag, d.path, criu.Plain(err.Error()))
+			return fmt.Errorf("%s: open %s: %w", d.flag, d.path, err)
 		}
 		r.dirs = append(r.dirs, os.NewFile(uintptr(fd), d.path))
 	}
@@ -219,7 +241,7 @@ func startWorker(ctx context.Context, stdio [3]*os.File, files ...*os.File) (*cr
 	}
 	w, err := criu.Start(path, stdio, files...)
 	if err != nil {
-		return nil, fmt.Errorf("%s", criu.Plain(err.Error()))
+		return nil, err
 	}
 	if err := w.CheckVersion(ctx); err != nil {
 		w.Kill()

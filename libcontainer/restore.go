@@ -50,6 +50,11 @@ type restoration struct {
 // returns; its init is our child. Otherwise it is as Create: after an error nothing is left, or at
 // least the record by which a forced Delete finds the rest. ctx ends it in the same way.
 func (r *Runtime) Restore(ctx context.Context, id string, o *RestoreOptions) (*Container, *Process, error) {
+	c, p, err := r.restore(ctx, id, o)
+	return c, p, plain(err)
+}
+
+func (r *Runtime) restore(ctx context.Context, id string, o *RestoreOptions) (*Container, *Process, error) {
 	if err := state.CheckID(id); err != nil {
 		return nil, nil, err
 	}
@@ -58,7 +63,8 @@ func (r *Runtime) Restore(ctx context.Context, id string, o *RestoreOptions) (*C
 	}
 	given := o.CreateOptions
 	given.Run, given.Notify, given.Preserve, given.Trace = true, false, nil, ""
-	c := &restoration{creation: newCreation(r, id, &given), ro: o}
+	own := *o
+	c := &restoration{creation: newCreation(r, id, &given), ro: &own}
 	defer c.release()
 	defer c.letGo()
 	if err := c.prepare(); err != nil {
@@ -111,6 +117,7 @@ func (c *restoration) prepare() (err error) {
 	if _, err := criu.Find(); err != nil {
 		return err
 	}
+	c.ro.settleCgroups(c.spec, c.rt.NoCgroup)
 	if c.req, err = newRequest(&c.ro.CRIUOptions, c.spec.Annotations, "restore.log"); err != nil {
 		return err
 	}
@@ -132,7 +139,7 @@ func (c *restoration) prepare() (err error) {
 	}
 	if c.given.ConsoleSocket != "" {
 		if c.terminal, err = unixsock.Dial(c.given.ConsoleSocket); err != nil {
-			return fmt.Errorf("--console-socket: %s", criu.Plain(err.Error()))
+			return fmt.Errorf("--console-socket: %w", err)
 		}
 	}
 	return makeDir("--work-path", c.ro.workDir())
@@ -166,7 +173,7 @@ func (c *restoration) describeStreams() error {
 		err = errors.New("too many entries")
 	}
 	if err != nil {
-		return fmt.Errorf("--image-path: read %s: %s", name, criu.Plain(err.Error()))
+		return fmt.Errorf("--image-path: read %s: %w", name, err)
 	}
 	for i, key := range list {
 		switch {
@@ -203,7 +210,7 @@ func (c *restoration) describeNamespaces() error {
 		}
 		f, err := os.Open(path)
 		if err != nil {
-			return fmt.Errorf("linux.namespaces: open %s: %s", path, criu.Plain(err.Error()))
+			return fmt.Errorf("linux.namespaces: open %s: %w", path, err)
 		}
 		c.req.files = append(c.req.files, f)
 		c.inherit = append(c.inherit, f)

@@ -2,8 +2,11 @@ package libcontainer
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path"
+	"path/filepath"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -18,7 +21,7 @@ import (
 
 // nameMounts makes the mount points that are missing, as in a new root file system, and says what
 // criu is to bind on which.
-func (c *restoration) nameMounts() error {
+func (c *restoration) nameMounts(room string) error {
 	places := make([]string, len(c.spec.Mounts))
 	var binds []crmounts.Bind
 	for i := range c.spec.Mounts {
@@ -36,7 +39,7 @@ func (c *restoration) nameMounts() error {
 			continue
 		}
 		if err := unix.Access(source, unix.F_OK); err != nil {
-			return fmt.Errorf("mounts[%d].source: %s is not there to be bound on %s: %w", i, source, m.Destination, unwordy(err))
+			return fmt.Errorf("mounts[%d].source: %s is not there to be bound on %s: %w", i, source, m.Destination, err)
 		}
 		keys := []string{places[i]}
 		if clean := path.Clean("/" + m.Destination); clean != places[i] {
@@ -48,25 +51,21 @@ func (c *restoration) nameMounts() error {
 	if err != nil {
 		return err
 	}
-	for _, e := range crmounts.Restored(binds, host) {
+	list := append(crmounts.Restored(binds, host), crmounts.External{Key: crmounts.Null, Value: os.DevNull})
+	list = append(list, c.cgroupMounts()...)
+	if err := c.attachTrees(room, list); err != nil {
+		return err
+	}
+	if hasNamespace(c.spec, specs.UserNamespace) {
+		if list, err = c.lend(room, list); err != nil {
+			return err
+		}
+	}
+	for _, e := range list {
 		c.req.opts.ExtMnt = append(c.req.opts.ExtMnt, extMount(e.Key, e.Value))
 	}
-	c.req.opts.ExtMnt = append(c.req.opts.ExtMnt, extMount(crmounts.Null, os.DevNull))
-	c.nameCgroups()
 	return nil
 }
-
-// unwordy is an errno without the kernel's words, which engines take to be about the program.
-func unwordy(err error) error {
-	if errno, ok := err.(unix.Errno); ok {
-		return errnoError(errno)
-	}
-	return err
-}
-
-type errnoError unix.Errno
-
-func (e errnoError) Error() string { return unix.ErrnoName(unix.Errno(e)) }
 
 func isDirectory(name string) bool {
 	info, err := os.Stat(name)
@@ -93,10 +92,10 @@ func (c *restoration) makePoint(i int, file bool, places []string) (string, erro
 	return path.Join(places[in], rel), err
 }
 
-// nameCgroups names the container's cgroups, for one that sees them through mounts of the host.
-func (c *restoration) nameCgroups() {
+// cgroupMounts are the container's cgroups, for one that sees them through mounts of the host.
+func (c *restoration) cgroupMounts() (list []crmounts.External) {
 	if hasNamespace(c.spec, specs.CgroupNamespace) {
-		return
+		return nil
 	}
 	for i := range c.spec.Mounts {
 		m := &c.spec.Mounts[i]
@@ -109,9 +108,10 @@ func (c *restoration) nameCgroups() {
 			if !c.facts.Cgroup2 {
 				key = path.Join(dest, h.Name)
 			}
-			c.req.opts.ExtMnt = append(c.req.opts.ExtMnt, extMount(key, h.Host))
+			list = append(list, crmounts.External{Key: key, Value: h.Host})
 		}
 	}
+	return list
 }
 
 // openIDMapped opens the sources of idmapped mounts.
@@ -125,9 +125,8 @@ func (c *restoration) openIDMapped() error {
 	return c.files.OpenAll(&only)
 }
 
-// attachTrees gives paths to what is mounted nowhere: idmapped sources, and device nodes for a
-// container that can't make any.
-func (c *restoration) attachTrees(room string) error {
+// attachTrees gives paths to idmapped sources, which are mounted nowhere.
+func (c *restoration) attachTrees(room string, list []crmounts.External) error {
 	for i := range c.spec.Mounts {
 		tree := c.files.ByName[compile.SourceFile(i)]
 		if tree == nil {
@@ -137,37 +136,57 @@ func (c *restoration) attachTrees(room string) error {
 		if err := stage.Attach(tree, at); err != nil {
 			return fmt.Errorf("mounts[%d]: %w", i, err)
 		}
-		source := compile.HostPath(c.spec.Mounts[i].Source, c.o.Bundle)
-		for _, e := range c.req.opts.ExtMnt {
-			if e.GetVal() == source {
-				e.Val = &at
+		dest := path.Clean("/" + c.spec.Mounts[i].Destination)
+		for j := range list {
+			if list[j].Key == dest {
+				list[j].Value = at
 			}
 		}
 	}
-	if !hasNamespace(c.spec, specs.UserNamespace) {
-		return nil
+	return nil
+}
+
+// lend binds everything that criu is to bind in a room, with the device nodes of a container that
+// can't make any: criu looks for it as root of the container's user namespace, who may not go
+// wherever the host's root may.
+func (c *restoration) lend(room string, list []crmounts.External) ([]crmounts.External, error) {
+	nodes, err := c.deviceNodes(room)
+	if err != nil {
+		return nil, err
 	}
+	list = slices.DeleteFunc(list, func(e crmounts.External) bool { return nodes[e.Key] != "" })
+	for _, place := range slices.Sorted(maps.Keys(nodes)) {
+		list = append(list, crmounts.External{Key: place, Value: nodes[place]})
+	}
+	for i := range list {
+		if list[i].Value == "" || filepath.Dir(list[i].Value) == room+"/devices" {
+			continue
+		}
+		at := fmt.Sprintf("%s/external%d", room, i)
+		if err := stage.Lend(list[i].Value, at); err != nil {
+			return nil, err
+		}
+		list[i].Value = at
+	}
+	return list, nil
+}
+
+// deviceNodes are the nodes for the container's devices, by their places in it.
+func (c *restoration) deviceNodes(room string) (map[string]string, error) {
 	nodes := map[string]string{}
 	for _, place := range devicePlaces(c.spec) {
 		nodes[place] = place
 	}
-	if len(c.spec.Linux.Devices) > 0 {
-		tree, err := rootfs.MakeDevices(c.spec)
-		if err != nil {
-			return err
-		}
-		defer tree.Close()
-		if err := stage.Attach(tree, room+"/devices"); err != nil {
-			return err
-		}
-		for i := range c.spec.Linux.Devices {
-			nodes[path.Clean(c.spec.Linux.Devices[i].Path)] = fmt.Sprintf("%s/devices/%d", room, i)
-		}
+	if len(c.spec.Linux.Devices) == 0 {
+		return nodes, nil
 	}
-	for place, node := range nodes {
-		if place != crmounts.Null || node != place {
-			c.req.opts.ExtMnt = append(c.req.opts.ExtMnt, extMount(place, node))
-		}
+	tree, err := rootfs.MakeDevices(c.spec)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	defer tree.Close()
+	for i := range c.spec.Linux.Devices {
+		nodes[path.Clean(c.spec.Linux.Devices[i].Path)] = fmt.Sprintf("%s/devices/%d", room, i)
+	}
+	return nodes, stage.Attach(tree, room+"/devices")
 }

@@ -2,6 +2,7 @@ package libcontainer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/systemd"
 	"github.com/ociruntime/ociruntime/libcontainer/internal/setup"
 	"github.com/ociruntime/ociruntime/libcontainer/internal/stage"
+	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/netdev"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
@@ -51,8 +53,10 @@ func (c *restoration) start(ctx context.Context) error {
 				return fmt.Errorf("enter the container's cgroup namespace: %w", err)
 			}
 		}
-		c.worker, err = startWorker(ctx, stdio, c.inherit...)
-		return err
+		return entry.AsCaller(func() (err error) {
+			c.worker, err = startWorker(ctx, stdio, c.inherit...)
+			return err
+		})
 	})
 }
 
@@ -64,14 +68,11 @@ func (c *restoration) furnish() error {
 	if err := c.makePivot(); err != nil {
 		return err
 	}
-	if err := c.nameMounts(); err != nil {
-		return err
-	}
-	room := c.dir.Path()
+	room := c.room()
 	if err := stage.Room(room); err != nil {
 		return err
 	}
-	if err := c.attachTrees(room); err != nil {
+	if err := c.nameMounts(room); err != nil {
 		return err
 	}
 	dir, ok := yard(c.host)
@@ -87,6 +88,21 @@ func (c *restoration) furnish() error {
 	return nil
 }
 
+// room is where mounts for criu alone are made. With a user namespace its root has to get there.
+func (c *restoration) room() string {
+	if !hasNamespace(c.spec, specs.UserNamespace) {
+		return c.dir.Path()
+	}
+	used := []string{c.rec.Config.Rootfs, c.ro.ImageDir, c.ro.workDir()}
+	for i := range c.spec.Mounts {
+		used = append(used, compile.HostPath(c.spec.Mounts[i].Source, c.o.Bundle))
+	}
+	if place := stage.PublicPlace(used); place != "" {
+		return place
+	}
+	return c.dir.Path()
+}
+
 // makePivot makes /tmp in a root file system that has none, for the time of the restore: criu puts
 // the old root there, or in a directory that it makes, which it can't where root.readonly is set.
 func (c *restoration) makePivot() error {
@@ -95,28 +111,33 @@ func (c *restoration) makePivot() error {
 		return nil
 	}
 	if err := unix.Mkdir(tmp, 0o755); err != nil {
-		return fmt.Errorf("root.readonly: make /tmp for criu: %s", unix.ErrnoName(err.(unix.Errno)))
+		return fmt.Errorf("root.readonly: make /tmp for criu: %w", err)
 	}
 	c.pivot = tmp
 	return nil
 }
 
-// lendImages gives the directory of the images to root of the container's user namespace: the
-// container's processes read the rest of them themselves, and are nobody else by then.
+// lendImages gives the directory of the images to root of the container's user namespace, and to
+// our own group: the container's processes read the rest of them themselves, at first in a user
+// namespace that has no maps yet, where they are strangers to all but what is ours, and then as
+// nobody but its root.
 func (c *restoration) lendImages() error {
 	if !hasNamespace(c.spec, specs.UserNamespace) {
 		return nil
 	}
+	dir := c.ro.ImageDir
 	root, ok := idmap.HostID(c.spec.Linux.UIDMappings, 0)
 	var st unix.Stat_t
-	err := unix.Stat(c.ro.ImageDir, &st)
-	if err != nil || !ok || st.Uid == root || st.Mode&0o005 == 0o005 {
+	if err := unix.Stat(dir, &st); err != nil || !ok || st.Mode&0o005 == 0o005 {
 		return err
 	}
-	if err := os.Chown(c.ro.ImageDir, int(root), -1); err != nil {
-		return fmt.Errorf("--image-path: %w", err)
+	c.lent = func() error {
+		c.lent = nil
+		return errors.Join(unix.Chown(dir, int(st.Uid), int(st.Gid)), unix.Chmod(dir, st.Mode&0o7777))
 	}
-	c.lent = func() error { return os.Chown(c.ro.ImageDir, int(st.Uid), -1) }
+	if err := errors.Join(unix.Chown(dir, int(root), 0), unix.Chmod(dir, st.Mode&0o7777|0o750)); err != nil {
+		return fmt.Errorf("--image-path: lend %s to the container: %w", dir, err)
+	}
 	return nil
 }
 
@@ -133,11 +154,6 @@ func (c *restoration) takeBack() error {
 
 // describeCgroups says where the container's processes go.
 func (c *restoration) describeCgroups() {
-	if c.rt.NoCgroup {
-		c.ro.CgroupsMode = ignoreCgroups
-		mode := rpc.CriuCgMode_IGNORE
-		c.req.opts.ManageCgroupsMode = &mode
-	}
 	if c.ro.CgroupsMode == ignoreCgroups {
 		return
 	}
@@ -184,13 +200,20 @@ func (c *restoration) limit() error {
 
 // placeWorker puts criu where the processes inherit what criu does not restore.
 func (c *restoration) placeWorker() error {
+	pid := c.worker.Pid
+	if err := setup.AllCPUs(pid); err != nil {
+		return err
+	}
+	if err := setup.SetIOPriority(pid, c.spec.Process.IOPriority); err != nil {
+		return err
+	}
 	if c.resctrl != nil {
-		if err := c.resctrl.Join(c.worker.Pid); err != nil {
+		if err := c.resctrl.Join(pid); err != nil {
 			return err
 		}
 	}
 	if c.ro.CgroupsMode == ignoreCgroups && !c.rt.NoCgroup {
-		return c.cg.Join(c.worker.Pid)
+		return c.cg.Join(pid)
 	}
 	return nil
 }

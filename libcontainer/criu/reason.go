@@ -30,7 +30,23 @@ func reason(log io.Reader) string {
 		if !found || harmless(text) {
 			continue
 		}
-		return Plain(text)
+		return Plain(text) + hint(text)
+	}
+	return ""
+}
+
+// hint names the way out where criu's words do not.
+func hint(text string) string {
+	for _, h := range [...][2]string{
+		{"link-remap option", "--link-remap"}, {"without peer", "--ext-unix-sk, for a socket with a name"},
+		{"External socket is used", "--ext-unix-sk"}, {"Can't get rlimit", "criu lacks CAP_SYS_RESOURCE"},
+		{"Can't lookup mount", "a file of the host that the container has open"},
+		{"Found dead pts", "--shell-job"}, {"a non-shell job", "--shell-job"}, {"shell-job", "--shell-job"},
+		{"No space left", "the disk is full"}, {"ENOSPC", "the disk is full"},
+	} {
+		if strings.Contains(text, h[0]) && !strings.Contains(text, h[1]) {
+			return " (" + h[1] + ")"
+		}
 	}
 	return ""
 }
@@ -50,7 +66,7 @@ func Plain(text string) string {
 		{"no such file or directory", "not found"}, {"permission denied", "refused (EACCES)"},
 		{"operation not permitted", "refused (EPERM)"}, {"no such process", "the process is gone"},
 		{"is a directory", "a directory (EISDIR)"}, {"not a directory", "no directory (ENOTDIR)"},
-		{"executable file", "executable"}, {"does not exist", "is missing"}, {"doesn't exist", "is missing"},
+		{"executable file", "executable"},
 	} {
 		text = replaceFold(text, w[0], w[1])
 	}

@@ -10,9 +10,6 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// probes run inside of containers.
-var probes = map[string]func(args []string) error{}
-
 // 1
 func TestTwice(t *testing.T) {
 	t.Parallel()

@@ -25,13 +25,23 @@ type box struct {
 	images string
 	out    *lines
 	err    *lines
+	all    []*lines
+	feed   bool     // give it a pipe for standard input, too
+	in     *os.File // the end to write to
 }
 
 // newBox is one that counts, until the test says what else it does.
 func newBox(t *testing.T) *box {
 	t.Helper()
 	need(t)
-	b := &box{Bundle: harness.NewBundle(t).Sh(counter), t: t}
+	b := &box{t: t}
+	// When the container is gone: its end of a pipe is what readers wait for.
+	t.Cleanup(func() {
+		for _, l := range b.all {
+			harness.Eventually(t, "the end of a pipe", l.ended)
+		}
+	})
+	b.Bundle = harness.NewBundle(t).Sh(counter)
 	b.images = filepath.Join(harness.TempDir(t), "images")
 	return b
 }
@@ -46,12 +56,12 @@ type lines struct {
 func readLines(from *os.File) *lines {
 	l := &lines{}
 	go func() {
-		defer from.Close()
 		for s := bufio.NewScanner(from); s.Scan(); {
 			l.mu.Lock()
 			l.all = append(l.all, s.Text())
 			l.mu.Unlock()
 		}
+		from.Close()
 		l.mu.Lock()
 		l.end = true
 		l.mu.Unlock()
@@ -95,6 +105,13 @@ func (b *box) detached(verb, id string, flags ...string) harness.Result {
 	errors, stderr := pipe(b.t)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	b.out, b.err = readLines(out), readLines(errors)
+	b.all = append(b.all, b.out, b.err)
+	if b.feed {
+		in, end := pipe(b.t)
+		defer in.Close()
+		b.t.Cleanup(func() { _ = end.Close() })
+		cmd.Stdin, b.in = in, end
+	}
 	res := b.RunCmd(cmd)
 	stdout.Close()
 	stderr.Close()

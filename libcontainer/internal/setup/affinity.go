@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -38,4 +39,16 @@ func OnCPUs(list string, start func() error) error {
 	}
 	defer func() { _ = unix.SchedSetaffinity(0, &before) }() // what the kernel has given, it takes
 	return start()
+}
+
+// AllCPUs lets a process, and the children that it will have, run wherever its cpuset allows: a
+// caller's affinity is not the container's.
+func AllCPUs(pid int) error {
+	var all unix.CPUSet
+	all.Fill()
+	err := unix.SchedSetaffinity(pid, &all)
+	if err != nil && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOSYS) { // as in create
+		return fmt.Errorf("let process %d run on every CPU: %w", pid, err)
+	}
+	return nil
 }

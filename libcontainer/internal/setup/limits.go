@@ -35,3 +35,16 @@ func SetScheduler(pid int, s *specs.Scheduler) error {
 	}
 	return nil
 }
+
+// SetIOPriority sets the I/O priority of a process, which its children inherit; nil leaves it.
+func SetIOPriority(pid int, p *specs.LinuxIOPriority) error {
+	if p == nil {
+		return nil
+	}
+	const whoProcess = 1
+	class, _ := names.IOPriorityClass(p.Class)
+	if _, _, errno := unix.RawSyscall(unix.SYS_IOPRIO_SET, whoProcess, uintptr(pid), uintptr(class<<13|p.Priority)); errno != 0 {
+		return fmt.Errorf("process.ioPriority: set the I/O priority %s %d: %w", p.Class, p.Priority, refusal.Explain("ioprio_set", errno))
+	}
+	return nil
+}

@@ -50,12 +50,13 @@ func placeOf(root, fd int) (string, error) {
 func makeAll(root int, point string, dir bool) error {
 	above, base := path.Split(point)
 	above = path.Clean(above)
-	parent, err := fs.FindInRoot(root, above, unix.O_DIRECTORY)
+	find := func() (int, error) { return fs.FindInRoot(root, "./"+above, unix.O_DIRECTORY) }
+	parent, err := find()
 	if errors.Is(err, unix.ENOENT) && above != "/" {
 		if err := makeAll(root, above, true); err != nil {
 			return err
 		}
-		parent, err = fs.FindInRoot(root, above, unix.O_DIRECTORY)
+		parent, err = find()
 	}
 	if err != nil {
 		return err

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -59,7 +61,7 @@ func Attach(tree *os.File, on string) error {
 	var st unix.Stat_t
 	err := unix.Fstat(int(tree.Fd()), &st)
 	if err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		err = unix.Mkdir(on, 0o700)
+		err = unix.Mkdir(on, 0o755)
 	} else if err == nil {
 		err = unix.Mknod(on, unix.S_IFREG|0o600, 0)
 	}
@@ -72,20 +74,45 @@ func Attach(tree *os.File, on string) error {
 	return nil
 }
 
-// Room mounts a tmpfs on a directory, for what criu needs at a path: it has no other way to be told
-// of a mount.
+// Room mounts a file system of the thread's own on a directory, for mounts that criu is to find by a
+// path.
 func Room(dir string) error {
-	if err := unix.Mount("criu", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NOEXEC, "mode=711"); err != nil {
-		return fmt.Errorf("mount a tmpfs for criu: %w", err)
+	if err := unix.Mount("criu", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NOEXEC, "mode=755"); err != nil {
+		return fmt.Errorf("mount a tmpfs for criu on %s: %w", dir, err)
 	}
 	return nil
+}
+
+// PublicPlace is a directory for a room to which everybody may go, and in which none of some paths
+// lie, or "". It is not below /proc or /sys: the kernel lets a user namespace mount these two only
+// where nothing of them is covered.
+func PublicPlace(avoid []string) string {
+	for _, dir := range [...]string{"/media", "/boot", "/mnt", "/srv", "/opt", "/home"} {
+		var st unix.Stat_t
+		used := slices.ContainsFunc(avoid, func(p string) bool { return p == dir || strings.HasPrefix(p, dir+"/") })
+		if !used && unix.Lstat(dir, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
+			return dir
+		}
+	}
+	return ""
+}
+
+// Lend binds a file or directory of the host in a room.
+func Lend(source, on string) error {
+	fd, err := unix.OpenTree(unix.AT_FDCWD, source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", source, refusal.Explain("open_tree", err))
+	}
+	tree := os.NewFile(uintptr(fd), source)
+	defer tree.Close()
+	return Attach(tree, on)
 }
 
 // CgroupYard shows cgroup v2 as "unified" in a room: criu, where nobody tells it of a place with
 // mounts of all hierarchies, mounts them anew, and takes the host's own options away from the tree
 // with that.
 func CgroupYard(room, tree string) error {
-	err := os.Mkdir(room+"/unified", 0o700)
+	err := os.Mkdir(room+"/unified", 0o755)
 	if err == nil {
 		err = unix.Mount(tree, room+"/unified", "", unix.MS_BIND, "")
 	}
