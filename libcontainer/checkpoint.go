@@ -127,11 +127,22 @@ func (d *dump) run(ctx context.Context, status Status) error {
 	if d.o.PreDump {
 		kind = rpc.CriuReqType_PRE_DUMP
 	}
+	if err := d.c.noteWorker(d.worker.Pid); err != nil {
+		return err
+	}
 	_, err = d.worker.Do(ctx, kind, &d.opts, d.notified)
 	if err == nil && !d.o.LeaveRunning && !d.o.PreDump {
 		return nil
 	}
-	return errors.Join(d.failure(err), d.c.settle(status))
+	return errors.Join(d.failure(err), d.c.settle(status), d.c.noteWorker(0))
+}
+
+// noteWorker writes down which criu is at work, so that a forced Delete finds it if we are killed.
+func (c *Container) noteWorker(pid int) error {
+	if err := c.rec.SetWorker(pid); err != nil {
+		return err
+	}
+	return c.dir.Save(c.rec)
 }
 
 // settle freezes or thaws the container as it was. criu does that, too, as long as nobody kills it.
@@ -243,11 +254,16 @@ var sharedNamespaces = [...]struct {
 // start starts criu where it finds all cgroup hierarchies mounted, or in the cgroup namespace that
 // the container has joined.
 func (d *dump) start(ctx context.Context, stdio [3]*os.File) error {
+	lock, err := d.c.dir.LockFile()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	begin := func() (err error) {
 		if err := d.openDirs(&d.o.CRIUOptions); err != nil {
 			return err
 		}
-		d.worker, err = startWorker(ctx, stdio)
+		d.worker, err = startWorker(ctx, stdio, lock)
 		return err
 	}
 	if joinedNamespace(d.spec, specs.CgroupNamespace) != "" {

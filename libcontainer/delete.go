@@ -182,6 +182,7 @@ func (c *Container) destroy(ctx context.Context, kill bool, patience time.Durati
 // killEverything sends SIGKILL to all processes of the container, frozen or not. init is a pidfd,
 // nil when it is dead already.
 func (c *Container) killEverything() (init *os.File, err error) {
+	c.rec.KillWorker()
 	if c.rec.CgroupMade {
 		cg, cerr := c.cgroup()
 		if cerr == nil {

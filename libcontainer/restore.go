@@ -163,7 +163,7 @@ func (c *restoration) describeStreams() error {
 	name := filepath.Join(c.ro.ImageDir, descriptorsFile)
 	data, err := os.ReadFile(name)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil // they were no pipes, or criu will say so
+		return fmt.Errorf("--image-path: %s is missing, which says what the standard streams are", name)
 	}
 	var list []string
 	if err == nil {
@@ -255,11 +255,17 @@ func (c *restoration) carryOut(ctx context.Context) (err error) {
 	if err := c.placeWorker(); err != nil {
 		return err
 	}
+	if err := c.container().noteWorker(c.worker.Pid); err != nil {
+		return err
+	}
 	if _, err := c.worker.Do(ctx, rpc.CriuReqType_RESTORE, &c.req.opts, func(n *criu.Notification) error { return c.notified(ctx, n) }); err != nil {
 		return c.req.failure(err)
 	}
 	if c.proc == nil || c.rec.Phase != state.Created {
 		return errors.New("criu has not said which process it has restored")
+	}
+	if err := c.container().noteWorker(0); err != nil {
+		return err
 	}
 	return c.announce("standard")
 }

@@ -34,6 +34,11 @@ func (c *restoration) start(ctx context.Context) error {
 		return err
 	}
 	defer null.Close()
+	lock, err := c.dir.LockFile()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	if err := c.openIDMapped(); err != nil {
 		return err
 	}
@@ -54,7 +59,7 @@ func (c *restoration) start(ctx context.Context) error {
 			}
 		}
 		return entry.AsCaller(func() (err error) {
-			c.worker, err = startWorker(ctx, stdio, c.inherit...)
+			c.worker, err = startWorker(ctx, stdio, append(c.inherit, lock)...)
 			return err
 		})
 	})

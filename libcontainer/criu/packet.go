@@ -95,15 +95,11 @@ func received(control []byte) (files []*os.File, err error) {
 	return files, nil
 }
 
-// gone is the error of a criu that has closed the socket. What became of it, the kernel knows once
-// it has ended; it is left to be reaped by Close.
+// gone is the error of a criu that has closed the socket.
 func (w *Worker) gone(cause error) error {
 	if cause != nil && !errors.Is(cause, unix.EPIPE) && !errors.Is(cause, unix.ECONNRESET) {
 		return fmt.Errorf("talk to criu: %w", cause)
 	}
 	w.Kill()
-	var info unix.Siginfo
-	for unix.Waitid(unix.P_PID, w.Pid, &info, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
-	}
 	return fmt.Errorf("%s ended in the middle of a request (does `criu check` work?)", w.path)
 }

@@ -17,8 +17,9 @@ type Worker struct {
 	// cgroup.
 	Pid int
 
-	path string
-	sock *os.File
+	path  string
+	sock  *os.File
+	ended chan struct{} // closed when the process has ended; it is not reaped yet
 }
 
 // firstFile is the number that the first of Start's files has in criu: behind standard streams and
@@ -29,6 +30,7 @@ const firstFile = 4
 func Descriptor(i int) int32 { return int32(firstFile + i) }
 
 // Start starts criu in the namespaces of the calling thread, with these standard streams and files.
+// It leads a process group.
 //
 // criu opens what Images and Work of a request name below the /proc of who made the socket, which
 // is this process.
@@ -40,7 +42,7 @@ func Start(path string, stdio [3]*os.File, files ...*os.File) (*Worker, error) {
 	w := &Worker{path: path, sock: os.NewFile(uintptr(pair[0]), "criu")}
 	defer unix.Close(pair[1])
 	if err = unix.SetNonblock(pair[1], false); err == nil {
-		attr := &syscall.ProcAttr{Env: environment(), Sys: &syscall.SysProcAttr{}}
+		attr := &syscall.ProcAttr{Env: environment(), Sys: &syscall.SysProcAttr{Setpgid: true}}
 		for _, f := range stdio {
 			attr.Files = append(attr.Files, f.Fd())
 		}
@@ -54,12 +56,47 @@ func Start(path string, stdio [3]*os.File, files ...*os.File) (*Worker, error) {
 		w.sock.Close()
 		return nil, fmt.Errorf("start %s: %w", path, err)
 	}
+	if err := w.watch(); err != nil {
+		w.Kill()
+		return nil, errors.Join(err, w.reap())
+	}
 	return w, nil
+}
+
+// watch waits in Go's poller for the end of criu, and ends with it what it has left behind.
+func (w *Worker) watch() error {
+	fd, err := unix.PidfdOpen(w.Pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return fmt.Errorf("watch criu: %w", err)
+	}
+	pidfd := os.NewFile(uintptr(fd), "criu")
+	raw, err := pidfd.SyscallConn()
+	if err != nil {
+		pidfd.Close()
+		return fmt.Errorf("watch criu: %w", err)
+	}
+	w.ended = make(chan struct{})
+	go func() {
+		defer pidfd.Close()
+		_ = raw.Read(func(fd uintptr) bool {
+			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+			return n == 1 && err == nil
+		})
+		// Until it is reaped, the name of its group can't be another's.
+		w.Kill()
+		close(w.ended)
+	}()
+	return nil
 }
 
 // Close lets criu end, and waits until it has.
 func (w *Worker) Close() error {
 	w.sock.Close()
+	<-w.ended
+	return w.reap()
+}
+
+func (w *Worker) reap() error {
 	var status unix.WaitStatus
 	for {
 		_, err := unix.Wait4(w.Pid, &status, 0, nil)
@@ -69,8 +106,15 @@ func (w *Worker) Close() error {
 	}
 }
 
-// Kill ends criu. Close has still to be called.
-func (w *Worker) Kill() { _ = unix.Kill(w.Pid, unix.SIGKILL) }
+// Kill ends criu and its helpers, one of which may hold the socket open and wait for ever; who
+// waits for an answer hears that there will be none. Close has still to be called.
+func (w *Worker) Kill() {
+	_ = unix.Kill(-w.Pid, unix.SIGKILL)
+	raw, err := w.sock.SyscallConn()
+	if err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
+	}
+}
 
 // CheckVersion refuses a criu that is too old. It has to be the first request.
 func (w *Worker) CheckVersion(ctx context.Context) error {

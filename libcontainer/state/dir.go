@@ -24,9 +24,10 @@ var (
 	ErrBusy = errors.New("another command holds the container")
 )
 
-// Dir is a container's directory, <root>/<id>. It holds no descriptor.
+// Dir is a container's directory, <root>/<id>. It holds no descriptor but that of its lock.
 type Dir struct {
 	root, id string
+	locked   *int // the lock's descriptor, while it is held through this Dir
 }
 
 // CheckID refuses an id that could not be the name of a directory of its own, or that scripts would
@@ -62,7 +63,7 @@ func Create(root, id string) (*Dir, error) {
 	if err := CheckID(id); err != nil {
 		return nil, err
 	}
-	d := &Dir{root, id}
+	d := &Dir{root: root, id: id}
 	err := unix.Mkdir(d.Path(), 0o711)
 	if errors.Is(err, unix.ENOENT) {
 		if err := makeRoot(root); err != nil {
@@ -110,7 +111,7 @@ func Open(root, id string) (*Dir, error) {
 	if err := CheckID(id); err != nil {
 		return nil, err
 	}
-	d := &Dir{root, id}
+	d := &Dir{root: root, id: id}
 	var st unix.Stat_t
 	err := unix.Lstat(d.Path(), &st)
 	switch {
@@ -213,7 +214,9 @@ func (d *Dir) lock(how int) (unlock func(), err error) {
 		// While we waited, the holder may have deleted the container, and somebody may have made a
 		// new one of that name.
 		if d.is(fd) {
+			d.locked = &fd
 			return func() {
+				d.locked = nil
 				// A child between fork and execve has a copy of the descriptor: closing ours alone
 				// might not unlock yet.
 				_ = unix.Flock(fd, unix.LOCK_UN)
@@ -222,6 +225,19 @@ func (d *Dir) lock(how int) (unlock func(), err error) {
 		}
 		unix.Close(fd)
 	}
+}
+
+// LockFile is the lock that is held through d, for another process to hold it, too, for as long as
+// it lives: should we be killed, nobody else comes in its way. nil means that there is none.
+func (d *Dir) LockFile() (*os.File, error) {
+	if d.locked == nil {
+		return nil, nil
+	}
+	fd, err := unix.FcntlInt(uintptr(*d.locked), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("hand on the lock of %s: %w", d.Path(), err)
+	}
+	return os.NewFile(uintptr(fd), d.Path()), nil
 }
 
 func flock(fd, how int) error {

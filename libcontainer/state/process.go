@@ -118,3 +118,30 @@ func bootID() (string, error) {
 	}
 	return strings.TrimSpace(string(id)), nil
 }
+
+// SetWorker notes a criu, which leads a process group; 0 is for when it has ended.
+func (r *Record) SetWorker(pid int) error {
+	r.WorkerPid, r.WorkerStart = 0, 0
+	if pid == 0 {
+		return nil
+	}
+	p, err := ReadProcess(pid)
+	if err != nil {
+		return err
+	}
+	r.WorkerPid, r.WorkerStart = pid, p.Start
+	return nil
+}
+
+// KillWorker ends a criu that has outlived its command, and what it has left behind: a helper of
+// one that was killed may wait for ever, with our lock. The pid is not given to another process as
+// long as it is the name of a group.
+func (r *Record) KillWorker() {
+	if r.WorkerPid <= 0 {
+		return
+	}
+	switch p, err := ReadProcess(r.WorkerPid); {
+	case err == nil && p.Start == r.WorkerStart, errors.Is(err, unix.ESRCH):
+		_ = unix.Kill(-r.WorkerPid, unix.SIGKILL) // it may be gone
+	}
+}

@@ -77,6 +77,11 @@ type Record struct {
 	IntelRdtOwn     bool
 	IntelRdtMonMade bool
 
+	// WorkerPid and WorkerStart are a criu at work on the container, and the leader of its process
+	// group; 0 when there is none.
+	WorkerPid   int
+	WorkerStart uint64
+
 	// NoPoststop says that config.json has no poststop hooks, so that it need not be read to delete
 	// the container; NoStartHooks, that start need not read it. False in records of other runtimes,
 	// and of ours before there was this.
@@ -135,6 +140,8 @@ func (r *Record) members() members.Table {
 		{Name: "root_mount", Value: &r.RootMount, Optional: true},
 		{Name: "namespace_paths", Value: &r.NamespacePaths},
 		{Name: "external_descriptors", Value: &r.ExternalDescriptors, Optional: true},
+		{Name: "criu_pid", Value: &r.WorkerPid, Optional: true},
+		{Name: "criu_start", Value: &r.WorkerStart, Optional: true},
 		{Name: "intel_rdt_path", Value: &r.IntelRdtPath, Optional: true},
 		{Name: "intel_rdt_mon_path", Value: &r.IntelRdtMonPath, Optional: true},
 		{Name: "intel_rdt_own", Value: &r.IntelRdtOwn, Optional: true},

@@ -24,7 +24,7 @@ import (
 func TestMain(m *testing.M) {
 	if len(os.Args) == 4 {
 		if child, ok := children[os.Args[1]]; ok {
-			child(&Dir{os.Args[2], os.Args[3]})
+			child(&Dir{root: os.Args[2], id: os.Args[3]})
 			return
 		}
 	}

@@ -16,7 +16,8 @@ import (
 func (b *box) cgroupView() string {
 	b.t.Helper()
 	text := b.MustExec("sh", "-c", `cat /proc/1/cgroup; cat /proc/self/mountinfo; ls -A /sys/fs/cgroup; for d in /sys/fs/cgroup /sys/fs/cgroup/*; do
-		[ -e $d/cgroup.procs ] && echo $d has $(ls -A $d | grep -v '\.' | sort) ; [ $(wc -l <$d/cgroup.procs) -lt 9 ] || echo $d has strangers; done`)
+		[ -e $d/cgroup.procs ] || continue
+			echo $d has $(ls -A $d | grep -v '\.' | sort); [ $(wc -l <$d/cgroup.procs) -lt 9 ] || echo $d has strangers; done`)
 	var list []string
 	for line := range strings.Lines(text) {
 		if strings.Contains(line, " - ") && !strings.Contains(line, " - cgroup") {

@@ -118,7 +118,7 @@ func TestExtUnixSocket(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)
 	dir := harness.TempDir(t)
-	b.Mount(dir, "/outside", "bind", "bind")
+	b.Mount(dir, dir, "bind", "bind") // criu connects to the name that the socket has
 	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestExtUnixSocket(t *testing.T) {
 	if err := unix.Bind(socket, &unix.SockaddrUnix{Name: filepath.Join(dir, "s")}); err != nil {
 		t.Fatal(err)
 	}
-	b.Probe("unix", "/outside/s")
+	b.Probe("unix", dir+"/s")
 	b.NoNamespace(specs.NetworkNamespace) // criu sees the sockets of one network namespace
 	b.feed = true
 	b.run()
@@ -148,7 +148,7 @@ func TestExtUnixSocket(t *testing.T) {
 func (b *box) statusOf() string {
 	b.t.Helper()
 	var all []string
-	keep := []string{"Uid", "Gid", "Groups", "NoNewPrivs", "Seccomp", "Seccomp_filters", "Cap", "Cpus_allowed", "Mems_allowed", "Sig", "Shd", "Umask", "Threads", "NSpid", "NStgid"}
+	keep := []string{"Uid", "Gid", "Groups", "NoNewPrivs", "Seccomp", "Seccomp_filters", "Cap", "Cpus_allowed", "Mems_allowed", "SigBlk", "SigIgn", "SigCgt", "Shd", "Umask", "Threads", "NSpid", "NStgid"}
 	for _, name := range []string{"status", "limits", "oom_score_adj", "cmdline", "environ", "comm"} {
 		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", b.Pid(), name))
 		if err != nil {

@@ -74,8 +74,8 @@ func Attach(tree *os.File, on string) error {
 	return nil
 }
 
-// Room mounts a file system of the thread's own on a directory, for mounts that criu is to find by a
-// path.
+// Room mounts a file system of the thread's own on a directory, for mounts that criu is to find by
+// a path.
 func Room(dir string) error {
 	if err := unix.Mount("criu", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NOEXEC, "mode=755"); err != nil {
 		return fmt.Errorf("mount a tmpfs for criu on %s: %w", dir, err)
