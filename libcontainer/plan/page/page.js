@@ -184,7 +184,7 @@
       const more = lines.length > 60 ? "\n… and " + plural(lines.length - 60, "line") + " more" : "";
       b.append(el("div", {}, el("h4", {}, "config.json, " + s.from), el("pre", { tabindex: lines.length > 20 ? "0" : null }, lines.slice(0, 60).join("\n") + more)));
     } else {
-      b.append(el("p", {}, s.from === "default" ? "Nothing in config.json asks for it: it is done for every container." : "It comes of " + s.from + "."));
+      b.append(el("p", {}, s.from === "default" ? "Nothing in config.json asks for it: it is done for every container." : s.from + ", which config.json does not set: this is the default."));
     }
     return b;
   }
