@@ -17,6 +17,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/bootstrap"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/events"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/orphans"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/service"
 )
 
@@ -56,6 +57,9 @@ func daemon(a *bootstrap.Args) error {
 		return err
 	}
 	s.Register(server)
+	if err := orphans.Reap(s.Owns); err != nil {
+		warn(err.Error())
+	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(context.Background(), l) }()
 	select {

@@ -145,6 +145,7 @@ var foreign = []string{
 	"github.com/opencontainers/cgroups",
 	"github.com/containerd/cgroups",
 	"github.com/containerd/containerd",
+	"github.com/sirupsen/logrus",
 }
 
 func TestRooms(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"testing"
 
 	"github.com/ociruntime/ociruntime/tests/harness"
 )
@@ -17,6 +18,8 @@ func mustJSON(v any) string {
 	}
 	return string(data)
 }
+
+func fmt64(n int64) string { return strconv.FormatInt(n, 10) }
 
 var probes map[string]func(args []string) error
 
@@ -72,3 +75,19 @@ func (p *pod) cpu() (own, children int) {
 
 // long reports whether the tests may take their time: SHIM_LONG=1.
 func long() bool { return os.Getenv("SHIM_LONG") != "" }
+
+func writeScript(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func readFile(t testing.TB, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

@@ -228,7 +228,10 @@ func (p *pod) done(method string, request proto.Message) {
 }
 
 // streams are where a process's stdin, stdout and stderr are.
-type streams struct{ in, out, err string }
+type streams struct {
+	in, out, err string
+	terminal     bool
+}
 
 // create makes a container; what it is not deleted by the test is at the end.
 func (p *pod) create(b *harness.Bundle, s streams, rootfs ...*types.Mount) (pid int) {
@@ -275,7 +278,7 @@ func (p *pod) addExec(id, exec string, s streams, args ...string) error {
 	spec := fmt.Sprintf(`{"args":%s,"cwd":"/","env":["PATH=/bin"]}`, mustJSON(args))
 	return p.call("Exec", &api.ExecProcessRequest{
 		ID: id, ExecID: exec, Spec: &anypb.Any{TypeUrl: "types.containerd.io/opencontainers/runtime-spec/1/Process", Value: []byte(spec)},
-		Stdin: s.in, Stdout: s.out, Stderr: s.err,
+		Stdin: s.in, Stdout: s.out, Stderr: s.err, Terminal: s.terminal,
 	}, &emptypb.Empty{})
 }
 

@@ -154,9 +154,8 @@ func TestShimCgroup(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		for _, dir := range dirs {
-			if err := unix.Rmdir(dir); err != nil {
-				t.Errorf("remove %s: %v", dir, err)
-			}
+			// The ended daemon is in it until somebody has waited for it.
+			harness.Eventually(t, "the removal of "+dir, func() bool { return unix.Rmdir(dir) == nil })
 		}
 	})
 	init := p.run(b, streams{})

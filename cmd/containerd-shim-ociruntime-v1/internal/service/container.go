@@ -98,6 +98,18 @@ func (c *container) process(id string) *process {
 	return c.processes[id]
 }
 
+// owns reports whether a process is one that was started for the container and is waited for.
+func (c *container) owns(pid int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.processes {
+		if p.running != nil && p.running.Pid == pid || p.opened != nil && p.opened.LogProgram() == pid {
+			return true
+		}
+	}
+	return false
+}
+
 // load gives the container for one call: the library's object is for one goroutine.
 func (c *container) load() (*libcontainer.Container, error) { return c.rt.Load(c.id) }
 

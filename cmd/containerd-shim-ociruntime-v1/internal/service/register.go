@@ -15,9 +15,9 @@ var names = [...]string{"containerd.task.v2.Task", "containerd.task.v3.Task"}
 func (s *Service) Register(server *ttrpc.Server) {
 	desc := &ttrpc.ServiceDesc{Methods: map[string]ttrpc.Method{
 		"State":      method(s.state),
-		"Create":     method(lasting(s.create)),
-		"Start":      method(lasting(s.start)),
-		"Delete":     method(lasting(s.delete)),
+		"Create":     method(lasting(s, s.create)),
+		"Start":      method(lasting(s, s.start)),
+		"Delete":     method(lasting(s, s.delete)),
 		"Pids":       method(s.pids),
 		"Pause":      method(s.pause),
 		"Resume":     method(s.resume),
@@ -48,8 +48,11 @@ func method[Q, A any](call func(context.Context, *Q) (*A, error)) ttrpc.Method {
 	}
 }
 
-// lasting is for calls that are not to be broken off in the middle because the caller has gone: it
-// comes back, and asks.
-func lasting[Q, A any](call func(context.Context, *Q) (*A, error)) func(context.Context, *Q) (*A, error) {
-	return func(ctx context.Context, q *Q) (*A, error) { return call(context.WithoutCancel(ctx), q) }
+// lasting is for calls that start processes, and are not to be broken off in the middle because the
+// caller has gone: it comes back, and asks.
+func lasting[Q, A any](s *Service, call func(context.Context, *Q) (*A, error)) func(context.Context, *Q) (*A, error) {
+	return func(ctx context.Context, q *Q) (*A, error) {
+		defer s.begin()()
+		return call(context.WithoutCancel(ctx), q)
+	}
 }

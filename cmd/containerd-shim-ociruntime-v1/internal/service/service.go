@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -21,6 +22,8 @@ const (
 	// restTime after the last request, memory is given back: containers run for long, and calls
 	// come in bursts.
 	restTime = 300 * time.Millisecond
+	// restThreads are what it takes to wait. A burst of calls on a busy machine makes more.
+	restThreads = 7
 	// loneTime is how long a shim without a container waits for one, should containerd have died
 	// between starting it and its first call.
 	loneTime = 5 * time.Minute
@@ -37,18 +40,34 @@ type Service struct {
 
 	mu         sync.Mutex
 	containers map[string]*container
+	lasting    map[*time.Time]struct{} // when the calls that may start processes have begun
 }
 
 // New is the service of a namespace's shim. end is called when its last container is gone.
 func New(namespace string, q *events.Queue, warn func(string), end func()) *Service {
-	s := &Service{namespace: namespace, events: q, warn: warn, end: end, containers: make(map[string]*container)}
-	s.rest = time.AfterFunc(restTime, debug.FreeOSMemory)
+	s := &Service{namespace: namespace, events: q, warn: warn, end: end, containers: make(map[string]*container), lasting: make(map[*time.Time]struct{})}
+	s.rest = time.AfterFunc(restTime, rest)
 	s.lone = time.AfterFunc(loneTime, func() {
 		if s.empty() {
 			end()
 		}
 	})
 	return s
+}
+
+// rest gives memory and threads back.
+func rest() {
+	threads, _ := os.ReadDir("/proc/self/task")
+	for range len(threads) - restThreads {
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			// Go keeps its threads for ever, but for that of a goroutine which ends locked to it.
+			runtime.LockOSThread()
+		}()
+		<-ended
+	}
+	debug.FreeOSMemory()
 }
 
 // sweep forgets containers that somebody else has removed after their end: containerd has the
@@ -85,6 +104,37 @@ func (s *Service) Guard(ctx context.Context, u ttrpc.Unmarshaler, info *ttrpc.Un
 	}()
 	answer, err = m(ctx, u)
 	return answer, answerError(err)
+}
+
+// begin notes a call that may start processes, until end is called.
+func (s *Service) begin() (end func()) {
+	now := time.Now()
+	s.mu.Lock()
+	s.lasting[&now] = struct{}{}
+	s.mu.Unlock()
+	return func() {
+		s.mu.Lock()
+		delete(s.lasting, &now)
+		s.mu.Unlock()
+	}
+}
+
+// Owns reports whether a child that has ended, and was seen so at a time, is or may be one that the
+// service waits for: a container's, or that of a call which was under way by then.
+func (s *Service) Owns(pid int, seen time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for began := range s.lasting {
+		if began.Before(seen) {
+			return true
+		}
+	}
+	for _, c := range s.containers {
+		if c.owns(pid) {
+			return true
+		}
+	}
+	return false
 }
 
 // find gives a container that has been created.

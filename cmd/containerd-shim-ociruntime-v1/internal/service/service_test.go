@@ -7,11 +7,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
 	api "github.com/containerd/containerd/api/runtime/task/v2"
 	"github.com/containerd/ttrpc"
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -142,5 +144,36 @@ func TestCleanup(t *testing.T) {
 	a, err = Cleanup(context.Background(), "x", bundle, nil)
 	if err != nil || a.Pid != 7 || a.ExitStatus != 3 || a.ExitedAt.AsTime().Unix() != 100 {
 		t.Errorf("after the exit: %v, %v", a, err)
+	}
+}
+
+// Threads that a burst of blocked calls has made are given back.
+func TestRestEndsThreads(t *testing.T) {
+	threads := func() int {
+		list, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pipe[0])
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() { _, _ = unix.Read(pipe[0], make([]byte, 1)) }) // takes a thread each
+	}
+	for threads() < 20 {
+		time.Sleep(time.Millisecond)
+	}
+	unix.Close(pipe[1])
+	all.Wait()
+	for deadline := time.Now().Add(10 * time.Second); threads() > restThreads+1; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d threads", threads())
+		}
+		rest()
 	}
 }

@@ -89,6 +89,16 @@ func (l *logger) take() (stdout, stderr *os.File) {
 	return stdout, stderr
 }
 
+// LogProgram is the pid of the log program, or 0.
+func (s *Streams) LogProgram() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.logger == nil {
+		return 0
+	}
+	return s.logger.cmd.Process.Pid
+}
+
 func (l *logger) closePipes() error {
 	var err error
 	for _, f := range append(l.ours[:], l.held[:]...) {

@@ -32,7 +32,7 @@ type Streams struct {
 	// Files are what the process gets. They are to be closed with Launched.
 	Files [3]*os.File
 
-	mu       sync.Mutex // for input
+	mu       sync.Mutex // for input, and for the end of logger
 	input    *os.File   // the writing end of stdin's fifo, until CloseInput
 	held     []*os.File // what keeps fifos alive until Close
 	terminal *terminal
@@ -208,7 +208,9 @@ func (s *Streams) Close() error {
 	s.held = nil
 	if s.logger != nil {
 		err = errors.Join(err, s.logger.stop())
+		s.mu.Lock()
 		s.logger = nil
+		s.mu.Unlock()
 	}
 	return err
 }

@@ -156,12 +156,17 @@ func (m *Machine) Started(id string, pid int, ok bool) {
 		}
 		m.emit(Event{Kind: kind, ExecID: id, Pid: pid})
 	case id != "":
-		// Nobody has heard of it, so nobody hears of its end.
-		p.status, p.end.Status = Stopped, FailedExec
-		p.ended, p.published = true, true
-		close(p.over)
+		p.fail()
 	}
 	m.settle()
+}
+
+// fail ends a further process that will not be started. Nobody has heard of it, so nobody hears of
+// its end, but for who waits for it.
+func (p *process) fail() {
+	p.status, p.end.Status = Stopped, FailedExec
+	p.ended, p.published = true, true
+	close(p.over)
 }
 
 // Ended tells that a process has ended.
@@ -184,6 +189,11 @@ func (m *Machine) settle() {
 	}
 	if m.init.ended && !m.init.starting {
 		m.init.status = Stopped
+		for _, p := range m.execs {
+			if p.status == Created && !p.starting {
+				p.fail() // now it can't be started any more
+			}
+		}
 		if !waiting {
 			m.publish(m.init)
 		}

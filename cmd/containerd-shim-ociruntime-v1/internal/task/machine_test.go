@@ -93,7 +93,7 @@ func TestCalls(t *testing.T) {
 			r.start(t, "", 1)
 			_ = r.AddExec("e")
 			r.Ended("", End{})
-		}, "e", want{failed, failed, ok, failed, failed, AlreadyExists}},
+		}, "e", want{failed, NotFound, ok, failed, failed, AlreadyExists}},
 		"unknown": {func(t *testing.T, r *recorder) { r.start(t, "", 1) }, "x", want{NotFound, NotFound, NotFound, ok, failed, ok}},
 	} {
 		calls := []struct {
@@ -259,5 +259,31 @@ func checkOrder(t *testing.T, seed uint64, events []string) {
 		if count(begin) > 1 || count("exit "+id+"=0") > 1 || to >= 0 && (from < 0 || from > to) || initExit >= 0 && to > initExit {
 			t.Errorf("seed %d: %q", seed, events)
 		}
+	}
+}
+
+// A process that was not started before its init has ended is waited for in vain no longer, and
+// nobody hears of it.
+func TestUnstartedExecEndsWithInit(t *testing.T) {
+	r := newRecorder()
+	r.start(t, "", 1)
+	if err := r.AddExec("e"); err != nil {
+		t.Fatal(err)
+	}
+	r.Ended("", End{})
+	over, err := r.Over("e")
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-over:
+	default:
+		t.Error("it is not over")
+	}
+	if v, err := r.State("e"); err != nil || v.Status != Stopped || v.End.Status != FailedExec {
+		t.Errorf("%+v, %v", v, err)
+	}
+	if want := []string{"create ", "start ", "exec-added e", "exit =0"}; !slices.Equal(r.events, want) {
+		t.Errorf("%q, not %q", r.events, want)
 	}
 }

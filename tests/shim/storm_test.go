@@ -1,0 +1,120 @@
+package shim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	api "github.com/containerd/containerd/api/runtime/task/v2"
+	"golang.org/x/sys/unix"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/ociruntime/ociruntime/tests/harness"
+)
+
+// Processes that are executed while the init ends: each call has an answer, each process an end,
+// and the events keep their order, which is checked when the pod's service for events ends.
+func TestExecsAgainstExit(t *testing.T) {
+	rounds := 20
+	if long() {
+		rounds = 200
+	}
+	p := newPod(t)
+	keep := p.bundle().Args("sleep", "1000")
+	p.run(keep, streams{}) // so that the daemon stays
+	for range rounds {
+		b := p.bundle().Args("usleep", fmt.Sprint(rand.IntN(40_000)))
+		p.run(b, streams{})
+		var all sync.WaitGroup
+		for i := range 4 {
+			all.Go(func() {
+				id := fmt.Sprint("x", i)
+				if p.addExec(b.ID, id, streams{}, "true") != nil {
+					return // too late
+				}
+				if p.call("Start", &api.StartRequest{ID: b.ID, ExecID: id}, &api.StartResponse{}) == nil {
+					_ = p.call("Kill", &api.KillRequest{ID: b.ID, ExecID: id, Signal: uint32(unix.SIGKILL)}, &emptypb.Empty{})
+				}
+				// Of a process that could not be started, too.
+				if err := p.call("Wait", &api.WaitRequest{ID: b.ID, ExecID: id}, &api.WaitResponse{}); err != nil {
+					t.Errorf("wait for %s: %v", id, err)
+				}
+			})
+		}
+		p.wait(b.ID, "")
+		all.Wait()
+		p.must("Delete", &api.DeleteRequest{ID: b.ID}, &api.DeleteResponse{})
+		p.events.await(t, "delete", b.ID, "")
+	}
+}
+
+// A crash loop: a pod's daemon is after many containers what it was after ten.
+func TestManyContainersInOnePod(t *testing.T) {
+	n := 60
+	if long() {
+		n = 1000
+	}
+	p := newPod(t)
+	p.run(p.bundle().Args("sleep", "1000"), streams{})
+	b := p.bundle().Args("true").Save()
+	for range 10 {
+		p.life(b)
+	}
+	time.Sleep(time.Second)
+	before := p.figures()
+	for range n {
+		p.life(b)
+	}
+	time.Sleep(time.Second)
+	after := p.figures()
+	t.Logf("after 10: %v", before)
+	t.Logf("after %d: %v", n, after)
+	if after.threads > 8 || after.files > before.files || after.anonymous > before.anonymous+1024 {
+		t.Error("the daemon has grown")
+	}
+}
+
+// Many pods of three containers.
+func TestManyPods(t *testing.T) {
+	n := 4
+	if long() {
+		n = 50
+	}
+	var pods []*pod
+	for range n {
+		p := newPod(t)
+		for range 3 {
+			p.run(p.bundle().Args("sleep", "1000"), streams{})
+		}
+		pods = append(pods, p)
+	}
+	time.Sleep(time.Second)
+	var sum figures
+	for _, p := range pods {
+		f := p.figures()
+		sum.anonymous += f.anonymous
+		sum.pss += f.pss
+		if f.threads > 8 || f.files > 12+5*3 {
+			t.Errorf("%v", f)
+		}
+	}
+	t.Logf("%d pods of 3 containers: each %d KB anonymous, %d KB PSS", n, sum.anonymous/n, sum.pss/n)
+}
+
+// An idle daemon does nothing.
+func TestIdle(t *testing.T) {
+	p := newPod(t)
+	p.run(p.bundle().Args("sleep", "1000"), streams{})
+	time.Sleep(2500 * time.Millisecond) // what the start leaves to do
+	switches := func() string {
+		return harness.StatusField(p.pid, "voluntary_ctxt_switches") + " " + harness.StatusField(p.pid, "nonvoluntary_ctxt_switches")
+	}
+	own, _ := p.cpu()
+	before := switches()
+	time.Sleep(3 * time.Second)
+	if after, _ := p.cpu(); after != own || switches() != before {
+		t.Errorf("CPU time %d ticks, before %d; switches %s, before %s", after, own, switches(), before)
+	}
+}
