@@ -1,6 +1,7 @@
-// Command bench measures OCI runtimes against each other on this machine, in one interleaved run: A
-// B C A B C …, so that whatever else the machine does meets all of them. It needs root. Everything
-// runs below a subreaper of its own, in a private mount namespace, and is removed at the end.
+// Command bench measures OCI runtimes against each other on this machine, in one interleaved run:
+// they take turns, in an order that changes from round to round, so that whatever else the machine
+// does meets all of them. It needs root. Everything runs below a subreaper of its own, in a private
+// mount namespace, and is removed at the end.
 //
 // Only what compares runtimes belongs here, and the guard of what was won (counts_test.go), which
 // measures no time.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	goruntime "runtime"
@@ -101,8 +102,14 @@ type turn struct {
 // measured does something once, and says what it has cost, row by row.
 type measured func() ([]cost, error)
 
-// interleave measures the programs in turns, and gives for each its costs by round and row. One
-// that can't do it, other than ours, is left out, and the notes say why.
+// settle is the pause before each command. What ends leaves the kernel work to do (cgroups, mounts,
+// device programs), some of it behind locks that the next command needs: whoever came behind the
+// quickest of them would pay for it.
+const settle = 20 * time.Millisecond
+
+// interleave measures the programs in turns, in an order that changes from round to round, and
+// gives for each its costs by round and row. One that can't do it, other than ours, is left out,
+// and the notes say why.
 func (e *env) interleave(s *scenario, turns []turn) (samples map[string][][]cost, notes []string, err error) {
 	able := make([]turn, 0, len(turns))
 	for i, turn := range turns {
@@ -116,8 +123,11 @@ func (e *env) interleave(s *scenario, turns []turn) (samples map[string][][]cost
 		}
 	}
 	samples = make(map[string][][]cost)
+	random := rand.New(rand.NewPCG(1, 2)) // the same order in each run
 	for range max(e.rounds/max(s.few, 1), min(e.rounds, 3)) {
+		random.Shuffle(len(able), func(i, j int) { able[i], able[j] = able[j], able[i] })
 		for _, turn := range able {
+			time.Sleep(settle)
 			costs, err := turn.once()
 			if err != nil {
 				return nil, notes, err
