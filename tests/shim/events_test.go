@@ -22,6 +22,7 @@ type event struct {
 	container string
 	process   string // empty for the init
 	status    uint32
+	restored  bool // of a creation: there is nothing of it before its start
 }
 
 // events is containerd's service for events. It checks their order.
@@ -92,6 +93,8 @@ func decode(topic string, value []byte) (event, error) {
 		m = &taskevents.TaskPaused{}
 	case "resumed":
 		m = &taskevents.TaskResumed{}
+	case "checkpointed":
+		m = &taskevents.TaskCheckpointed{}
 	case "oom":
 		m = &taskevents.TaskOOM{}
 	default:
@@ -102,6 +105,8 @@ func decode(topic string, value []byte) (event, error) {
 	}
 	n.container = m.GetContainerID()
 	switch m := m.(type) {
+	case *taskevents.TaskCreate:
+		n.restored = m.Checkpoint != ""
 	case *taskevents.TaskExit:
 		n.status = m.ExitStatus
 		if m.ID != m.ContainerID {
@@ -150,6 +155,7 @@ func checkOrder(all []event) error {
 	type process struct{ container, id string }
 	stage := make(map[process]int)
 	over := make(map[string]bool) // the init's exit is told
+	restored := make(map[string]bool)
 	for i, n := range all {
 		p := process{n.container, n.process}
 		next := 0
@@ -168,9 +174,15 @@ func checkOrder(all []event) error {
 			}
 			continue
 		}
-		// A created container that is killed has no start. Nobody tells when the id of a further
-		// process is free again.
-		if last := stage[p]; last != next-1 && !(next == 1 && last == 3 && n.process != "") && !(next == 3 && last == 1 && n.process == "") {
+		if n.topic == "create" {
+			restored[n.container] = n.restored
+		}
+		// A created container that is killed has no start, and one that was not restored no exit.
+		// Nobody tells when the id of a further process is free again.
+		last := stage[p]
+		legal := next == 1 && last == 3 && n.process != "" || next == 3 && last == 1 && n.process == "" ||
+			next == 4 && last == 1 && restored[n.container]
+		if last != next-1 && !legal {
 			return fmt.Errorf("event %d, %v, comes at stage %d of its process, in %v", i, n, last, all[max(0, i-20):i])
 		}
 		if n.topic == "exit" && over[n.container] {
@@ -195,18 +207,19 @@ func checkOrder(all []event) error {
 
 func TestOrderChecker(t *testing.T) {
 	create, start, exit := event{topic: "create", container: "c"}, event{topic: "start", container: "c"}, event{topic: "exit", container: "c"}
-	added, started, ended := event{"exec-added", "c", "x", 0}, event{"exec-started", "c", "x", 0}, event{"exit", "c", "x", 0}
+	added, started, ended := event{"exec-added", "c", "x", 0, false}, event{"exec-started", "c", "x", 0, false}, event{"exit", "c", "x", 0, false}
 	for _, good := range [][]event{
 		{create, start, exit, {topic: "delete", container: "c"}, create},
 		{create, start, added, started, ended, exit},
 		{create, exit},
+		{{topic: "create", container: "c", restored: true}, {topic: "delete", container: "c"}},
 	} {
 		if err := checkOrder(good); err != nil {
 			t.Errorf("%v: %v", good, err)
 		}
 	}
 	for _, bad := range [][]event{
-		{start}, {create, create}, {create, exit, start}, {create, start, exit, exit}, {create, start, added, started, exit, ended},
+		{start}, {create, create}, {create, {topic: "delete", container: "c"}}, {create, exit, start}, {create, start, exit, exit}, {create, start, added, started, exit, ended},
 		{create, start, added, ended}, {create, start, exit, {topic: "oom", container: "c"}},
 	} {
 		if checkOrder(bad) == nil {

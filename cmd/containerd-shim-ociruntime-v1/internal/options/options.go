@@ -23,6 +23,8 @@ type Options struct {
 	SystemdCgroup bool
 	// ShimCgroup is where the daemon belongs.
 	ShimCgroup string
+	// CRIUWork is a directory for criu's log when a container is restored.
+	CRIUWork string
 	// Ignored are the names of those that were given and have no effect.
 	Ignored []string
 }
@@ -30,9 +32,7 @@ type Options struct {
 // Decode reads the options of a request, which may be nil. The kinds are runc's own, and the one
 // that CRI sends for a runtime it does not know.
 func Decode(a *anypb.Any) (Options, error) {
-	// A type URL is the name with or without a host in front.
-	name := a.GetTypeUrl()
-	name = name[strings.LastIndexByte(name, '/')+1:]
+	name := typeName(a)
 	switch name {
 	case "":
 		return Options{}, nil
@@ -52,14 +52,20 @@ func Decode(a *anypb.Any) (Options, error) {
 	return Options{Ignored: []string{"options of type " + name}}, nil
 }
 
+// typeName is the name of a message's type, "" for none.
+func typeName(a *anypb.Any) string {
+	name := a.GetTypeUrl() // with or without a host in front
+	return name[strings.LastIndexByte(name, '/')+1:]
+}
+
 func fromRunc(o *runc.Options) Options {
 	r := Options{
 		NoPivot: o.GetNoPivotRoot(), NoNewKeyring: o.GetNoNewKeyring(),
 		UID: o.GetIoUid(), GID: o.GetIoGid(), Root: o.GetRoot(), SystemdCgroup: o.GetSystemdCgroup(),
-		ShimCgroup: o.GetShimCgroup(),
+		ShimCgroup: o.GetShimCgroup(), CRIUWork: o.GetCriuWorkPath(),
 	}
 	for _, o := range []struct{ name, given string }{
-		{"BinaryName", o.GetBinaryName()}, {"CriuImagePath", o.GetCriuImagePath()}, {"CriuWorkPath", o.GetCriuWorkPath()},
+		{"BinaryName", o.GetBinaryName()}, {"CriuImagePath", o.GetCriuImagePath()},
 	} {
 		if o.given != "" {
 			r.Ignored = append(r.Ignored, o.name)
@@ -109,6 +115,8 @@ func (o *Options) set(key, value string) (err error) {
 		o.ShimCgroup, err = unquote(value)
 	case "Root":
 		o.Root, err = unquote(value)
+	case "CriuWorkPath":
+		o.CRIUWork, err = unquote(value)
 	case "IoUid":
 		o.UID, err = number(value)
 	case "IoGid":

@@ -225,10 +225,6 @@ func (s *Service) update(_ context.Context, r *api.UpdateTaskRequest) (*emptypb.
 	return &emptypb.Empty{}, err
 }
 
-func (s *Service) checkpoint(context.Context, *api.CheckpointTaskRequest) (*emptypb.Empty, error) {
-	return nil, &task.Error{Kind: task.NotImplemented, Text: "checkpoint: not implemented"}
-}
-
 func (s *Service) stats(_ context.Context, r *api.StatsRequest) (*api.StatsResponse, error) {
 	c, err := s.find(r.ID)
 	if err != nil {

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -28,13 +29,14 @@ const (
 // container is one task. Its lock is held for moments only: State has to be answered while anything
 // else takes its time.
 type container struct {
-	service *Service
-	id      string
-	bundle  string
-	rt      *libcontainer.Runtime
-	options options.Options
-	private bool // the kernel ends all processes with the init
-	made    bool // guarded by the service's lock
+	service   *Service
+	id        string
+	bundle    string
+	rt        *libcontainer.Runtime
+	options   options.Options
+	restoring *restoration // nil if it is not restored
+	private   bool         // the kernel ends all processes with the init
+	made      bool         // guarded by the service's lock
 
 	notices  <-chan struct{} // of a lack of memory; nil without a watch
 	endWatch func()
@@ -47,6 +49,7 @@ type container struct {
 	// between it is not in memory.
 	config weak.Pointer[specs.Spec]
 	oom    bool // it is told that memory has run out
+	dumped bool // a checkpoint has ended and removed it
 }
 
 // process is the init or a further process.
@@ -187,8 +190,18 @@ func (c *container) removedBySomebody() bool {
 		ended = err == nil && v.Status == task.Stopped
 		return err
 	})
+	if !ended {
+		return false
+	}
+	c.mu.Lock()
+	dumped := c.dumped
+	c.mu.Unlock()
+	if dumped {
+		_, err := os.Stat(c.bundle)
+		return err != nil
+	}
 	_, err := c.load()
-	return ended && errors.Is(err, libcontainer.ErrNotExist)
+	return errors.Is(err, libcontainer.ErrNotExist)
 }
 
 // watchMemory tells that memory has run out.
@@ -219,7 +232,7 @@ func (c *container) killRest() {
 	if err == nil {
 		err = lc.Kill(unix.SIGKILL, true)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, libcontainer.ErrNotExist) {
 		c.service.warn(err.Error())
 	}
 }

@@ -21,9 +21,6 @@ import (
 )
 
 func (s *Service) create(ctx context.Context, r *api.CreateTaskRequest) (*api.CreateTaskResponse, error) {
-	if r.Checkpoint != "" {
-		return nil, &task.Error{Kind: task.NotImplemented, Text: "checkpoint: restoring is not implemented"}
-	}
 	o, err := options.Decode(r.Options)
 	if err != nil {
 		return nil, &task.Error{Kind: task.InvalidArgument, Text: err.Error()}
@@ -83,6 +80,11 @@ func (c *container) make(ctx context.Context, r *api.CreateTaskRequest) (pid int
 		return 0, err
 	}
 	p := &process{streams: c.streams("", r.Stdin, r.Stdout, r.Stderr, r.Terminal)}
+	if r.Checkpoint != "" {
+		c.restoring = &restoration{r.Checkpoint, spec, text}
+		c.announce(p, r)
+		return 0, nil
+	}
 	if p.opened, err = stdio.Open(&p.streams); err != nil {
 		return 0, errors.Join(err, c.unmount(r))
 	}
@@ -92,6 +94,7 @@ func (c *container) make(ctx context.Context, r *api.CreateTaskRequest) (pid int
 		return 0, errors.Join(err, p.opened.Close(), c.unmount(r))
 	}
 	c.announce(p, r)
+	go c.watchOver(p)
 	return p.running.Pid, nil
 }
 
@@ -112,15 +115,26 @@ func (c *container) findCgroupDriver(spec *specs.Spec) {
 }
 
 func (c *container) createWith(ctx context.Context, p *process, spec *specs.Spec, text []byte) error {
-	o := &libcontainer.CreateOptions{
-		ProcessOptions: p.given(), Bundle: c.bundle, Spec: spec, Config: text,
-		NoPivot: c.options.NoPivot, NoNewKeyring: c.options.NoNewKeyring,
-	}
-	lc, running, err := c.rt.Create(ctx, c.id, o)
+	o := c.createOptions(p, spec, text)
+	lc, running, err := c.rt.Create(ctx, c.id, &o)
 	if err != nil {
 		return err
 	}
+	return c.born(ctx, p, lc, running)
+}
+
+func (c *container) createOptions(p *process, spec *specs.Spec, text []byte) libcontainer.CreateOptions {
+	return libcontainer.CreateOptions{
+		ProcessOptions: p.given(), Bundle: c.bundle, Spec: spec, Config: text,
+		NoPivot: c.options.NoPivot, NoNewKeyring: c.options.NoNewKeyring,
+	}
+}
+
+// born notes what there is to know of an init that has just been made.
+func (c *container) born(ctx context.Context, p *process, lc *libcontainer.Container, running *libcontainer.Process) (err error) {
+	c.mu.Lock()
 	p.running = running
+	c.mu.Unlock()
 	c.private = lc.Record().PrivatePid()
 	var watching context.Context
 	watching, c.endWatch = context.WithCancel(context.Background())
@@ -146,17 +160,25 @@ func (p *process) given() libcontainer.ProcessOptions {
 	return o
 }
 
-// announce makes the container one that can be found, and watches over its init.
+// announce makes the container one that can be found.
 func (c *container) announce(p *process, r *api.CreateTaskRequest) {
 	c.mu.Lock()
 	c.processes[""] = p
-	c.machine = task.New(p.running.Pid, c.publish(r))
+	pid := 0
+	if p.running != nil {
+		pid = p.running.Pid
+	}
+	c.machine = task.New(pid, c.publish(r))
 	c.mu.Unlock()
 	c.service.mu.Lock()
 	c.made = true
 	c.service.mu.Unlock()
-	go c.watch("", p.running)
+}
+
+// watchOver waits for what happens to the init.
+func (c *container) watchOver(p *process) {
 	if c.notices != nil {
 		go c.watchMemory()
 	}
+	c.watch("", p.running)
 }

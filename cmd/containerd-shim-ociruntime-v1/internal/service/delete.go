@@ -54,14 +54,8 @@ func (c *container) remove(ctx context.Context) error {
 	if err != nil && !errors.Is(err, libcontainer.ErrNotExist) {
 		return fmt.Errorf("OCI runtime delete failed: %w", err)
 	}
-	// What was created only has been killed, and its exit comes before the deletion.
-	over, _ := c.machine.Over("")
-	late := time.NewTimer(deathTime)
-	defer late.Stop()
-	select {
-	case <-over:
-	case <-late.C:
-		return errors.New("OCI runtime delete failed: the container's init has not ended")
+	if err := c.awaitEnd(); err != nil {
+		return err
 	}
 	err = nil
 	c.mu.Lock()
@@ -71,6 +65,23 @@ func (c *container) remove(ctx context.Context) error {
 		err = errors.Join(err, c.closeStreams(id))
 	}
 	return errors.Join(err, rootfs.Unmount(c.rootfs()))
+}
+
+// awaitEnd waits for the init's exit, which comes before the deletion: what was created only has
+// been killed.
+func (c *container) awaitEnd() error {
+	if c.process("").running == nil {
+		return nil // it was to be restored
+	}
+	over, _ := c.machine.Over("")
+	late := time.NewTimer(deathTime)
+	defer late.Stop()
+	select {
+	case <-over:
+		return nil
+	case <-late.C:
+		return errors.New("OCI runtime delete failed: the container's init has not ended")
+	}
 }
 
 func (c *container) closeStreams(id string) error {

@@ -33,8 +33,6 @@ func code(err error) codes.Code {
 			return codes.InvalidArgument
 		case task.FailedPrecondition:
 			return codes.FailedPrecondition
-		case task.NotImplemented:
-			return codes.Unimplemented
 		}
 	}
 	for _, c := range []struct {

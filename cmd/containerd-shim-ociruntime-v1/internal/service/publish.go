@@ -41,6 +41,8 @@ func (c *container) publish(r *tasks.CreateTaskRequest) func(task.Event) {
 			send("paused", &api.TaskPaused{ContainerID: c.id})
 		case task.Resume:
 			send("resumed", &api.TaskResumed{ContainerID: c.id})
+		case task.Checkpoint:
+			send("checkpointed", &api.TaskCheckpointed{ContainerID: c.id, Checkpoint: e.Images})
 		case task.OOM:
 			send("oom", &api.TaskOOM{ContainerID: c.id})
 		}

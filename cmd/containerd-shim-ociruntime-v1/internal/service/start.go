@@ -57,6 +57,9 @@ func (s *Service) start(ctx context.Context, r *api.StartRequest) (*api.StartRes
 }
 
 func (c *container) startInit(ctx context.Context) (int, error) {
+	if c.restoring != nil {
+		return c.restoreInit(ctx)
+	}
 	lc, err := c.load()
 	if err == nil {
 		err = lc.Start(ctx, "")

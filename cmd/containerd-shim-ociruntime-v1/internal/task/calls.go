@@ -8,7 +8,7 @@ func (m *Machine) Kill(id string) error {
 		return err
 	case p.ended:
 		return refuse(NotFound, "process already finished")
-	case id != "" && p.status == Created:
+	case p.status == Created && p.pid == 0:
 		return refuse(FailedPrecondition, "the process has not been started")
 	}
 	return nil
@@ -46,6 +46,9 @@ func (m *Machine) Deleted(id string, ok bool) {
 		delete(m.execs, id)
 		m.settle()
 		return
+	}
+	if !p.ended && p.pid == 0 {
+		p.fail()
 	}
 	m.GiveUp() // nobody is left to wait for
 	m.emit(Event{Kind: Delete, Pid: p.pid, End: p.end})
@@ -86,6 +89,28 @@ func (m *Machine) Resumed() {
 		m.init.status = Running
 		m.emit(Event{Kind: Resume})
 	}
+}
+
+// Checkpoint says whether the container may be checkpointed; Checkpointed has to follow. Its exit,
+// if that is what it is to end with, is told after that.
+func (m *Machine) Checkpoint() error {
+	switch {
+	case m.init.dumping:
+		return refuse(FailedPrecondition, "the container is being checkpointed already")
+	case m.init.ended || m.init.status != Running && m.init.status != Paused:
+		return refuse(FailedPrecondition, "cannot checkpoint a container that is not running")
+	}
+	m.init.dumping = true
+	return nil
+}
+
+// Checkpointed tells what has come of a checkpoint.
+func (m *Machine) Checkpointed(images string, ok bool) {
+	m.init.dumping = false
+	if ok {
+		m.emit(Event{Kind: Checkpoint, Images: images})
+	}
+	m.settle()
 }
 
 // OutOfMemory tells that the container has run out of memory. After its exit nobody asks why.

@@ -8,7 +8,6 @@ const (
 	AlreadyExists
 	InvalidArgument
 	FailedPrecondition
-	NotImplemented
 )
 
 // Error is the refusal of a call.

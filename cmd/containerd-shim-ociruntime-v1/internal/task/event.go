@@ -15,6 +15,7 @@ const (
 	Pause
 	Resume
 	OOM
+	Checkpoint
 )
 
 // Event is something that containerd is told of. ExecID is empty for the container's init.
@@ -22,7 +23,8 @@ type Event struct {
 	Kind   EventKind
 	ExecID string
 	Pid    int
-	End    End // of Exit and Delete
+	End    End    // of Exit and Delete
+	Images string // of Checkpoint, where they are
 }
 
 // End is how a process ended.

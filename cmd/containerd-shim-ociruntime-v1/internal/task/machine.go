@@ -28,6 +28,7 @@ type process struct {
 	status    Status
 	starting  bool // a call of Start is under way
 	deleting  bool // the same of Delete
+	dumping   bool // the same of Checkpoint
 	ended     bool // and this is how, whether or not it is told yet
 	end       End
 	published bool
@@ -46,7 +47,8 @@ type Machine struct {
 	execs map[string]*process
 }
 
-// New is the task of a container that has just been created.
+// New is the task of a container that has just been created, or of one that its start will restore:
+// that has no pid yet.
 func New(pid int, emit func(Event)) *Machine {
 	m := &Machine{emit: emit, init: newProcess(""), execs: make(map[string]*process)}
 	m.init.pid = pid
@@ -136,8 +138,8 @@ func (m *Machine) Start(id string) error {
 	return nil
 }
 
-// Started tells what has come of a start. A further process that could not be started has ended;
-// what has come of an init that could not go on, Ended tells.
+// Started tells what has come of a start. A further process that could not be started has ended, as
+// has an init that could not be restored; what has come of one that could not go on, Ended tells.
 func (m *Machine) Started(id string, pid int, ok bool) {
 	p, err := m.find(id)
 	if err != nil {
@@ -155,14 +157,14 @@ func (m *Machine) Started(id string, pid int, ok bool) {
 			kind = ExecStarted
 		}
 		m.emit(Event{Kind: kind, ExecID: id, Pid: pid})
-	case id != "":
+	case p.pid == 0:
 		p.fail()
 	}
 	m.settle()
 }
 
-// fail ends a further process that will not be started. Nobody has heard of it, so nobody hears of
-// its end, but for who waits for it.
+// fail ends a process that will never be: a further one that is not started, or an init that is not
+// restored. Nobody has heard of it, so nobody hears of its end, but for who waits for it.
 func (p *process) fail() {
 	p.status, p.end.Status = Stopped, FailedExec
 	p.ended, p.published = true, true
@@ -187,7 +189,7 @@ func (m *Machine) settle() {
 		m.publish(p)
 		waiting = waiting || p.starting || p.status != Created && !p.published
 	}
-	if m.init.ended && !m.init.starting {
+	if m.init.ended && !m.init.starting && !m.init.dumping {
 		m.init.status = Stopped
 		for _, p := range m.execs {
 			if p.status == Created && !p.starting {

@@ -17,15 +17,23 @@ type recorder struct {
 
 func newRecorder() *recorder {
 	r := &recorder{}
-	r.Machine = New(1, func(e Event) {
-		names := []string{"", "create", "start", "exit", "delete", "exec-added", "exec-started", "paused", "resumed", "oom"}
-		s := names[e.Kind] + " " + e.ExecID
-		if e.Kind == Exit || e.Kind == Delete {
-			s += fmt.Sprint("=", e.End.Status)
-		}
-		r.events = append(r.events, s)
-	})
+	r.begin(1)
 	return r
+}
+
+// begin is with 0 for a container that its start restores.
+func (r *recorder) begin(pid int) {
+	r.events = nil
+	r.Machine = New(pid, r.note)
+}
+
+func (r *recorder) note(e Event) {
+	names := []string{"", "create", "start", "exit", "delete", "exec-added", "exec-started", "paused", "resumed", "oom", "checkpointed"}
+	s := names[e.Kind] + " " + e.ExecID
+	if e.Kind == Exit || e.Kind == Delete {
+		s += fmt.Sprint("=", e.End.Status)
+	}
+	r.events = append(r.events, s)
 }
 
 func (r *recorder) start(t *testing.T, id string, pid int) {
@@ -47,54 +55,60 @@ func kind(err error) Kind {
 // Every call in every state of an init, and of a further process, whose init runs.
 func TestCalls(t *testing.T) {
 	const ok Kind = 0
-	type want struct{ start, kill, remove, pause, resume, exec Kind }
+	type want struct{ start, kill, remove, pause, resume, exec, checkpoint Kind }
 	failed := FailedPrecondition
 	for name, c := range map[string]struct {
 		into func(*testing.T, *recorder)
 		id   string
 		want
 	}{
-		"created":  {func(*testing.T, *recorder) {}, "", want{ok, ok, ok, failed, failed, ok}},
-		"starting": {func(_ *testing.T, r *recorder) { _ = r.Start("") }, "", want{failed, ok, failed, failed, failed, ok}},
-		"running":  {func(t *testing.T, r *recorder) { r.start(t, "", 1) }, "", want{failed, ok, failed, ok, failed, ok}},
-		"pausing":  {func(t *testing.T, r *recorder) { r.start(t, "", 1); _ = r.Pause() }, "", want{failed, ok, failed, failed, failed, ok}},
-		"paused":   {func(t *testing.T, r *recorder) { r.start(t, "", 1); _ = r.Pause(); r.Paused(true) }, "", want{failed, ok, failed, failed, ok, ok}},
-		"stopped":  {func(t *testing.T, r *recorder) { r.start(t, "", 1); r.Ended("", End{}) }, "", want{failed, NotFound, ok, failed, failed, failed}},
+		"created":  {func(*testing.T, *recorder) {}, "", want{ok, ok, ok, failed, failed, ok, failed}},
+		"starting": {func(_ *testing.T, r *recorder) { _ = r.Start("") }, "", want{failed, ok, failed, failed, failed, ok, failed}},
+		"running":  {func(t *testing.T, r *recorder) { r.start(t, "", 1) }, "", want{failed, ok, failed, ok, failed, ok, ok}},
+		"pausing":  {func(t *testing.T, r *recorder) { r.start(t, "", 1); _ = r.Pause() }, "", want{failed, ok, failed, failed, failed, ok, failed}},
+		"paused":   {func(t *testing.T, r *recorder) { r.start(t, "", 1); _ = r.Pause(); r.Paused(true) }, "", want{failed, ok, failed, failed, ok, ok, ok}},
+		"stopped":  {func(t *testing.T, r *recorder) { r.start(t, "", 1); r.Ended("", End{}) }, "", want{failed, NotFound, ok, failed, failed, failed, failed}},
 		"died unstarted": {func(_ *testing.T, r *recorder) { r.Ended("", End{}) }, "",
-			want{failed, NotFound, ok, failed, failed, failed}},
+			want{failed, NotFound, ok, failed, failed, failed, failed}},
 		"deleting": {func(_ *testing.T, r *recorder) { r.Ended("", End{}); _ = r.Delete("") }, "",
-			want{failed, NotFound, failed, failed, failed, failed}},
+			want{failed, NotFound, failed, failed, failed, failed, failed}},
+
+		"restoring later": {func(_ *testing.T, r *recorder) { r.begin(0) }, "", want{ok, failed, ok, failed, failed, ok, failed}},
+		"not restored": {func(_ *testing.T, r *recorder) { r.begin(0); _ = r.Start(""); r.Started("", 0, false) }, "",
+			want{failed, NotFound, ok, failed, failed, failed, failed}},
+		"checkpointing": {func(t *testing.T, r *recorder) { r.start(t, "", 1); _ = r.Checkpoint() }, "",
+			want{failed, ok, failed, ok, failed, ok, failed}},
 
 		"exec added": {func(t *testing.T, r *recorder) { r.start(t, "", 1); _ = r.AddExec("e") }, "e",
-			want{ok, failed, ok, ok, failed, AlreadyExists}},
+			want{ok, failed, ok, ok, failed, AlreadyExists, ok}},
 		"exec starting": {func(t *testing.T, r *recorder) { r.start(t, "", 1); _ = r.AddExec("e"); _ = r.Start("e") }, "e",
-			want{failed, failed, failed, ok, failed, AlreadyExists}},
+			want{failed, failed, failed, ok, failed, AlreadyExists, ok}},
 		"exec running": {func(t *testing.T, r *recorder) { r.start(t, "", 1); _ = r.AddExec("e"); r.start(t, "e", 2) }, "e",
-			want{failed, ok, failed, ok, failed, AlreadyExists}},
+			want{failed, ok, failed, ok, failed, AlreadyExists, ok}},
 		"exec ended": {func(t *testing.T, r *recorder) {
 			r.start(t, "", 1)
 			_ = r.AddExec("e")
 			r.start(t, "e", 2)
 			r.Ended("e", End{})
-		}, "e", want{failed, NotFound, ok, ok, failed, AlreadyExists}},
+		}, "e", want{failed, NotFound, ok, ok, failed, AlreadyExists, ok}},
 		"exec failed": {func(t *testing.T, r *recorder) {
 			r.start(t, "", 1)
 			_ = r.AddExec("e")
 			_ = r.Start("e")
 			r.Started("e", 0, false)
-		}, "e", want{failed, NotFound, ok, ok, failed, AlreadyExists}},
+		}, "e", want{failed, NotFound, ok, ok, failed, AlreadyExists, ok}},
 		"exec added, then paused": {func(t *testing.T, r *recorder) {
 			r.start(t, "", 1)
 			_ = r.AddExec("e")
 			_ = r.Pause()
 			r.Paused(true)
-		}, "e", want{failed, failed, ok, failed, ok, AlreadyExists}},
+		}, "e", want{failed, failed, ok, failed, ok, AlreadyExists, ok}},
 		"exec added, then stopped": {func(t *testing.T, r *recorder) {
 			r.start(t, "", 1)
 			_ = r.AddExec("e")
 			r.Ended("", End{})
-		}, "e", want{failed, NotFound, ok, failed, failed, AlreadyExists}},
-		"unknown": {func(t *testing.T, r *recorder) { r.start(t, "", 1) }, "x", want{NotFound, NotFound, NotFound, ok, failed, ok}},
+		}, "e", want{failed, NotFound, ok, failed, failed, AlreadyExists, failed}},
+		"unknown": {func(t *testing.T, r *recorder) { r.start(t, "", 1) }, "x", want{NotFound, NotFound, NotFound, ok, failed, ok, ok}},
 	} {
 		calls := []struct {
 			name string
@@ -107,6 +121,7 @@ func TestCalls(t *testing.T) {
 			{"pause", func(r *recorder) error { return r.Pause() }, c.pause},
 			{"resume", func(r *recorder) error { return r.Resume() }, c.resume},
 			{"exec", func(r *recorder) error { return r.AddExec("e") }, c.exec},
+			{"checkpoint", func(r *recorder) error { return r.Machine.Checkpoint() }, c.checkpoint},
 		}
 		for _, call := range calls {
 			r := newRecorder()
@@ -175,12 +190,55 @@ func TestOrderOfEvents(t *testing.T) {
 			_ = r.Pause()
 			r.Paused(false)
 		}, []string{"create ", "start "}},
+		"a checkpoint that goes on": {func(t *testing.T, r *recorder) {
+			r.start(t, "", 1)
+			_ = r.Checkpoint()
+			r.Checkpointed("/i", true)
+			_ = r.Checkpoint()
+			r.Checkpointed("/i", false)
+			r.Ended("", End{})
+		}, []string{"create ", "start ", "checkpointed ", "exit =0"}},
+		"a checkpoint that ends it": {func(t *testing.T, r *recorder) {
+			r.start(t, "", 1)
+			_ = r.Checkpoint()
+			r.Ended("", End{Status: 137})
+			r.Checkpointed("/i", true)
+		}, []string{"create ", "start ", "checkpointed ", "exit =137"}},
+		"a restored life": {func(t *testing.T, r *recorder) {
+			r.begin(0)
+			r.start(t, "", 5)
+			r.Ended("", End{Status: 3})
+			_ = r.Delete("")
+			r.Deleted("", true)
+		}, []string{"create ", "start ", "exit =3", "delete =3"}},
+		"a restore that fails": {func(_ *testing.T, r *recorder) {
+			r.begin(0)
+			_ = r.Start("")
+			r.Started("", 0, false)
+			_ = r.Delete("")
+			r.Deleted("", true)
+		}, []string{"create ", "delete =255"}},
 	} {
 		r := newRecorder()
 		c.do(t, r)
 		if !slices.Equal(r.events, c.want) {
 			t.Errorf("%s: %q, not %q", name, r.events, c.want)
 		}
+	}
+}
+
+// Who waits for a container that is removed before it was restored does not wait for ever.
+func TestNeverRestored(t *testing.T) {
+	r := newRecorder()
+	r.begin(0)
+	over, err := r.Over("")
+	if err != nil || r.Delete("") != nil {
+		t.Fatal(err)
+	}
+	r.Deleted("", true)
+	<-over
+	if want := []string{"create ", "delete =255"}; !slices.Equal(r.events, want) {
+		t.Errorf("%q, not %q", r.events, want)
 	}
 }
 
