@@ -45,6 +45,29 @@ until_true() {
 	fail "still not so after 10 seconds: $*"
 }
 
+# need_criu: skips where there is no criu, or where it can't dump a plain process.
+need_criu() {
+	local why=$SANDBOX/criu pid
+	if [ ! -e "$why" ]; then
+		if [ -n "${NO_CRIU-}" ]; then
+			echo "$NO_CRIU" >"$why"
+		else
+			mkdir "$why.images"
+			# What this shell has from its caller may be of another mount namespace, where criu does not find it.
+			(
+				for fd in /proc/self/fd/*; do [ "${fd##*/}" -le 2 ] || eval "exec ${fd##*/}<&-"; done
+				exec setsid sleep 1000
+			) </dev/null >/dev/null 2>&1 &
+			pid=$!
+			sleep 0.2
+			timeout 30 criu dump -D "$why.images" -t $pid -v1 >"$why.log" 2>&1 || { echo "criu can't dump a plain process: $(tail -n1 "$why.log")" >"$why.no"; kill $pid; }
+			wait $pid 2>/dev/null || true # killed, as it was dumped
+			if [ -s "$why.no" ]; then mv "$why.no" "$why"; else : >"$why"; fi
+		fi
+	fi
+	[ ! -s "$why" ] || skip "$(cat "$why")"
+}
+
 # terminal COMMAND...: runs it with a terminal as its streams. Nothing is typed, and
 # nothing ends: at the end of its input script(1) types ^D.
 terminal() {
@@ -96,6 +119,19 @@ inside() {
 	[ "$failed" = 0 ]
 }
 
+# find_criu puts a criu in front of PATH, where daemons find it, or says in $NO_CRIU why there is none.
+find_criu() {
+	local log path
+	log=$(mktemp)
+	if path=$("$here/../checkpoint/criu" 2>"$log"); then
+		PATH=$(dirname "$path"):$PATH
+	else
+		NO_CRIU=$(tail -n1 "$log")
+		export NO_CRIU
+	fi
+	rm -f "$log"
+}
+
 # main RUNTIME [t_NAME...]
 main() {
 	case ${1-} in
@@ -111,5 +147,6 @@ main() {
 	export IMAGE
 	trap 'rm -f "$IMAGE"' EXIT
 	"$here/image" "$IMAGE" || exit 1
+	if grep -q need_criu $scenarios "$script"; then find_criu; fi
 	"$here/sandbox" -t 900 "$BASH" "$script" --inside "$@"
 }
