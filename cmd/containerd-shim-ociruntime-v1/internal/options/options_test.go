@@ -20,12 +20,13 @@ func pack(t *testing.T, url string, m proto.Message) *anypb.Any {
 }
 
 func TestDecode(t *testing.T) {
-	all := Options{NoPivot: true, NoNewKeyring: true, UID: 7, GID: 8, Root: "/r", SystemdCgroup: true, ShimCgroup: "/s", Ignored: []string{"BinaryName"}}
+	all := Options{NoPivot: true, NoNewKeyring: true, UID: 7, GID: 8, Root: "/r", SystemdCgroup: true, ShimCgroup: "/s", CRIUWork: "/w", Ignored: []string{"BinaryName"}}
 	ofRunc := &runc.Options{
 		NoPivotRoot: true, NoNewKeyring: true, ShimCgroup: "/s", IoUid: 7, IoGid: 8, Root: "/r", SystemdCgroup: true, BinaryName: "runc",
+		CriuWorkPath: "/w",
 	}
 	table := "BinaryName = \"runc\"\nNoPivotRoot = true\nNoNewKeyring = true\nShimCgroup = '/s'\nIoUid = 7\n" +
-		"IoGid = 8\nRoot = \"/r\"\nSystemdCgroup = true\nCriuPath = \"\"\n"
+		"IoGid = 8\nRoot = \"/r\"\nSystemdCgroup = true\nCriuWorkPath = \"/w\"\nCriuPath = \"\"\n"
 	for name, c := range map[string]struct {
 		any  *anypb.Any
 		want Options
