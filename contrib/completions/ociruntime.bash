@@ -87,7 +87,13 @@ _ociruntime() {
 		case $command:$args in
 		create:* | run:* | restore:* | spec:* | check:* | features:* | list:*) ;;
 		kill:1) mapfile -t COMPREPLY < <(compgen -W "$(compgen -A signal SIG | sed 'p; s/^SIG//')" -- "$cur") ;;
-		*:0 | stats:* | explain:1) _ociruntime_containers ;;
+		*:0 | stats:* | explain:1)
+			_ociruntime_containers
+			# What explain compares may be bundles, too.
+			if [[ $command == explain && " ${words[*]} " == *" --diff "* ]]; then
+				mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -d -- "$cur")
+			fi
+			;;
 		esac
 	fi
 }

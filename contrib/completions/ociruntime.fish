@@ -81,12 +81,14 @@ complete -c ociruntime -n 'not __ociruntime_command' -a '(__ociruntime_commands)
 complete -c ociruntime -n 'test (__ociruntime_command) = help 2>/dev/null' -a '(__ociruntime_commands)'
 complete -c ociruntime -n 'string match -q -- "-*" (commandline -ct)' -a '(__ociruntime_flags)'
 complete -c ociruntime -n __ociruntime_wants_container -a '(ociruntime list -q 2>/dev/null)' -d container
+# What explain compares may be bundles, too.
+complete -c ociruntime -n '__ociruntime_in explain; and contains -- --diff (commandline -opc)' -a '(__fish_complete_directories)'
 complete -c ociruntime -n __ociruntime_wants_signal -a '(__ociruntime_signals)' -d signal
 for flag in root image-path work-path parent-path
     complete -c ociruntime -l $flag -r -a "(__fish_complete_directories)"
 end
 complete -c ociruntime -l bundle -s b -r -a '(__fish_complete_directories)'
-for flag in log pid-file trace process resources console-socket pidfd-socket
+for flag in log pid-file trace html process resources console-socket pidfd-socket
     complete -c ociruntime -l $flag -r -F
 end
 complete -c ociruntime -l log-format -x -a 'text json'
