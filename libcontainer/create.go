@@ -32,6 +32,7 @@ type creation struct {
 	facts  *facts.Facts
 	plan   *plan.Plan
 	asRoot bool // compile what root would get, whoever asks
+	toRead bool // the plan is for reading alone, with or without a root file system
 
 	undo       setup.Undo // of what has been made so far
 	dir        *state.Dir
@@ -144,7 +145,8 @@ func (c *creation) compile() error {
 	if err != nil {
 		return err
 	}
-	if c.facts, err = probe.Container(c.spec, c.o.Bundle, c.host, seen, c.given.Stdio); err != nil {
+	c.facts, err = probe.Container(c.spec, c.o.Bundle, c.host, seen, c.given.Stdio)
+	if err != nil && !(c.toRead && c.facts != nil && errors.Is(err, unix.ENOENT)) {
 		return err
 	}
 	if c.rt.NoCgroup {

@@ -39,6 +39,7 @@ func becomeRoot(f *facts.Facts) {
 }
 
 func (c *creation) explained() (*plan.Plan, error) {
+	c.toRead = true
 	err := c.compile()
 	defer c.scope.close()
 	defer c.files.Close()

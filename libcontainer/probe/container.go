@@ -18,7 +18,8 @@ import (
 
 // Container asks what the plan for a configuration depends on: what [Host] asks, and what is at the
 // paths that config.json has, of which relative ones start in bundle. places are where in host the
-// container's cgroups are to be. It changes nothing.
+// container's cgroups are to be. It changes nothing. The error that there is no root file system
+// comes with the facts as they would be if there were one.
 func Container(spec *specs.Spec, bundle string, host *cgroups.Layout, places []cgroups.Place, stdio [3]*os.File) (*facts.Facts, error) {
 	f, err := Host(stdio)
 	if err != nil {
@@ -53,7 +54,7 @@ func Container(spec *specs.Spec, bundle string, host *cgroups.Layout, places []c
 	deviceFacts(f, spec.Linux.Devices)
 	if strings.TrimPrefix(spec.Linux.RootfsPropagation, "r") == "shared" {
 		if f.RootParent, err = mountpointOf(root); err != nil {
-			return nil, fmt.Errorf("linux.rootfsPropagation: find the mount of root.path: %w", err)
+			return f, fmt.Errorf("linux.rootfsPropagation: find the mount of root.path: %w", err)
 		}
 	}
 	return f, nil

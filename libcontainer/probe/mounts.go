@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -106,11 +107,16 @@ func attrOf(option string) uint64 {
 	return 0
 }
 
-// mountpointOf is the mountpoint of the mount that path lies in.
+// mountpointOf is the mountpoint of the mount that path lies in. Of a path that there is not, it is
+// that of the nearest directory above, and the error says so.
 func mountpointOf(path string) (string, error) {
-	id, err := MountID(path)
-	if err != nil {
-		return "", err
+	id, missing := MountID(path)
+	for err := missing; err != nil; {
+		if !errors.Is(err, unix.ENOENT) || path == "/" {
+			return "", missing
+		}
+		path = filepath.Dir(path)
+		id, err = MountID(path)
 	}
 	for path != "/" {
 		parent := filepath.Dir(path)
@@ -123,5 +129,5 @@ func mountpointOf(path string) (string, error) {
 		}
 		path = parent
 	}
-	return path, nil
+	return path, missing
 }

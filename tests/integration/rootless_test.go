@@ -210,7 +210,12 @@ func TestExplainNotes(t *testing.T) {
 	if err := os.Rename(filepath.Join(b.Dir, "rootfs"), filepath.Join(b.Dir, "away")); err != nil {
 		t.Fatal(err)
 	}
-	contains(t, b.Must("explain", "--bundle", b.Dir), "note: root.path: there is no root file system in "+b.Dir+"/rootfs\n")
+	for _, b.Spec.Linux.RootfsPropagation = range []string{"", "shared"} {
+		b.Save()
+		contains(t, b.Must("explain", "--bundle", b.Dir), "note: root.path: there is no root file system in "+b.Dir+"/rootfs\n")
+	}
+	b.Spec.Linux.RootfsPropagation = ""
+	b.Save()
 	if err := os.Rename(filepath.Join(b.Dir, "away"), filepath.Join(b.Dir, "rootfs")); err != nil {
 		t.Fatal(err)
 	}
