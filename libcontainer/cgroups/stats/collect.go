@@ -27,6 +27,7 @@ func Collect(from Sources) (*Stats, error) {
 	c.pids()
 	c.blkio()
 	c.hugetlb()
+	c.rdma()
 	return s, c.err
 }
 
@@ -153,6 +154,21 @@ func (c *collector) blkio() {
 		return
 	}
 	c.blkioV2(c.from.V2)
+}
+
+func (c *collector) rdma() {
+	src := c.v1("rdma")
+	if src == nil {
+		src = c.from.V2
+	}
+	list := func(file string) []RDMAEntry {
+		l, err := parseRDMA(c.text(src, file))
+		if err != nil {
+			c.fail(fileError(file, err))
+		}
+		return l
+	}
+	c.s.RDMA = RDMA{Current: list("rdma.current"), Limit: list("rdma.max")}
 }
 
 // hugetlb reports reservations where the kernel counts them, since those are what is limited first.

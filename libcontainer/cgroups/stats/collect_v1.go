@@ -7,6 +7,7 @@ func (c *collector) cpuV1(cpu, acct Source) {
 	if cpu != nil {
 		t := c.table(cpu, "cpu.stat")
 		out.Throttling = Throttling{t["nr_periods"], t["nr_throttled"], t["throttled_time"]}
+		out.Bursts = Bursts{t["nr_bursts"], t["burst_time"]}
 	}
 	if acct != nil {
 		out.Usage.Total = c.number(acct, "cpuacct.usage")
@@ -50,6 +51,7 @@ func (c *collector) memoryV1(src Source) {
 	}
 	out.Raw = c.table(src, "memory.stat")
 	out.Cache = out.Raw["cache"]
+	out.Events = c.table(src, "memory.oom_control")
 	out.Usage = entry("memory")
 	out.Swap = entry("memory.memsw")
 	out.Kernel = entry("memory.kmem")

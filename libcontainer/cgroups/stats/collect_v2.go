@@ -8,6 +8,7 @@ func (c *collector) cpuV2(src Source) {
 	t := c.table(src, "cpu.stat") // in microseconds
 	c.s.CPU.Usage = CPUUsage{Total: t["usage_usec"] * 1000, User: t["user_usec"] * 1000, Kernel: t["system_usec"] * 1000}
 	c.s.CPU.Throttling = Throttling{t["nr_periods"], t["nr_throttled"], t["throttled_usec"] * 1000}
+	c.s.CPU.Bursts = Bursts{t["nr_bursts"], t["burst_usec"] * 1000}
 }
 
 func (c *collector) cpusetV2(src Source) {
@@ -27,7 +28,8 @@ func (c *collector) memoryV2(src Source) {
 		}
 	}
 	out.Usage = entry("memory")
-	out.Usage.Failcnt = c.table(src, "memory.events")["max"]
+	out.Events = c.table(src, "memory.events")
+	out.Usage.Failcnt = out.Events["max"]
 	// Readers expect what v1 reports: memory and swap together. The two peaks need not have come at
 	// the same time.
 	if swap := entry("memory.swap"); swap != (MemoryEntry{}) {

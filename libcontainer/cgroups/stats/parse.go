@@ -185,3 +185,31 @@ func parseIOStat(text string) (bytes, requests []BlkIOEntry, err error) {
 	}
 	return bytes, requests, nil
 }
+
+// parseRDMA reads lines "mlx4_0 hca_handle=2 hca_object=max".
+func parseRDMA(text string) (list []RDMAEntry, err error) {
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 {
+			continue
+		}
+		e := RDMAEntry{Device: fields[0]}
+		for _, field := range fields[1:] {
+			name, value, _ := strings.Cut(field, "=")
+			n := uint64(math.MaxUint32)
+			if value != "max" {
+				if n, err = strconv.ParseUint(value, 10, 32); err != nil {
+					return nil, err
+				}
+			}
+			switch name {
+			case "hca_handle":
+				e.Handles = uint32(n)
+			case "hca_object":
+				e.Objects = uint32(n)
+			}
+		}
+		list = append(list, e)
+	}
+	return list, nil
+}

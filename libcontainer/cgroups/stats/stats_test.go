@@ -3,6 +3,8 @@ package stats
 import (
 	"encoding/json"
 	"errors"
+	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -24,7 +26,7 @@ func source(text string) Source {
 	}
 }
 
-const v1Files = `cpu.stat: nr_periods 10|nr_throttled 2|throttled_time 500|nr_bursts 0|
+const v1Files = `cpu.stat: nr_periods 10|nr_throttled 2|throttled_time 500|nr_bursts 3|burst_time 70|
 cpuacct.usage: 300
 cpuacct.usage_user: 200
 cpuacct.usage_sys: 100
@@ -42,6 +44,9 @@ memory.max_usage_in_bytes: 16384
 memory.failcnt: 3
 memory.kmem.limit_in_bytes: 9223372036854771712
 memory.kmem.usage_in_bytes: 100
+memory.oom_control: oom_kill_disable 0|under_oom 1|oom_kill 2|
+rdma.current: mlx4_0 hca_handle=2 hca_object=2000|
+rdma.max: mlx4_0 hca_handle=4 hca_object=max|ocrdma1 hca_handle=max hca_object=max|
 pids.current: 4
 pids.max: max
 blkio.bfq.io_serviced_recursive: Total 0|
@@ -61,7 +66,7 @@ const v1JSON = `{"cpu":{"usage":{"total":300,"percpu":[250,50],"percpu_kernel":[
 "blkio":{"ioServiceBytesRecursive":[{"major":254,"op":"Read","value":28672}],"ioServicedRecursive":[{"major":254,"op":"Read","value":7},{"major":254,"op":"Total","value":7}]},
 "hugetlb":{"1GB":{"failcnt":0},"2MB":{"usage":2097152,"max":4194304,"failcnt":1}},"intel_rdt":{},"network_interfaces":null}`
 
-const v2Files = `cpu.stat: usage_usec 300|user_usec 200|system_usec 100|nr_periods 10|nr_throttled 2|throttled_usec 5|
+const v2Files = `cpu.stat: usage_usec 300|user_usec 200|system_usec 100|nr_periods 10|nr_throttled 2|throttled_usec 5|nr_bursts 3|burst_usec 7|
 cpu.pressure: some avg10=1.50 avg60=0.25 avg300=0.00 total=77|full avg10=0.00 avg60=0.00 avg300=0.00 total=0|
 cpuset.cpus.effective: 0
 memory.stat: anon 8192|file 4096|
@@ -116,6 +121,28 @@ func TestCollect(t *testing.T) {
 		if want := strings.ReplaceAll(tc.want, "\n", ""); string(text) != want {
 			t.Errorf("%s:\n got %s\nwant %s", tc.name, text, want)
 		}
+	}
+}
+
+// What runc's JSON does not have.
+func TestBesideJSON(t *testing.T) {
+	v1, err := Collect(Sources{V1: func(string) Source { return source(v1Files) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rdma := RDMA{
+		Current: []RDMAEntry{{"mlx4_0", 2, 2000}},
+		Limit:   []RDMAEntry{{"mlx4_0", 4, math.MaxUint32}, {"ocrdma1", math.MaxUint32, math.MaxUint32}},
+	}
+	if !reflect.DeepEqual(v1.RDMA, rdma) || v1.CPU.Bursts != (Bursts{3, 70}) || v1.Memory.Events["oom_kill"] != 2 {
+		t.Errorf("v1: %+v, %+v, %v", v1.RDMA, v1.CPU.Bursts, v1.Memory.Events)
+	}
+	v2, err := Collect(Sources{V2: source(v2Files)})
+	if err != nil || v2.CPU.Bursts != (Bursts{3, 7000}) || v2.Memory.Events["oom_kill"] != 1 || v2.Memory.Events["max"] != 9 {
+		t.Errorf("v2: %v, %+v, %v", err, v2.CPU.Bursts, v2.Memory.Events)
+	}
+	if _, err := Collect(Sources{V2: source("rdma.max: mlx4_0 hca_handle=x|")}); err == nil {
+		t.Error("garbage: no error")
 	}
 }
 

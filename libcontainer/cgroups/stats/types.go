@@ -13,6 +13,9 @@ type Stats struct {
 	BlkIO   BlkIO              `json:"blkio"`
 	Hugetlb map[string]Hugetlb `json:"hugetlb"` // by page size: "2MB"
 
+	// Not in the JSON, which runc's readers know without it.
+	RDMA RDMA `json:"-"`
+
 	// Not about cgroups: whoever prints the event fills them in.
 	IntelRDT          any                `json:"intel_rdt"`
 	NetworkInterfaces []NetworkInterface `json:"network_interfaces"`
@@ -22,6 +25,7 @@ type Stats struct {
 type CPU struct {
 	Usage      CPUUsage   `json:"usage,omitzero"`
 	Throttling Throttling `json:"throttling,omitzero"`
+	Bursts     Bursts     `json:"-"`
 	PSI        *PSI       `json:"psi,omitempty"`
 }
 
@@ -41,6 +45,9 @@ type Throttling struct {
 	ThrottledPeriods uint64 `json:"throttledPeriods,omitempty"`
 	ThrottledTime    uint64 `json:"throttledTime,omitempty"`
 }
+
+// Bursts is how often, and for how many nanoseconds, the container used more than its CPU quota.
+type Bursts struct{ Periods, Time uint64 }
 
 // CPUSet is where the container may run and allocate (cgroup v1's cpuset, cpuset(7)).
 type CPUSet struct {
@@ -65,7 +72,9 @@ type Memory struct {
 	Kernel    MemoryEntry       `json:"kernel,omitzero"`
 	KernelTCP MemoryEntry       `json:"kernelTCP,omitzero"`
 	Raw       map[string]uint64 `json:"raw,omitempty"` // memory.stat
-	PSI       *PSI              `json:"psi,omitempty"`
+	// Events are memory.events of v2, or memory.oom_control of v1.
+	Events map[string]uint64 `json:"-"`
+	PSI    *PSI              `json:"psi,omitempty"`
 }
 
 // MemoryEntry is one kind of memory, in bytes.
@@ -108,6 +117,15 @@ type Hugetlb struct {
 	Usage   uint64 `json:"usage,omitempty"`
 	Max     uint64 `json:"max,omitempty"`
 	Failcnt uint64 `json:"failcnt"`
+}
+
+// RDMA is what a container has of the adapters for remote memory access.
+type RDMA struct{ Current, Limit []RDMAEntry }
+
+// RDMAEntry is one adapter; without a limit, the largest number.
+type RDMAEntry struct {
+	Device           string
+	Handles, Objects uint32
 }
 
 // PSI is pressure stall information: shares of time in percent, and the total in microseconds.

@@ -1,13 +1,7 @@
-// Package metrics says what a container has used in the messages that containerd has for it, one
-// for each version of cgroups.
 package metrics
 
 import (
-	"maps"
-	"slices"
-
 	v1 "github.com/containerd/cgroups/v3/cgroup1/stats"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/stats"
 )
@@ -15,7 +9,8 @@ import (
 // V1 is the message for cgroup v1.
 func V1(s *stats.Stats) *v1.Metrics {
 	m := &v1.Metrics{
-		Pids: &v1.PidsStat{Current: s.Pids.Current, Limit: s.Pids.Limit},
+		MemoryOomControl: &v1.MemoryOomControl{},
+		Pids:             &v1.PidsStat{Current: s.Pids.Current, Limit: s.Pids.Limit},
 		CPU: &v1.CPUStat{
 			Usage: &v1.CPUUsage{
 				Total: s.CPU.Usage.Total, Kernel: s.CPU.Usage.Kernel, User: s.CPU.Usage.User, PerCPU: s.CPU.Usage.PerCPU,
@@ -42,16 +37,11 @@ func V1(s *stats.Stats) *v1.Metrics {
 		"total_pg_fault": "total_pgfault", "total_pg_maj_fault": "total_pgmajfault",
 		"hierarchical_swap_limit": "hierarchical_memsw_limit",
 	})
-	for _, size := range slices.Sorted(maps.Keys(s.Hugetlb)) {
-		h := s.Hugetlb[size]
-		m.Hugetlb = append(m.Hugetlb, &v1.HugetlbStat{Pagesize: size, Usage: h.Usage, Max: h.Max, Failcnt: h.Failcnt})
-	}
-	for _, n := range s.NetworkInterfaces {
-		m.Network = append(m.Network, &v1.NetworkStat{
-			Name: n.Name, RxBytes: n.RxBytes, RxPackets: n.RxPackets, RxErrors: n.RxErrors, RxDropped: n.RxDropped,
-			TxBytes: n.TxBytes, TxPackets: n.TxPackets, TxErrors: n.TxErrors, TxDropped: n.TxDropped,
-		})
-	}
+	fill(m.MemoryOomControl.ProtoReflect(), s.Memory.Events, nil)
+	m.Hugetlb = hugetlb(s, func(size string) *v1.HugetlbStat { return &v1.HugetlbStat{Pagesize: size} })
+	adapter := func(device string) *v1.RdmaEntry { return &v1.RdmaEntry{Device: device} }
+	m.Rdma = &v1.RdmaStat{Current: rdma(s.RDMA.Current, adapter), Limit: rdma(s.RDMA.Limit, adapter)}
+	m.Network = network(s, func(name string) *v1.NetworkStat { return &v1.NetworkStat{Name: name} })
 	return m
 }
 
@@ -65,20 +55,4 @@ func blkioV1(list []stats.BlkIOEntry) []*v1.BlkIOEntry {
 		all = append(all, &v1.BlkIOEntry{Op: e.Op, Major: e.Major, Minor: e.Minor, Value: e.Value})
 	}
 	return all
-}
-
-// fill sets the fields of a message that are called like a line of the kernel's, or, if they stand
-// in names, what that says.
-func fill(m protoreflect.Message, lines map[string]uint64, names map[string]string) {
-	fields := m.Descriptor().Fields()
-	for i := range fields.Len() {
-		f := fields.Get(i)
-		name := string(f.Name())
-		if line, ok := names[name]; ok {
-			name = line
-		}
-		if n, ok := lines[name]; ok && f.Kind() == protoreflect.Uint64Kind {
-			m.Set(f, protoreflect.ValueOfUint64(n))
-		}
-	}
 }

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"maps"
 	"math"
 	"slices"
 
@@ -19,29 +18,26 @@ func V2(s *stats.Stats) *v2.Metrics {
 			UsageUsec: s.CPU.Usage.Total / micro, UserUsec: s.CPU.Usage.User / micro, SystemUsec: s.CPU.Usage.Kernel / micro,
 			NrPeriods: s.CPU.Throttling.Periods, NrThrottled: s.CPU.Throttling.ThrottledPeriods,
 			ThrottledUsec: s.CPU.Throttling.ThrottledTime / micro, PSI: psi(s.CPU.PSI),
+			NrBursts: s.CPU.Bursts.Periods, BurstUsec: s.CPU.Bursts.Time / micro,
 		},
 		Memory: &v2.MemoryStat{
 			Usage: s.Memory.Usage.Usage, UsageLimit: s.Memory.Usage.Limit, MaxUsage: s.Memory.Usage.Max,
 			SwapUsage: less(s.Memory.Swap.Usage, s.Memory.Usage.Usage), SwapLimit: less(s.Memory.Swap.Limit, s.Memory.Usage.Limit),
-			PSI: psi(s.Memory.PSI),
+			SwapMaxUsage: less(s.Memory.Swap.Max, s.Memory.Usage.Max), PSI: psi(s.Memory.PSI),
 		},
-		Io: &v2.IOStat{Usage: ioV2(&s.BlkIO), PSI: psi(s.BlkIO.PSI)},
+		MemoryEvents: &v2.MemoryEvents{},
+		Io:           &v2.IOStat{Usage: ioV2(&s.BlkIO), PSI: psi(s.BlkIO.PSI)},
 	}
 	fill(m.Memory.ProtoReflect(), s.Memory.Raw, nil)
 	if m.Memory.WorkingsetRefault == 0 { // since Linux 5.9 there are two
 		m.Memory.WorkingsetRefault = s.Memory.Raw["workingset_refault_anon"] + s.Memory.Raw["workingset_refault_file"]
 		m.Memory.WorkingsetActivate = s.Memory.Raw["workingset_activate_anon"] + s.Memory.Raw["workingset_activate_file"]
 	}
-	for _, size := range slices.Sorted(maps.Keys(s.Hugetlb)) {
-		h := s.Hugetlb[size]
-		m.Hugetlb = append(m.Hugetlb, &v2.HugeTlbStat{Pagesize: size, Current: h.Usage, Max: h.Max, Failcnt: h.Failcnt})
-	}
-	for _, n := range s.NetworkInterfaces {
-		m.Network = append(m.Network, &v2.NetworkStat{
-			Name: n.Name, RxBytes: n.RxBytes, RxPackets: n.RxPackets, RxErrors: n.RxErrors, RxDropped: n.RxDropped,
-			TxBytes: n.TxBytes, TxPackets: n.TxPackets, TxErrors: n.TxErrors, TxDropped: n.TxDropped,
-		})
-	}
+	fill(m.MemoryEvents.ProtoReflect(), s.Memory.Events, nil)
+	m.Hugetlb = hugetlb(s, func(size string) *v2.HugeTlbStat { return &v2.HugeTlbStat{Pagesize: size} })
+	adapter := func(device string) *v2.RdmaEntry { return &v2.RdmaEntry{Device: device} }
+	m.Rdma = &v2.RdmaStat{Current: rdma(s.RDMA.Current, adapter), Limit: rdma(s.RDMA.Limit, adapter)}
+	m.Network = network(s, func(name string) *v2.NetworkStat { return &v2.NetworkStat{Name: name} })
 	return m
 }
 

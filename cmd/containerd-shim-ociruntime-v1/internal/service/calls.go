@@ -22,18 +22,46 @@ import (
 	"github.com/ociruntime/ociruntime/specconv/load"
 )
 
-func (s *Service) state(_ context.Context, r *api.StateRequest) (*api.StateResponse, error) {
-	c, err := s.find(r.ID)
+// Most calls are about a process, the container's init or a further one, and nothing but its state;
+// the others are about the container, and made by the library.
+
+// process calls do with a process that exists, and the container's lock held.
+func (s *Service) process(id, execID string, do func(c *container, p *process, v task.View) error) error {
+	c, err := s.find(id)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	a := &api.StateResponse{ID: c.id, Bundle: c.bundle, ExecID: r.ExecID}
-	return a, c.with(func(m *task.Machine) error {
-		v, err := m.State(r.ExecID)
+	return c.with(func(m *task.Machine) error {
+		v, err := m.State(execID)
 		if err != nil {
 			return err
 		}
-		p := c.processes[r.ExecID]
+		return do(c, c.processes[execID], v)
+	})
+}
+
+// container calls do with a container that exists, unless allow says no.
+func (s *Service) container(id string, allow func(*task.Machine) error, do func(*container, *libcontainer.Container) error) error {
+	c, err := s.find(id)
+	if err != nil {
+		return err
+	}
+	if allow != nil {
+		if err := c.with(allow); err != nil {
+			return err
+		}
+	}
+	lc, err := c.load()
+	if err != nil {
+		return err
+	}
+	return do(c, lc)
+}
+
+func (s *Service) state(_ context.Context, r *api.StateRequest) (*api.StateResponse, error) {
+	a := &api.StateResponse{ID: r.ID, ExecID: r.ExecID}
+	return a, s.process(r.ID, r.ExecID, func(c *container, p *process, v task.View) error {
+		a.Bundle = c.bundle
 		a.Stdin, a.Stdout, a.Stderr, a.Terminal = p.streams.Stdin, p.streams.Stdout, p.streams.Stderr, p.streams.Terminal
 		a.Pid, a.Status = uint32(v.Pid), tasktypes.Status(v.Status)
 		a.ExitStatus, a.ExitedAt = v.End.Status, stamp(v.End.At)
@@ -42,44 +70,43 @@ func (s *Service) state(_ context.Context, r *api.StateRequest) (*api.StateRespo
 }
 
 func (s *Service) wait(ctx context.Context, r *api.WaitRequest) (*api.WaitResponse, error) {
-	c, err := s.find(r.ID)
+	var over <-chan struct{}
+	err := s.process(r.ID, r.ExecID, func(c *container, _ *process, _ task.View) (err error) {
+		over, err = c.machine.Over(r.ExecID)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	var over <-chan struct{}
-	if err := c.with(func(m *task.Machine) (err error) { over, err = m.Over(r.ExecID); return err }); err != nil {
-		return nil, err
-	}
-	// A deleted process is forgotten; its exit has been told before.
-	var last task.View
 	select {
 	case <-over:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	err = c.with(func(m *task.Machine) (err error) { last, err = m.State(r.ExecID); return err })
-	return &api.WaitResponse{ExitStatus: last.End.Status, ExitedAt: stamp(last.End.At)}, err
+	// A deleted process is forgotten; its exit has been told before.
+	a := &api.WaitResponse{}
+	return a, s.process(r.ID, r.ExecID, func(_ *container, _ *process, v task.View) error {
+		a.ExitStatus, a.ExitedAt = v.End.Status, stamp(v.End.At)
+		return nil
+	})
 }
 
 func (s *Service) kill(_ context.Context, r *api.KillRequest) (*emptypb.Empty, error) {
-	c, err := s.find(r.ID)
-	if err != nil {
-		return nil, err
-	}
-	err = c.with(func(m *task.Machine) error { return m.Kill(r.ExecID) })
-	var e *task.Error
-	dead := errors.As(err, &e) && e.Kind == task.NotFound && r.ExecID == ""
-	switch {
-	case err != nil && !(dead && r.All):
-		return nil, err
-	case r.ExecID != "":
-		err = c.process(r.ExecID).running.Signal(unix.Signal(r.Signal))
-	default:
-		var lc *libcontainer.Container
-		if lc, err = c.load(); err == nil {
-			err = lc.Kill(unix.Signal(r.Signal), r.All)
+	sig := unix.Signal(r.Signal)
+	allow := func(m *task.Machine) error {
+		err := m.Kill(r.ExecID)
+		var e *task.Error
+		if r.All && r.ExecID == "" && errors.As(err, &e) && e.Kind == task.NotFound {
+			return nil // there may be others than the init
 		}
+		return err
 	}
+	err := s.container(r.ID, allow, func(c *container, lc *libcontainer.Container) error {
+		if r.ExecID != "" {
+			return c.process(r.ExecID).running.Signal(sig)
+		}
+		return lc.Kill(sig, r.All)
+	})
 	if errors.Is(err, os.ErrProcessDone) || errors.Is(err, libcontainer.ErrNotRunning) {
 		err = &task.Error{Kind: task.NotFound, Text: "process already finished"}
 	}
@@ -87,43 +114,38 @@ func (s *Service) kill(_ context.Context, r *api.KillRequest) (*emptypb.Empty, e
 }
 
 func (s *Service) pids(_ context.Context, r *api.PidsRequest) (*api.PidsResponse, error) {
-	c, err := s.find(r.ID)
-	if err != nil {
-		return nil, err
-	}
-	lc, err := c.load()
-	if err != nil {
-		return nil, err
-	}
-	pids, err := lc.Pids()
-	if err != nil {
-		return nil, err
-	}
-	ids := make(map[int]string)
-	_ = c.with(func(m *task.Machine) error {
-		// What has no pids, containerd (1.7 and later) takes for a shim that leaked when it starts
-		// again, and its exit status is lost. So there is the init's until it is deleted.
-		if v, err := m.State(""); err == nil && v.Status == task.Stopped && len(pids) == 0 {
-			pids = []int{v.Pid}
+	a := &api.PidsResponse{}
+	return a, s.container(r.ID, nil, func(c *container, lc *libcontainer.Container) error {
+		pids, err := lc.Pids()
+		if err != nil {
+			return err
 		}
-		for _, id := range m.Execs() {
-			if v, err := m.State(id); err == nil && v.Status == task.Running {
-				ids[v.Pid] = id
+		ids := make(map[int]string)
+		_ = c.with(func(m *task.Machine) error {
+			// What has no pids, containerd (1.7 and later) takes for a shim that leaked when it
+			// starts again, and its exit status is lost. So there is the init's until it is
+			// deleted.
+			if v, err := m.State(""); err == nil && v.Status == task.Stopped && len(pids) == 0 {
+				pids = []int{v.Pid}
 			}
+			for _, id := range m.Execs() {
+				if v, err := m.State(id); err == nil && v.Status == task.Running {
+					ids[v.Pid] = id
+				}
+			}
+			return nil
+		})
+		for _, pid := range pids {
+			info := &tasktypes.ProcessInfo{Pid: uint32(pid)}
+			if id := ids[pid]; id != "" {
+				if info.Info, err = pack(&options.ProcessDetails{ExecID: id}); err != nil {
+					return err
+				}
+			}
+			a.Processes = append(a.Processes, info)
 		}
 		return nil
 	})
-	a := &api.PidsResponse{}
-	for _, pid := range pids {
-		info := &tasktypes.ProcessInfo{Pid: uint32(pid)}
-		if id := ids[pid]; id != "" {
-			if info.Info, err = pack(&options.ProcessDetails{ExecID: id}); err != nil {
-				return nil, err
-			}
-		}
-		a.Processes = append(a.Processes, info)
-	}
-	return a, nil
 }
 
 // pack puts a message into an Any as containerd does, without a host in front of its name.
@@ -133,49 +155,24 @@ func pack(m proto.Message) (*anypb.Any, error) {
 }
 
 func (s *Service) pause(_ context.Context, r *api.PauseRequest) (*emptypb.Empty, error) {
-	c, err := s.find(r.ID)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.with((*task.Machine).Pause); err != nil {
-		return nil, err
-	}
-	lc, err := c.load()
-	if err == nil {
-		err = lc.Pause()
-	}
-	_ = c.with(func(m *task.Machine) error { m.Paused(err == nil); return nil })
-	return &emptypb.Empty{}, err
+	return &emptypb.Empty{}, s.container(r.ID, (*task.Machine).Pause, func(c *container, lc *libcontainer.Container) error {
+		err := lc.Pause()
+		_ = c.with(func(m *task.Machine) error { m.Paused(err == nil); return nil })
+		return err
+	})
 }
 
 func (s *Service) resume(_ context.Context, r *api.ResumeRequest) (*emptypb.Empty, error) {
-	c, err := s.find(r.ID)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.with((*task.Machine).Resume); err != nil {
-		return nil, err
-	}
-	lc, err := c.load()
-	if err == nil {
-		err = lc.Resume()
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &emptypb.Empty{}, c.with(func(m *task.Machine) error { m.Resumed(); return nil })
+	return &emptypb.Empty{}, s.container(r.ID, (*task.Machine).Resume, func(c *container, lc *libcontainer.Container) error {
+		if err := lc.Resume(); err != nil {
+			return err
+		}
+		return c.with(func(m *task.Machine) error { m.Resumed(); return nil })
+	})
 }
 
 func (s *Service) resizePty(_ context.Context, r *api.ResizePtyRequest) (*emptypb.Empty, error) {
-	c, err := s.find(r.ID)
-	if err != nil {
-		return nil, err
-	}
-	return &emptypb.Empty{}, c.with(func(m *task.Machine) error {
-		if _, err := m.State(r.ExecID); err != nil {
-			return err
-		}
-		p := c.processes[r.ExecID]
+	return &emptypb.Empty{}, s.process(r.ID, r.ExecID, func(_ *container, p *process, _ task.View) error {
 		if p.opened == nil {
 			p.size = &size{uint16(r.Width), uint16(r.Height)}
 			return nil
@@ -185,15 +182,7 @@ func (s *Service) resizePty(_ context.Context, r *api.ResizePtyRequest) (*emptyp
 }
 
 func (s *Service) closeIO(_ context.Context, r *api.CloseIORequest) (*emptypb.Empty, error) {
-	c, err := s.find(r.ID)
-	if err != nil {
-		return nil, err
-	}
-	return &emptypb.Empty{}, c.with(func(m *task.Machine) error {
-		if _, err := m.State(r.ExecID); err != nil {
-			return err
-		}
-		p := c.processes[r.ExecID]
+	return &emptypb.Empty{}, s.process(r.ID, r.ExecID, func(_ *container, p *process, _ task.View) error {
 		p.inputOver = p.inputOver || r.Stdin
 		if r.Stdin && p.opened != nil {
 			return p.opened.CloseInput()
@@ -203,60 +192,46 @@ func (s *Service) closeIO(_ context.Context, r *api.CloseIORequest) (*emptypb.Em
 }
 
 func (s *Service) update(_ context.Context, r *api.UpdateTaskRequest) (*emptypb.Empty, error) {
-	c, err := s.find(r.ID)
-	if err != nil {
-		return nil, err
-	}
-	resources, _, err := load.Resources(r.GetResources().GetValue())
-	if err == nil {
-		_, err = check.Resources(resources)
-	}
-	if err != nil {
-		return nil, &task.Error{Kind: task.InvalidArgument, Text: err.Error()}
-	}
-	lc, err := c.load()
-	if err != nil {
-		return nil, err
-	}
-	err = lc.Update(&libcontainer.UpdateOptions{Resources: resources})
-	c.mu.Lock()
-	c.config = weak.Pointer[specs.Spec]{}
-	c.mu.Unlock()
-	return &emptypb.Empty{}, err
+	return &emptypb.Empty{}, s.container(r.ID, nil, func(c *container, lc *libcontainer.Container) error {
+		resources, _, err := load.Resources(r.GetResources().GetValue())
+		if err == nil {
+			_, err = check.Resources(resources)
+		}
+		if err != nil {
+			return &task.Error{Kind: task.InvalidArgument, Text: err.Error()}
+		}
+		err = lc.Update(&libcontainer.UpdateOptions{Resources: resources})
+		c.mu.Lock()
+		c.config = weak.Pointer[specs.Spec]{}
+		c.mu.Unlock()
+		return err
+	})
 }
 
 func (s *Service) stats(_ context.Context, r *api.StatsRequest) (*api.StatsResponse, error) {
-	c, err := s.find(r.ID)
-	if err != nil {
-		return nil, err
-	}
-	lc, err := c.load()
-	if err != nil {
-		return nil, err
-	}
-	e, err := lc.Stats()
-	if err != nil {
-		return nil, err
-	}
-	var m proto.Message = metrics.V1(e.Data)
-	var st unix.Statfs_t
-	if err := unix.Statfs("/sys/fs/cgroup", &st); err == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
-		m = metrics.V2(e.Data)
-	}
-	packed, err := pack(m)
-	return &api.StatsResponse{Stats: packed}, err
+	a := &api.StatsResponse{}
+	return a, s.container(r.ID, nil, func(_ *container, lc *libcontainer.Container) error {
+		e, err := lc.Stats()
+		if err != nil {
+			return err
+		}
+		var st unix.Statfs_t
+		if err := unix.Statfs("/sys/fs/cgroup", &st); err == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
+			a.Stats, err = pack(metrics.V2(e.Data))
+			return err
+		}
+		a.Stats, err = pack(metrics.V1(e.Data))
+		return err
+	})
 }
 
 // connect is also how containerd finds out whether the shim is alive: it answers for unknown ids.
 func (s *Service) connect(_ context.Context, r *api.ConnectRequest) (*api.ConnectResponse, error) {
 	a := &api.ConnectResponse{ShimPid: uint32(os.Getpid())}
-	if c, err := s.find(r.ID); err == nil {
-		_ = c.with(func(m *task.Machine) error {
-			v, err := m.State("")
-			a.TaskPid = uint32(v.Pid)
-			return err
-		})
-	}
+	_ = s.process(r.ID, "", func(_ *container, _ *process, v task.View) error {
+		a.TaskPid = uint32(v.Pid)
+		return nil
+	})
 	return a, nil
 }
 
