@@ -14,7 +14,7 @@ func commands() []command {
 	return []command{
 		{"create", createCommand}, {"run", runCommand}, {"start", startCommand}, {"state", stateCommand},
 		{"list", listCommand}, {"ps", psCommand}, {"exec", execCommand}, {"kill", killCommand},
-		{"pause", pauseCommand}, {"resume", resumeCommand}, {"update", updateCommand}, {"events", eventsCommand},
+		{"pause", pauseCommand}, {"resume", resumeCommand}, {"update", updateCommand}, {"stats", statsCommand}, {"inspect", inspectCommand}, {"events", eventsCommand},
 		{"delete", deleteCommand}, {"spec", specCommand}, {"check", checkCommand}, {"explain", explainCommand}, {"features", featuresCommand},
 		{"checkpoint", checkpointCommand}, {"restore", restoreCommand},
 	}

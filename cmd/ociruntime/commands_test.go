@@ -72,18 +72,18 @@ func TestListText(t *testing.T) {
 		},
 	}
 	for format, want := range map[string]string{
-		"table": "ID              PID         STATUS      BUNDLE         CREATED                       OWNER\n" +
-			"one             1234        running     /bundles/one   2026-11-22T01:02:03.000456789Z   root\n" +
-			"a-longer-name   0           stopped     /b             2026-11-22T01:02:03Z          #4242\n",
+		"table": "ID              PID         STATUS      BUNDLE         CREATED         OWNER\n" +
+			"one             1234        running     /bundles/one   2 minutes ago   root\n" +
+			"a-longer-name   0           stopped     /b             3 minutes ago   #4242\n",
 		"json": `[{"ociVersion":"1.3.0","id":"one","pid":1234,"status":"running","bundle":"/bundles/one","rootfs":"/bundles/one/rootfs",` +
 			`"created":"2026-11-22T01:02:03.000456789Z","annotations":{"a":"b"},"owner":"root"},` +
 			`{"ociVersion":"1.3.0","id":"a-longer-name","pid":0,"status":"stopped","bundle":"/b","rootfs":"","created":"2026-11-22T01:02:03Z","owner":"#4242"}]` + "\n",
 	} {
-		got, err := listText(states, format, false)
+		got, err := listText(states, format, false, states[1].Created.Add(3*time.Minute))
 		if err != nil || strings.Join(strings.Fields(got), " ") != strings.Join(strings.Fields(want), " ") {
 			t.Errorf("%s: %v\n%swant:\n%s", format, err, got, want)
 		}
-		if quiet, err := listText(states, format, true); err != nil || quiet != "one\na-longer-name\n" {
+		if quiet, err := listText(states, format, true, time.Now()); err != nil || quiet != "one\na-longer-name\n" {
 			t.Errorf("%s, quiet: %q, %v", format, quiet, err)
 		}
 	}

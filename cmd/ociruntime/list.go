@@ -35,7 +35,7 @@ record can't be read is left out, with a warning.`,
 			if err != nil {
 				return err
 			}
-			text, err := listText(states, format, quiet)
+			text, err := listText(states, format, quiet, time.Now())
 			if err != nil {
 				return err
 			}
@@ -92,7 +92,7 @@ func (a *app) list() ([]*libcontainer.State, error) {
 	return states, nil
 }
 
-func listText(states []*libcontainer.State, format string, quiet bool) (string, error) {
+func listText(states []*libcontainer.State, format string, quiet bool, now time.Time) (string, error) {
 	var b strings.Builder
 	switch {
 	case quiet:
@@ -109,7 +109,7 @@ func listText(states []*libcontainer.State, format string, quiet bool) (string, 
 		w := tabwriter.NewWriter(&b, 12, 1, 3, ' ', 0)
 		fmt.Fprintln(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER")
 		for _, s := range states {
-			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.Pid, s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner)
+			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.Pid, s.Status, s.Bundle, ago(now.Sub(s.Created)), s.Owner)
 		}
 		_ = w.Flush() // to memory
 	}

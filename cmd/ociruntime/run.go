@@ -105,7 +105,37 @@ func (r *runFlags) carryOut(a *app,
 	a.readyTold(told)
 	// The terminal is given back before poststop hooks run.
 	front.close()
+	if code == 128+int(unix.SIGKILL) {
+		a.tellOOM(container)
+	}
 	return code, r.finish(a, front, container, err)
+}
+
+// tellOOM says of a container that was killed whether it was for a lack of memory.
+func (a *app) tellOOM(container *libcontainer.Container) {
+	o, err := container.OOM()
+	switch {
+	case err != nil:
+		a.log.warn(err.Error())
+	case o != nil:
+		a.log.warn(oomText(o))
+	}
+}
+
+func oomText(o *libcontainer.OOM) string {
+	text := "the kernel has killed the container for a lack of memory: "
+	if o.Kills > 1 {
+		text = fmt.Sprintf("the kernel has killed %d processes of the container for a lack of memory: ", o.Kills)
+	}
+	if limit := sizeLimit(o.Limit); limit != "none" {
+		text = "linux.resources.memory.limit: " + text + "it may have " + limit
+	} else {
+		text += "it has no limit of its own"
+	}
+	if o.Peak > 0 {
+		text += ", and has used up to " + size(o.Peak)
+	}
+	return text
 }
 
 // finish removes the container. When that fails, the program's exit code still counts, unless a

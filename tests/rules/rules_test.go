@@ -78,6 +78,7 @@ var rooms = []room{
 	{"libcontainer/console", nil},
 	{"libcontainer/criu", nil},
 	{"libcontainer/hooks", []string{"libcontainer/internal/pidfd", "libcontainer/kernel/entry", "libcontainer/refusal", "specconv/names"}},
+	{"libcontainer/inspect", nil},
 	{"libcontainer/intelrdt", nil},
 	{"libcontainer/netdev", nil},
 	{"libcontainer/sdnotify", []string{"libcontainer/internal/unixsock"}},
