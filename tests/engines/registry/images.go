@@ -28,6 +28,8 @@ type file struct {
 const (
 	pgrep = "#!/bin/sh\nfor i in /proc/[0-9]*; do [ \"$(cat $i/comm 2>/dev/null)\" != \"$1\" ] || { echo ${i#/proc/}; found=1; }; done\n[ \"$found\" ]\n"
 	ipcs  = "#!/bin/sh\nexec cat /proc/sysvipc/shm\n"
+	// Others are links to busybox: a mount on one of them would cover all.
+	ls = "#!/bin/sh\nexec /bin/busybox ls \"$@\"\n"
 	// readable is the mode of what is no program.
 	readable, executable, setuid fs.FileMode = 0o644, 0o755, 0o4755
 )
@@ -36,6 +38,7 @@ func tools() []file {
 	return []file{
 		{"bin/pgrep", executable, pgrep},
 		{"bin/ipcs", executable, ipcs},
+		{"bin/ls", executable, ls},
 		{"var/run/", executable, ""},
 	}
 }
@@ -43,11 +46,12 @@ func tools() []file {
 // images are all that there is. program is this one, which stands in for web servers.
 func images(program string) []image {
 	const e2e, staging = "e2e-test-images/", "k8s-staging-cri-tools/"
-	sleep := []string{"sleep", "infinity"}
+	// Not sleep: tests look for processes of that name, and a pod may share its pids.
+	pause, shell := []string{"tail", "-f", "/dev/null"}, []string{"sh"}
 	list := []image{
-		{names: []string{"pause:latest"}, cmd: sleep, user: "65535:65535"},
-		{names: []string{"pause:3.9"}, cmd: sleep},
-		{names: []string{"test:latest", e2e + "busybox:1.29-2"}, cmd: []string{"sh"}},
+		{names: []string{"pause:latest"}, cmd: pause, user: "65535:65535"},
+		{names: []string{"pause:3.9"}, cmd: pause},
+		{names: []string{"test:latest", e2e + "busybox:1.29-2"}, cmd: shell},
 		{names: []string{e2e + "nginx:1.14-2"}, cmd: []string{"/bin/nginx", "80"}, files: []file{{"bin/nginx", executable, program}}},
 		{names: []string{e2e + "httpd:2.4.39-4"}, cmd: []string{"/bin/httpd", "80"}, files: []file{{"bin/httpd", executable, program}}},
 		{names: []string{e2e + "nonewprivs:1.3"}, cmd: []string{"/bin/nnp"}, files: []file{{"bin/nnp", setuid, program}}},
@@ -62,10 +66,10 @@ func images(program string) []image {
 			{"etc/group", readable, "root:x:0:\ndefault-user:x:1000:\ngroup-defined-in-image:x:50000:default-user\n"},
 		}},
 		{names: []string{staging + "test-image-tags:1", staging + "test-image-tags:2", staging + "test-image-tags:3"},
-			files: []file{{"tags", readable, ""}}},
+			cmd: shell, files: []file{{"tags", readable, ""}}},
 	}
 	for _, name := range []string{"1:latest", "2:latest", "3:latest", "latest:latest", "tag:test", "tag:all"} {
-		list = append(list, image{names: []string{staging + "test-image-" + name}, files: []file{{name, readable, name}}})
+		list = append(list, image{names: []string{staging + "test-image-" + name}, cmd: shell, files: []file{{name, readable, name}}})
 	}
 	return list
 }

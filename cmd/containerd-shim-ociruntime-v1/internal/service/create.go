@@ -18,6 +18,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer"
 	"github.com/ociruntime/ociruntime/specconv"
 	"github.com/ociruntime/ociruntime/specconv/check"
+	"github.com/ociruntime/ociruntime/specconv/idmap"
 )
 
 func (s *Service) create(ctx context.Context, r *api.CreateTaskRequest) (*api.CreateTaskResponse, error) {
@@ -66,6 +67,9 @@ func (c *container) make(ctx context.Context, r *api.CreateTaskRequest) (pid int
 	for _, w := range warnings {
 		c.service.warn(fmt.Sprint(w))
 	}
+	if err == nil {
+		err = checkPod(spec)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -96,6 +100,22 @@ func (c *container) make(ctx context.Context, r *api.CreateTaskRequest) (pid int
 	c.announce(p, r)
 	go c.watchOver(p)
 	return p.running.Pid, nil
+}
+
+// checkPod refuses what only CRI does: a user namespace without root. Kubernetes relies on it, and
+// containerd leaves it to the runtime.
+func checkPod(spec *specs.Spec) error {
+	if spec.Annotations["io.kubernetes.cri.sandbox-id"] == "" || spec.Linux == nil {
+		return nil
+	}
+	for name, maps := range map[string][]specs.LinuxIDMapping{
+		"linux.uidMappings": spec.Linux.UIDMappings, "linux.gidMappings": spec.Linux.GIDMappings,
+	} {
+		if len(maps) > 0 && !idmap.Has(maps, 0) {
+			return fmt.Errorf("%s: id 0 is not mapped, which a pod needs", name)
+		}
+	}
+	return nil
 }
 
 func (c *container) unmount(r *api.CreateTaskRequest) error {

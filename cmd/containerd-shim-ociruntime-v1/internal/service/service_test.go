@@ -13,6 +13,7 @@ import (
 
 	api "github.com/containerd/containerd/api/runtime/task/v2"
 	"github.com/containerd/ttrpc"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -85,6 +86,21 @@ func TestFailedCreate(t *testing.T) {
 		if status.Code(err) != codes.Unknown {
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+func TestCheckPod(t *testing.T) {
+	spec := &specs.Spec{Linux: &specs.Linux{UIDMappings: []specs.LinuxIDMapping{{ContainerID: 1, HostID: 1000, Size: 10}}}}
+	if err := checkPod(spec); err != nil {
+		t.Errorf("no pod: %v", err)
+	}
+	spec.Annotations = map[string]string{"io.kubernetes.cri.sandbox-id": "pod"}
+	if err := checkPod(spec); err == nil {
+		t.Error("a pod without root: no error")
+	}
+	spec.Linux.UIDMappings[0].ContainerID = 0
+	if err := checkPod(spec); err != nil {
+		t.Errorf("a pod with root: %v", err)
 	}
 }
 

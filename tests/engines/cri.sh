@@ -1,0 +1,71 @@
+# Sourced by scripts that make pods: a containerd 2 that is built for them (new/build), CRI's side of
+# it, and a registry on this machine. The shim lies beside RUNTIME.
+
+engine=containerd
+. "$(dirname "$(realpath "$0")")/lib.sh"
+
+socket=/run/ctd/containerd.sock
+export CRI_CONFIG_FILE=${SANDBOX-}/crictl.yaml
+
+# configure: the configuration that users are shown, with the programs of this test, and what a
+# machine without network needs.
+configure() {
+	printf 'runtime-endpoint: unix://%s\ntimeout: 30\n' "$socket" >"$CRI_CONFIG_FILE"
+	local contrib=$here/../../contrib/containerd/config-2.toml
+	sed "s,/usr/local/bin/containerd-shim-ociruntime-v1,$(dirname "$RUNTIME")/containerd-shim-ociruntime-v1,
+		s,/usr/local/sbin/ociruntime,$RUNTIME," "$contrib" >"$SANDBOX/ociruntime.toml"
+	mkdir -p "$SANDBOX/registries/_default" "$SANDBOX/cni"
+	echo '[host."http://127.0.0.1:5000"]' >"$SANDBOX/registries/_default/hosts.toml"
+	cat >"$SANDBOX/config.toml" <<-END
+	version = 3
+	imports = ["$SANDBOX/ociruntime.toml"]
+	[grpc]
+	  address = "$socket"
+	[plugins."io.containerd.cri.v1.images".pinned_images]
+	  sandbox = "localhost/pause:latest"
+	[plugins."io.containerd.cri.v1.images".registry]
+	  config_path = "$SANDBOX/registries"
+	[plugins."io.containerd.cri.v1.runtime"]
+	  # Root may not always lower it: CAP_SYS_RESOURCE.
+	  restrict_oom_score_adj = $(sh -c 'echo -998 >/proc/self/oom_score_adj' 2>/dev/null && echo false || echo true)
+	[plugins."io.containerd.cri.v1.runtime".cni]
+	  bin_dirs = ["$CNI_BIN"]
+	  conf_dir = "$SANDBOX/cni"
+	  use_internal_loopback = true
+	END
+	cat >"$SANDBOX/cni/bridge.conflist" <<-END
+	{"cniVersion": "1.0.0", "name": "test", "plugins": [
+		{"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": false,
+			"ipam": {"type": "host-local", "dataDir": "$SANDBOX/ipam", "ranges": [[{"subnet": "10.88.0.0/16"}]]}},
+		{"type": "portmap", "capabilities": {"portMappings": true}}]}
+	END
+}
+
+daemon() {
+	containerd --config "$SANDBOX/config.toml" --root "$SANDBOX/root" --state /run/ctd >>"$SANDBOX/containerd.log" 2>&1 &
+	echo $! >"$SANDBOX/containerd.pid"
+	disown # whose end the shell would tell of
+	until_true crictl info || { tail "$SANDBOX/containerd.log"; return 1; }
+}
+
+# killed: containerd dies, and is gone.
+killed() {
+	kill -9 "$(cat "$SANDBOX/containerd.pid")"
+	until_true sh -c "! kill -0 $(cat "$SANDBOX/containerd.pid")"
+}
+
+start() {
+	configure
+	registry 127.0.0.1:5000 "$IMAGE" &
+	daemon
+	crictl pull localhost/test:latest
+}
+
+# programs RUNTIME MODULE...: builds what the script needs and puts it into PATH.
+programs() {
+	local path
+	path=$("$here/new/build" containerd cri-tools cni registry "${@:2}") || exit 1
+	export PATH="$(dirname "$(realpath "$1")"):$path:$PATH"
+	CNI_BIN=$(dirname "$(command -v host-local)")
+	export CNI_BIN
+}
