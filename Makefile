@@ -33,7 +33,7 @@ export CGO_ENABLED = 0
 # cli v2 would bring a Markdown converter and a spelling guesser along.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false -tags=urfave_cli_no_docs,urfave_cli_no_suggest
 
-.PHONY: build install demo labs test deps unit integration checkpoint faults counts conformance engines bench vm vm-test vm-brief vm-share vm-arm64 hostsd-test lint cross clean
+.PHONY: build install demo labs test deps unit integration checkpoint faults counts conformance engines engines-new bench vm vm-test vm-brief vm-share vm-arm64 hostsd-test lint cross clean
 
 build:
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $(BIN) ./cmd/ociruntime
@@ -97,6 +97,10 @@ conformance: build
 
 engines: build
 	@$(AS_ROOT) tests/engines/run $(JUDGED)
+
+# With a containerd 2 and CRI's conformance tests, built from their source: some minutes, the first time.
+engines-new: build
+	@$(AS_ROOT) tests/engines/run $(JUDGED) containerd-shim-new containerd-cri critest
 
 # Test machines with systemd and cgroup v2, made once and kept outside of this directory (tests/vm/lib.sh says where): one for each kernel, which
 # is named after the suite of Debian's that it is from. All tests run in the first, those of a container's life in the others.

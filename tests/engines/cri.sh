@@ -21,6 +21,8 @@ configure() {
 	imports = ["$SANDBOX/ociruntime.toml"]
 	[grpc]
 	  address = "$socket"
+	[plugins."io.containerd.nri.v1.nri"]
+	  socket_path = "$SANDBOX/nri.sock"
 	[plugins."io.containerd.cri.v1.images".pinned_images]
 	  sandbox = "localhost/pause:latest"
 	[plugins."io.containerd.cri.v1.images".registry]
@@ -45,7 +47,7 @@ daemon() {
 	containerd --config "$SANDBOX/config.toml" --root "$SANDBOX/root" --state /run/ctd >>"$SANDBOX/containerd.log" 2>&1 &
 	echo $! >"$SANDBOX/containerd.pid"
 	disown # whose end the shell would tell of
-	until_true crictl info || { tail "$SANDBOX/containerd.log"; return 1; }
+	(until_true crictl info) || { tail "$SANDBOX/containerd.log"; return 1; }
 }
 
 # killed: containerd dies, and is gone.
@@ -61,10 +63,20 @@ start() {
 	crictl pull localhost/test:latest
 }
 
+# leave_out REASON: ends the script.
+leave_out() {
+	echo "skip    ${script##*/}: $1"
+	echo "0 passed, 0 failed, 1 skipped"
+	exit
+}
+
 # programs RUNTIME MODULE...: builds what the script needs and puts it into PATH.
 programs() {
-	local path
-	path=$("$here/new/build" containerd cri-tools cni registry "${@:2}") || exit 1
+	local path code=0
+	[ -x "$(dirname "$(realpath "$1")")/containerd-shim-ociruntime-v1" ] || leave_out "there is no shim beside $1"
+	path=$("$here/new/build" containerd cri-tools cni registry "${@:2}") || code=$?
+	[ $code != 75 ] || leave_out "the source of containerd 2 or of what it needs can't be had"
+	[ $code = 0 ] || exit 1
 	export PATH="$(dirname "$(realpath "$1")"):$path:$PATH"
 	CNI_BIN=$(dirname "$(command -v host-local)")
 	export CNI_BIN
