@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -28,6 +29,29 @@ type box struct {
 	all    []*lines
 	feed   bool     // give it a pipe for standard input, too
 	in     *os.File // the end to write to
+
+	program string // another runtime than the one under test
+}
+
+// Cmd is a command of the runtime that is the box's at the moment.
+func (b *box) Cmd(args ...string) *exec.Cmd {
+	cmd := b.Bundle.Cmd(args...)
+	if b.program != "" {
+		cmd.Path, cmd.Args[0] = b.program, b.program
+	}
+	return cmd
+}
+
+// Do is a command that takes the id last.
+func (b *box) Do(verb string, flags ...string) harness.Result {
+	b.t.Helper()
+	return b.RunCmd(b.Cmd(append(append([]string{verb}, flags...), b.ID)...))
+}
+
+// Exec is a command in the container.
+func (b *box) Exec(args ...string) harness.Result {
+	b.t.Helper()
+	return b.RunCmd(b.Cmd(append([]string{"exec", b.ID}, args...)...))
 }
 
 // newBox is one that counts, until the test says what else it does.
@@ -101,6 +125,9 @@ func (b *box) detached(verb, id string, flags ...string) harness.Result {
 	b.t.Helper()
 	cmd := b.Command(verb, append([]string{"--detach"}, flags...)...)
 	cmd.Args[len(cmd.Args)-1] = id
+	if b.program != "" {
+		cmd.Path, cmd.Args[0] = b.program, b.program
+	}
 	out, stdout := pipe(b.t)
 	errors, stderr := pipe(b.t)
 	cmd.Stdout, cmd.Stderr = stdout, stderr

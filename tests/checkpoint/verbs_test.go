@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -186,5 +187,71 @@ func TestPreDump(t *testing.T) {
 		t.Errorf("parent: %q, %v", link, err)
 	}
 	b.restore()
+	b.counts(at)
+}
+
+// 25
+func TestLazyPages(t *testing.T) {
+	t.Parallel()
+	b := newBox(t).run()
+	at := b.counts(1)
+	const address = "127.0.0.1:27654"
+	ready, status := pipe(t)
+	defer ready.Close()
+	cmd := b.Cmd("checkpoint", "--image-path", b.images, "--lazy-pages", "--page-server", address, "--status-fd", "3", b.ID)
+	cmd.ExtraFiles = []*os.File{status}
+	out, stderr := pipe(t)
+	cmd.Stderr = stderr
+	said := readLines(out)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	status.Close()
+	stderr.Close()
+	if n, err := ready.Read(make([]byte, 2)); n != 1 || err != nil {
+		_ = cmd.Wait()
+		harness.Eventually(t, "its error", said.ended)
+		if strings.Contains(said.text(), "does not support") {
+			t.Skip(said.text())
+		}
+		t.Fatalf("status: %d bytes, %v: %s%s", n, err, said.text(), b.log("dump.log"))
+	}
+	lazy := exec.Command("criu", "lazy-pages", "--page-server", "--address", "127.0.0.1", "--port", "27654", "-D", b.images, "-W", b.images, "-v4", "-o", "lazy.log")
+	if err := lazy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = lazy.Process.Kill(); _ = lazy.Wait() }()
+	harness.Eventually(t, "the socket of criu lazy-pages", func() bool { _, err := os.Stat(b.images + "/lazy-pages.socket"); return err == nil })
+	// What was dumped is dead, and its id taken until the memory is gone.
+	id, own := b.ID, b.Spec.Linux.CgroupsPath
+	b.ID, b.Spec.Linux.CgroupsPath = id+"-lazy", own+"-lazy"
+	b.Save()
+	restore := b.Command("restore", "--detach", "--lazy-pages", "--image-path", b.images)
+	in, stdout := pipe(t)
+	restore.Stdout = stdout
+	b.out = readLines(in)
+	err := restore.Start()
+	stdout.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		b.Do("delete", "--force")
+		b.gone()
+		b.ID, b.Spec.Linux.CgroupsPath = id, own
+	}()
+	if err := cmd.Wait(); err != nil {
+		_ = restore.Process.Kill()
+		_ = restore.Wait()
+		harness.Eventually(t, "its error", said.ended)
+		if strings.Contains(said.text(), "splice") {
+			t.Skip("criu can't serve memory here, whoever asks for it: ", said.text())
+		}
+		t.Fatalf("checkpoint: %v: %s%s", err, said.text(), b.log("dump.log"))
+	}
+	if err := restore.Wait(); err != nil {
+		t.Fatalf("restore: %v: %s", err, b.log("restore.log"))
+	}
 	b.counts(at)
 }

@@ -1,0 +1,62 @@
+package criu
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestReason(t *testing.T) {
+	const before = `(00.000001) Version: 4.2 (gitid 0)
+(00.061104) Error (criu/util.c:1534): rlimit: Can't setup RLIMIT_NOFILE for self: Operation not permitted
+`
+	for text, want := range map[string]string{
+		"": "",
+		"(00.2) Error (criu/sk-inet.c:191): inet: Connected TCP socket, consider using --tcp-established option.\n" +
+			"(00.3) Error (criu/cr-dump.c:1545): Dump files (pid: 7) failed with -1\n": "inet: Connected TCP socket, consider using --tcp-established option",
+		"(00.1)      1: Error (criu/files-reg.c:2): Can't open file data/x on restore: No such file or directory\n": "Can't open file data/x on restore: not found",
+		"(00.1) Error (criu/files-reg.c:1): Can't create link remap for /x. Use link-remap option.\n":               "Can't create link remap for /x. Use link-remap option (--link-remap)",
+		"(00.1) Warn  (criu/x.c:1): nothing\n(00.2) Error (criu/cr-dump.c:1975): Dumping FAILED.\n":                 "",
+		"(00.1) Error without a place\n": "",
+	} {
+		if got := reason(strings.NewReader(before + text)); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// Engines make exit codes of some words of the kernel's.
+func TestPlain(t *testing.T) {
+	for text, want := range map[string]string{
+		"open x: Permission denied":                       "open x: refused (EACCES)",
+		"PERMISSION DENIED, permission denied":            "refused (EACCES), refused (EACCES)",
+		"a\n b\tno such file or directory.":               "a b not found",
+		"mkdir: operation not permitted; is a directory.": "mkdir: refused (EPERM); a directory (EISDIR)",
+		"ünïcode stays":                                   "ünïcode stays",
+		"container does not exist":                        "container does not exist",
+	} {
+		if got := Plain(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	for v, want := range map[Version]string{31600: "3.16", 40201: "4.2.1", 40100: "4.1"} {
+		if got := v.String(); got != want {
+			t.Errorf("%d: %s", int(v), got)
+		}
+	}
+	if Oldest.String() != "3.16" {
+		t.Error("the oldest version is said elsewhere, too: in help and README")
+	}
+}
+
+func TestFind(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	if path, err := Find(); err == nil && !strings.HasPrefix(path, "/usr/") && !strings.HasPrefix(path, "/sbin/") {
+		t.Errorf("found %s", path)
+	} else if err != nil && (!strings.Contains(err.Error(), "criu is not installed") || strings.Contains(err.Error(), "executable file")) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,102 @@
+package crmounts
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// table parses lines like those of a mountinfo, as far as they count: "ID PARENT DEV ROOT PLACE
+// TYPE".
+func table(t *testing.T, text string) []Mount {
+	t.Helper()
+	var list []Mount
+	for line := range strings.Lines(strings.TrimSpace(text)) {
+		var m Mount
+		if _, err := fmt.Sscanf(strings.TrimSpace(line), "%d %d %d:%d %s %s %s", &m.ID, &m.Parent, &m.Major, &m.Minor, &m.Root, &m.Place, &m.FSType); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
+func bind(destination, source, option string) specs.Mount {
+	return specs.Mount{Destination: destination, Source: source, Options: []string{option}}
+}
+
+const container = `
+	10 1 8:1 /rootfs / ext4
+	11 10 0:20 / /proc proc
+	12 11 0:20 /sys /proc/sys proc
+	13 10 0:21 / /dev tmpfs
+	14 10 8:1 /srv/data /data ext4
+	15 14 0:30 / /data/sub tmpfs
+	16 14 0:31 / /data/own tmpfs
+	17 10 8:1 /srv/plain /plain ext4
+	18 17 0:32 / /plain/sub tmpfs
+	19 10 0:22 / /sys sysfs
+	20 19 0:23 / /sys/fs/cgroup tmpfs
+	21 20 0:24 /c /sys/fs/cgroup/pids cgroup
+	22 20 0:25 /c /sys/fs/cgroup/unified cgroup2
+	23 13 0:5 /null /dev/null devtmpfs
+	24 11 0:5 /null /proc/keys devtmpfs`
+
+const host = `
+	1 0 8:1 / / ext4
+	2 1 0:30 / /srv/data/sub tmpfs
+	3 1 0:32 / /srv/plain/sub tmpfs`
+
+func TestDumped(t *testing.T) {
+	spec := &specs.Spec{Mounts: []specs.Mount{bind("/data", "/srv/data", "rbind"), bind("/link/plain", "/srv/plain", "bind"), bind("/gone", "/srv/gone", "bind")}}
+	c := &Container{
+		Spec: spec, Places: map[int]int{0: 14, 1: 17}, Mounts: table(t, container), Host: table(t, host),
+		Source: func(i int) string { return spec.Mounts[i].Source },
+	}
+	for _, tt := range []struct {
+		own     bool
+		devices []int
+		want    string
+	}{
+		{true, nil, "/data /data/sub /plain"},
+		{false, nil, "/data /data/sub /plain /sys/fs/cgroup/pids /sys/fs/cgroup/unified"},
+		{true, []int{23}, "/data /data/sub /plain /dev/null"},
+	} {
+		c.OwnCgroup, c.Devices = tt.own, tt.devices
+		if got := strings.Join(Dumped(c), " "); got != tt.want {
+			t.Errorf("own cgroup %v, devices %v: %s, want %s", tt.own, tt.devices, got, tt.want)
+		}
+	}
+}
+
+func TestRestored(t *testing.T) {
+	got := Restored([]Bind{
+		{Keys: []string{"/data"}, Source: "/srv/data", Recursive: true},
+		{Keys: []string{"/real/plain", "/link/plain"}, Source: "/srv/plain"},
+	}, table(t, host))
+	want := []External{
+		{"/data", "/srv/data"}, {"/data/sub", "/srv/data/sub"}, {"/real/plain", "/srv/plain"}, {"/link/plain", "/srv/plain"},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+func TestCovering(t *testing.T) {
+	mounts := []specs.Mount{{Destination: "/dev"}, {Destination: "/data"}, {Destination: "/data/in/"}, {Destination: "/dev"}}
+	for destination, want := range map[string]int{
+		"/": -1, "/etc": -1, "/data/x": 1, "/data/in/x": 2, "/data/in": 2, "/dev/shm": 3, "/dev": 3, "/database": -1,
+	} {
+		if got := Covering(mounts, destination); got != want {
+			t.Errorf("%s lies in %d, want %d", destination, got, want)
+		}
+	}
+	for source, want := range map[string]bool{"/b/rootfs/data/x": true, "/b/rootfs/etc": false, "/b": false, "/data": false} {
+		if got := FromInside("/b/rootfs", source, mounts); got != want {
+			t.Errorf("%s is from inside: %v", source, got)
+		}
+	}
+}

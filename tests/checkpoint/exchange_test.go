@@ -1,0 +1,62 @@
+package checkpoint
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ociruntime/ociruntime/tests/harness"
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// by has another runtime carry out what f has the box do.
+func (b *box) by(path, root string, f func()) {
+	b.t.Helper()
+	own, ownRoot := b.program, b.Root
+	b.program, b.Root = path, root
+	defer func() { b.program, b.Root = own, ownRoot }()
+	f()
+}
+
+// 27
+func TestExchange(t *testing.T) {
+	t.Parallel()
+	ours(t)
+	for _, name := range []string{"runc", "crun"} {
+		for _, direction := range []string{"theirs to ours", "ours to theirs"} {
+			t.Run(name+" "+direction, func(t *testing.T) {
+				t.Parallel()
+				need(t)
+				path, err := exec.LookPath(name)
+				if err != nil {
+					t.Skip(err)
+				}
+				if out, _ := exec.Command(path, "--version").Output(); name == "crun" && !strings.Contains(string(out), "+CRIU") {
+					t.Skipf("%s is built without criu", path)
+				}
+				b := newBox(t)
+				b.Writable().Mount(source(t, "text"), "/bound", "bind", "bind")
+				root := harness.TempDir(t)
+				first, second := func(f func()) { b.by(path, root, f) }, func(f func()) { f() }
+				if direction == "ours to theirs" {
+					first, second = second, first
+					// runc 1.1 does not know the cgroup2 mount of a hybrid host.
+					b.Spec.Mounts = slices.DeleteFunc(b.Spec.Mounts, func(m specs.Mount) bool { return m.Type == "cgroup" })
+				}
+				var at int
+				first(func() {
+					b.run()
+					at = b.counts(2)
+					b.checkpoint()
+				})
+				second(func() {
+					b.restore()
+					b.counts(at)
+					b.holds(map[string]string{"/bound/file": "text"})
+					b.Do("delete", "--force")
+				})
+			})
+		}
+	}
+}
