@@ -72,7 +72,9 @@ func (r *Runtime) Create(ctx context.Context, id string, o *CreateOptions) (*Con
 	}
 	defer c.release()
 	end := c.trace.Span("default", "compile the plan")
-	err = c.compile()
+	if err = c.compile(); err == nil {
+		err = c.findRootfs()
+	}
 	end()
 	if err != nil {
 		return nil, nil, err
@@ -90,6 +92,24 @@ func (r *Runtime) Create(ctx context.Context, id string, o *CreateOptions) (*Con
 		r.warn(err.Error())
 	}
 	return c.container(), p, nil
+}
+
+// findRootfs wants a root file system before anything is made for it. One that we may not look at
+// is left to the init, as one in a mount namespace that is joined.
+func (c *creation) findRootfs() error {
+	if joinedNamespace(c.spec, specs.MountNamespace) != "" {
+		return nil
+	}
+	path := compile.RootfsPath(c.spec, c.o.Bundle)
+	var st unix.Stat_t
+	err := unix.Stat(path, &st)
+	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		err = unix.ENOTDIR
+	}
+	if err == unix.ENOENT || err == unix.ENOTDIR {
+		return fmt.Errorf("root.path: look for the root file system %s: %w", path, err)
+	}
+	return nil
 }
 
 // release lets go of what was for the time of the creation alone, whatever came of it.

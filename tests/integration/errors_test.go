@@ -505,3 +505,23 @@ func TestExplain(t *testing.T) {
 	b.Args("sleep", "1000").Save().Start()
 	contains(t, b.Must("explain", b.ID), "mounts[7]", "execve")
 }
+
+// A root file system that is not there is told before anything is made: neither the cgroup nor the
+// init has come to be.
+func TestNoRootFilesystem(t *testing.T) {
+	t.Parallel()
+	ours(t, "runc says it in other words")
+	for _, c := range []struct{ path, want string }{{"nothing", "no such file or directory"}, {"config.json", "not a directory"}} {
+		b := sleeper(t)
+		b.Spec.Root.Path = c.path
+		trace := filepath.Join(t.TempDir(), "trace")
+		res := b.TryCreate("--trace", trace)
+		want := fmt.Sprintf("root.path: look for the root file system %s/%s: %s", b.Dir, c.path, c.want)
+		if res.Code != 1 || !strings.Contains(res.Message(), want) {
+			t.Errorf("exit %d: %s, want %s", res.Code, res.Message(), want)
+		}
+		if steps := readFile(t, trace); strings.Contains(steps, "make the cgroup") {
+			t.Errorf("something was made before: %s", steps)
+		}
+	}
+}
