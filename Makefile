@@ -33,7 +33,7 @@ export CGO_ENABLED = 0
 # cli v2 would bring a Markdown converter and a spelling guesser along.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false -tags=urfave_cli_no_docs,urfave_cli_no_suggest
 
-.PHONY: build install demo labs test deps unit integration checkpoint faults counts conformance engines engines-new bench vm vm-test vm-brief vm-share vm-arm64 hostsd-test lint cross clean
+.PHONY: build install demo labs test deps unit integration shim-test checkpoint faults counts conformance engines engines-new bench vm vm-test vm-brief vm-share vm-arm64 hostsd-test lint cross clean
 
 build:
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $(BIN) ./cmd/ociruntime
@@ -76,6 +76,10 @@ integration: build
 # Dump and restore, with a criu that is made ready for it (tests/checkpoint/criu).
 checkpoint: build
 	@$(AS_ROOT) RUNTIME=$(CURDIR)/bin/ociruntime $(GOTEST) -count=1 -parallel 4 -timeout 20m ./tests/checkpoint
+
+# The shim, driven as containerd does; SHIM_LONG=1 takes its time.
+shim-test: build
+	@$(AS_ROOT) RUNTIME=$(CURDIR)/bin/ociruntime $(GOTEST) -count=1 -timeout 30m ./tests/shim
 
 # Every system call of every command fails, or the runtime is killed at it, one at a time. A sample is part of `integration`.
 faults: build
@@ -129,6 +133,7 @@ vm-brief: vm-share
 vm-share: build
 	$(GO) test -c -trimpath -o bin/integration.test ./tests/integration
 	$(GO) test -c -trimpath -o bin/bench.test ./tests/bench
+	$(GO) test -c -trimpath -o bin/shim.test ./tests/shim
 
 # The tools are those of go.mod. SA1019: the specification deprecates fields that a runtime has to honour.
 # What may import what, and how long functions and files may be, tests/rules says.
