@@ -23,7 +23,7 @@ var wrongCommands = []struct{ args, want string }{
 	{"run --bundel {DIR} x", "-bundel: did you mean --bundle?"},
 	{"create --bundle {DIR} {ID}", "container with given ID already exists: {ID}"},
 	{"create --bundle {DIR} a/b", "'/': allowed are _ + - . digits and letters from a to z"},
-	{"create --bundle {DIR} bücher", "'ü': allowed are letters"},
+	{"create --bundle {DIR} bücher", "'ü': allowed are _ + - . digits and letters"},
 	{"create --bundle /nosuch x", `there is no config.json in /nosuch ("ociruntime spec" writes one)`},
 	{"state nosuch", "container does not exist: there is no nosuch in {ROOT}"},
 	{"start {ID}", "cannot start an already running container"},
