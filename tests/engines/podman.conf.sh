@@ -2,7 +2,9 @@
 # snippet: nothing of the machine's configuration is read or written.
 
 configure() {
-	sed "s|/usr/local/sbin/ociruntime|$RUNTIME|" "$here/../../contrib/podman/containers.conf" >"$CONTAINERS_CONF"
+	# What conmon starts finds criu as Podman does.
+	sed -e "s|/usr/local/sbin/ociruntime|$RUNTIME|" -e "/^\[engine\]/a conmon_env_vars = [\"PATH=$PATH\"]" \
+		"$here/../../contrib/podman/containers.conf" >"$CONTAINERS_CONF"
 	cat >"$CONTAINERS_STORAGE_CONF" <<-END
 	[storage]
 	driver = "${DRIVER:-overlay}"
