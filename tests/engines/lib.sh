@@ -61,12 +61,19 @@ need_criu() {
 			pid=$!
 			sleep 0.2
 			timeout 30 criu dump -D "$why.images" -t $pid -v1 >"$why.log" 2>&1 || { echo "criu can't dump a plain process: $(tail -n1 "$why.log")" >"$why.no"; kill $pid; }
-			wait $pid 2>/dev/null || true # killed, as it was dumped
+			{ wait $pid || true; } 2>/dev/null # it was killed, as it was dumped
 			if [ -s "$why.no" ]; then mv "$why.no" "$why"; else : >"$why"; fi
 		fi
 	fi
 	[ ! -s "$why" ] || skip "$(cat "$why")"
 }
+
+# What a container does that shows whether it goes on: it counts, on its output and in a file.
+counting='i=0; while :; do i=$((i+1)); echo $i; echo $i >>/tmp/count; sleep 0.1; done'
+# count_of ID: how far it has come. The engine's script knows the pid_of a container.
+count_of() { tail -n1 "/proc/$(pid_of "$1")/root/tmp/count"; }
+# counts ID NUMBER: it has come further than that.
+counts() { [ "$(count_of "$1")" -gt "$2" ]; }
 
 # terminal COMMAND...: runs it with a terminal as its streams. Nothing is typed, and
 # nothing ends: at the end of its input script(1) types ^D.
