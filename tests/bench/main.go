@@ -101,7 +101,16 @@ func bench(o *options) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Print(t.text())
+	if len(t.lines) > 0 {
+		fmt.Print(t.text())
+	}
+	shims, err := e.shimTable()
+	if err != nil {
+		return fmt.Errorf("through containerd: %w", err)
+	}
+	if shims != nil {
+		fmt.Print(shims.text())
+	}
 	if o.svg == "" {
 		return nil
 	}

@@ -143,7 +143,7 @@ type targets struct{ runc, crun, static, floor, empty float64 }
 // of is the target for a column.
 func (t targets) of(name string) float64 {
 	switch name {
-	case runc:
+	case runc, runcShimRunc:
 		return t.runc
 	case crun:
 		return t.crun

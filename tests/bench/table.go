@@ -17,7 +17,7 @@ type table struct {
 // line is one measured thing: what each column's program took, if it was measured.
 type line struct {
 	row
-	unit string // "ms" or "KiB"
+	unit string // "ms" or "KiB", or none
 	wall map[string][3]float64
 	cpu  map[string]float64 // medians; nil for sizes
 }
@@ -44,6 +44,12 @@ func (t *table) addSizes(r *row, kib []float64) {
 		l.wall[t.names[i]] = [3]float64{v, v, v}
 	}
 	t.lines = append(t.lines, l)
+}
+
+// addCounts adds a line of numbers of something.
+func (t *table) addCounts(r *row, n []float64) {
+	t.addSizes(r, n)
+	t.lines[len(t.lines)-1].unit = ""
 }
 
 // text is two tables in Markdown: medians with quartiles, CPU time in brackets; and the ratio of
@@ -88,7 +94,7 @@ func (t *table) write(b *strings.Builder, heads []string, cells func(*line) []st
 
 // costs are the cells of the first table.
 func (l *line) costs(names []string) []string {
-	cells := []string{l.name + ", " + l.unit}
+	cells := []string{strings.TrimSuffix(l.name+", "+l.unit, ", ")}
 	for _, name := range names {
 		q, ok := l.wall[name]
 		switch {
