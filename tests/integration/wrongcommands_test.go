@@ -122,11 +122,12 @@ func TestExecIntoContainerThatEnds(t *testing.T) {
 	t.Parallel()
 	ours(t, "has words of its own")
 	b := sleeper(t).Start()
-	cmd := faulty(t, b.Cmd("exec", b.ID, "true"), fault{calls: "setns", what: "delay_enter=1000000"})
+	init := b.Pid()
+	cmd := faulty(t, b.Cmd("exec", b.ID, "true"), fault{calls: "setns", what: "delay_enter=3000000"})
 	ended := make(chan harness.Result, 1)
 	go func() { ended <- b.RunCmd(cmd) }()
 	time.Sleep(harness.Patience(500 * time.Millisecond))
-	if err := unix.Kill(b.Pid(), unix.SIGKILL); err != nil {
+	if err := unix.Kill(init, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	res := <-ended

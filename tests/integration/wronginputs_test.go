@@ -115,6 +115,9 @@ func TestWrongInputsConfig(t *testing.T) {
 	for _, c := range wrongConfigs {
 		t.Run(c.name, func(t *testing.T) {
 			log := filepath.Join(harness.TempDir(t), "log")
+			if c.place == "linux.cgroupsPath" {
+				withoutSystemd(t, "the path is a unit's name there")
+			}
 			b := sleeper(t)
 			b.SaveRaw(changed(t, b, c.place, c.value))
 			if harness.Peer() != "" {
@@ -132,6 +135,9 @@ func TestWrongInputsConfig(t *testing.T) {
 			}
 			all := strings.Join(said, "\n")
 			t.Logf("exit %d: %s", res.Code, all)
+			if strings.Contains(all, "controller is not available on this host") {
+				t.Skip("there is no such cgroup controller here")
+			}
 			if !strings.Contains(all, c.want) || c.want == "" && len(said) > 0 {
 				t.Errorf("not said: %s", c.want)
 			}
