@@ -33,22 +33,33 @@ export CGO_ENABLED = 0
 # cli v2 would bring a Markdown converter and a spelling guesser along.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false -tags=urfave_cli_no_docs,urfave_cli_no_suggest
 
-.PHONY: build install demo labs test deps unit integration shim-test checkpoint faults counts conformance engines engines-new bench vm vm-test vm-brief vm-share vm-arm64 hostsd-test lint cross clean
+.PHONY: build install package package-test demo labs test deps unit integration shim-test checkpoint faults counts conformance engines engines-new bench vm vm-test vm-brief vm-share vm-arm64 hostsd-test lint cross clean
 
 build:
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $(BIN) ./cmd/ociruntime
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $(dir $(BIN))$(SHIM) ./cmd/$(SHIM)
 	$(GO) build -trimpath -ldflags "-s -w" -o $(dir $(BIN))$(RECEIVER) ./cmd/$(RECEIVER)
 
+# The program goes into sbin, as runc does: root's PATH has it, other users' on Debian has not.
 install: build
-	install -D -m 0755 bin/ociruntime $(DESTDIR)$(PREFIX)/sbin/ociruntime
-	install -D -m 0755 bin/$(SHIM) $(DESTDIR)$(PREFIX)/bin/$(SHIM)
-	install -D -m 0755 bin/$(RECEIVER) $(DESTDIR)$(PREFIX)/bin/$(RECEIVER)
+	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/sbin/ociruntime
+	install -D -m 0755 $(dir $(BIN))$(SHIM) $(DESTDIR)$(PREFIX)/bin/$(SHIM)
+	install -D -m 0755 $(dir $(BIN))$(RECEIVER) $(DESTDIR)$(PREFIX)/bin/$(RECEIVER)
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 contrib/man/*.8
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man1 contrib/man/*.1
 	install -D -m 0644 contrib/completions/ociruntime.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ociruntime
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/zsh/site-functions contrib/completions/_ociruntime
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d contrib/completions/ociruntime.fish
+
+# A .deb, an .rpm and a tar in DIST, with their checksums; ARCHS="amd64 arm64" for other machines.
+DIST  ?= dist
+ARCHS ?=
+package:
+	contrib/package/build $(DIST) $(ARCHS)
+
+# The packages are made, installed into roots of their own, and run there.
+package-test:
+	@$(AS_ROOT) tests/package
 
 demo: build
 	contrib/demo bin/ociruntime $(DEMO)
@@ -58,7 +69,7 @@ labs: build
 
 # Every stage, even if one has failed. Ends with the list of what failed and what was skipped.
 test:
-	@MAKE="$(MAKE)" tests/all deps build lint cross unit integration labs checkpoint counts conformance engines vm-brief
+	@MAKE="$(MAKE)" tests/all deps build lint cross unit integration labs checkpoint package-test counts conformance engines vm-brief
 
 deps:
 	@tests/install-deps || echo "skip    what needs the programs that are missing"
