@@ -59,9 +59,9 @@ need_criu() {
 				exec setsid sleep 1000
 			) </dev/null >/dev/null 2>&1 &
 			pid=$!
+			disown # whose end the shell would tell of
 			sleep 0.2
 			timeout 30 criu dump -D "$why.images" -t $pid -v1 >"$why.log" 2>&1 || { echo "criu can't dump a plain process: $(tail -n1 "$why.log")" >"$why.no"; kill $pid; }
-			{ wait $pid || true; } 2>/dev/null # it was killed, as it was dumped
 			if [ -s "$why.no" ]; then mv "$why.no" "$why"; else : >"$why"; fi
 		fi
 	fi
