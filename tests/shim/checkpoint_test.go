@@ -2,6 +2,8 @@ package shim
 
 import (
 	"bufio"
+	"context"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/emptypb"
 
@@ -221,5 +224,43 @@ func TestNotRestored(t *testing.T) {
 		if e.topic != "create" && e.topic != "delete" {
 			t.Errorf("%v", e)
 		}
+	}
+}
+
+// What is left when the daemon is killed in the middle of a restore or of a dump, the shim's delete
+// removes, too.
+func TestKilledWithCRIU(t *testing.T) {
+	harness.NeedCRIU(t)
+	rounds, most := 6, 800*time.Millisecond
+	if long() {
+		rounds = 60
+	}
+	p := newPod(t)
+	b := p.bundle().Args("sleep", "1000")
+	p.run(b, streams{})
+	images := filepath.Join(harness.TempDir(t), "images")
+	if err := p.checkpoint(b.ID, images, &runc.CheckpointOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range rounds {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			p := newPod(t)
+			b := p.bundle().Args("sleep", "1000")
+			p.connect(b)
+			call := func(ctx context.Context, method string, q, a proto.Message) bool {
+				return p.client.Call(ctx, service, method, q, a) == nil
+			}
+			p.killedAfter(rand.N(most), func(ctx context.Context) {
+				create := &api.CreateTaskRequest{ID: b.ID, Bundle: b.Dir, Options: p.packed()}
+				if i%2 == 0 {
+					create.Checkpoint = images
+				}
+				if !call(ctx, "Create", create, &api.CreateTaskResponse{}) || !call(ctx, "Start", &api.StartRequest{ID: b.ID}, &api.StartResponse{}) {
+					return
+				}
+				call(ctx, "Checkpoint", &api.CheckpointTaskRequest{ID: b.ID, Path: filepath.Join(b.Dir, "images")}, &emptypb.Empty{})
+				call(ctx, "Wait", &api.WaitRequest{ID: b.ID}, &api.WaitResponse{})
+			}, b)
+		})
 	}
 }

@@ -49,15 +49,23 @@ func killedAtAnyTime(t *testing.T, containers int, hook bool) {
 		p.connect(b)
 		bundles = append(bundles, b)
 	}
+	p.killedAfter(time.Duration(rand.IntN(60*containers))*time.Millisecond, func(ctx context.Context) {
+		for _, b := range bundles {
+			p.wholeLife(ctx, b)
+		}
+	}, bundles...)
+}
+
+// killedAfter kills the daemon while life makes calls, and sees that delete leaves nothing.
+func (p *pod) killedAfter(delay time.Duration, life func(context.Context), bundles ...*harness.Bundle) {
+	t := p.t
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	lived := make(chan struct{})
 	go func() {
 		defer close(lived)
-		for _, b := range bundles {
-			p.wholeLife(ctx, b)
-		}
+		life(ctx)
 	}()
-	delay := time.Duration(rand.IntN(60*containers)) * time.Millisecond
 	time.Sleep(delay)
 	if err := unix.Kill(p.pid, unix.SIGKILL); err != nil {
 		t.Logf("after %v: %v", delay, err)
