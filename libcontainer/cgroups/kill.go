@@ -109,8 +109,8 @@ func (c *Cgroup) signalSome(pids []int, sig unix.Signal) error {
 	}()
 	for _, pid := range pids {
 		fd, err := unix.PidfdOpen(pid, 0)
-		if err == unix.ESRCH {
-			continue
+		if err == unix.ESRCH || err == unix.EINVAL {
+			continue // the second, when its number still names a process group of others
 		}
 		if err != nil {
 			return fmt.Errorf("open process %d of cgroup %s: %w", pid, c.procs().Path, refusal.Explain("pidfd_open", err))

@@ -95,6 +95,11 @@ func (r *Record) OpenInit() (*os.File, error) {
 		return nil, unix.ESRCH
 	}
 	fd, err := unix.PidfdOpen(r.InitPid, 0)
+	if errors.Is(err, unix.EINVAL) {
+		// So Linux 6.12 says that the process is gone, and that its number still names the process
+		// group of others; 6.18 says ESRCH.
+		err = unix.ESRCH
+	}
 	if err != nil {
 		return nil, refusal.Explain("pidfd_open", err)
 	}

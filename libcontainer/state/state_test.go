@@ -618,6 +618,32 @@ func TestInitLives(t *testing.T) {
 	}
 }
 
+// The number of an init that has ended names the process group of those that outlive it.
+func TestInitLeavesItsGroup(t *testing.T) {
+	cmd := exec.Command("sh", "-c", "sleep 1000 & read line")
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }()
+	r, err := NewRecord("c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.SetInit(cmd.Process.Pid); err != nil {
+		t.Fatal(err)
+	}
+	stdin.Close()
+	_ = cmd.Wait()
+	if f, err := r.OpenInit(); !errors.Is(err, unix.ESRCH) {
+		t.Errorf("%v, %v", f, err)
+	}
+}
+
 func TestFirstThreadMayEndFirst(t *testing.T) {
 	for _, c := range []struct {
 		p    Process

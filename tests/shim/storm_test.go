@@ -62,12 +62,12 @@ func TestManyContainersInOnePod(t *testing.T) {
 	for range 10 {
 		p.life(b)
 	}
-	time.Sleep(time.Second)
+	time.Sleep(harness.Patience(time.Second))
 	before := p.figures()
 	for range n {
 		p.life(b)
 	}
-	time.Sleep(time.Second)
+	time.Sleep(harness.Patience(time.Second))
 	after := p.figures()
 	t.Logf("after 10: %v", before)
 	t.Logf("after %d: %v", n, after)
@@ -90,7 +90,7 @@ func TestManyPods(t *testing.T) {
 		}
 		pods = append(pods, p)
 	}
-	time.Sleep(time.Second)
+	time.Sleep(harness.Patience(time.Second))
 	var sum figures
 	for _, p := range pods {
 		f := p.figures()
@@ -107,7 +107,7 @@ func TestManyPods(t *testing.T) {
 func TestIdle(t *testing.T) {
 	p := newPod(t)
 	p.run(p.bundle().Args("sleep", "1000"), streams{})
-	time.Sleep(2500 * time.Millisecond) // what the start leaves to do
+	time.Sleep(harness.Patience(2500 * time.Millisecond)) // what the start leaves to do
 	switches := func() string {
 		return harness.StatusField(p.pid, "voluntary_ctxt_switches") + " " + harness.StatusField(p.pid, "nonvoluntary_ctxt_switches")
 	}

@@ -8,6 +8,8 @@ import (
 
 	api "github.com/containerd/containerd/api/runtime/task/v2"
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/tests/harness"
 )
 
 // The life of a container and of a process in it, with the exit statuses that they have.
@@ -42,7 +44,7 @@ func TestManyExecsAtOnce(t *testing.T) {
 	if _, err := p.exec(b.ID, "first", streams{}, "true"); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Second)
+	time.Sleep(harness.Patience(time.Second))
 	before := p.figures()
 	var all sync.WaitGroup
 	for i := range 100 {
@@ -54,7 +56,7 @@ func TestManyExecsAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	time.Sleep(time.Second)
+	time.Sleep(harness.Patience(time.Second))
 	after := p.figures()
 	t.Logf("before: %v", before)
 	t.Logf("after 100 at once: %v", after)
