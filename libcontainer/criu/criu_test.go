@@ -16,6 +16,8 @@ func TestReason(t *testing.T) {
 		"(00.1)      1: Error (criu/files-reg.c:2): Can't open file data/x on restore: No such file or directory\n": "Can't open file data/x on restore: not found",
 		"(00.1) Error (criu/files-reg.c:1): Can't create link remap for /x. Use link-remap option.\n":               "Can't create link remap for /x. Use link-remap option (--link-remap)",
 		"(00.1) Warn  (criu/x.c:1): nothing\n(00.2) Error (criu/cr-dump.c:1975): Dumping FAILED.\n":                 "",
+		"(00.1) Error (criu/cr-dump.c:389): Can't get rlimit 0: Operation not permitted\n" +
+			"(00.2) Error (criu/cr-dump.c:1584): Dump core (pid: 142) failed with -1\n": "Can't get rlimit 0: refused (EPERM) (criu lacks CAP_SYS_RESOURCE)",
 		"(00.1) Error without a place\n": "",
 	} {
 		if got := reason(strings.NewReader(before + text)); got != want {

@@ -54,7 +54,7 @@ func hint(text string) string {
 // harmless are errors that criu logs and goes on: about its own limit of open files without
 // CAP_SYS_RESOURCE, and the last line of all that fail.
 func harmless(text string) bool {
-	return strings.Contains(text, "rlimit") || strings.HasSuffix(strings.TrimSpace(text), "FAILED.")
+	return strings.HasPrefix(text, "rlimit: ") || strings.HasSuffix(strings.TrimSpace(text), "FAILED.")
 }
 
 // Plain puts a message of criu's on one line, and takes words out of it that engines would
