@@ -41,6 +41,7 @@ current directory. "` + name + ` help COMMAND" says more about a command.`,
 		Before:      func(*cli.Context) error { return a.log.open() },
 		// Errors are reported in one place, and nothing but main ends the program.
 		ExitErrHandler:  func(*cli.Context, error) {},
+		OnUsageError:    a.wrongGlobal(flags),
 		CommandNotFound: func(_ *cli.Context, word string) { a.unknown = unknownCommand(word) },
 	}
 	all, given := commands(), commandOf(flags, args)

@@ -24,6 +24,7 @@ type bundleFlags struct {
 	bundle       string
 	noPivot      bool
 	noNewKeyring bool
+	runs         bool // the program is run at once
 }
 
 func (b *bundleFlags) flags() []cli.Flag {
@@ -43,7 +44,9 @@ func (b *bundleFlags) options(a *app, foreground bool) (*libcontainer.CreateOpti
 	if err != nil {
 		return nil, fmt.Errorf("--bundle: %w", err)
 	}
-	spec, config, err := a.loadBundle(bundle, func(_ *specs.Spec, opts *check.Options) { opts.NoPivot = b.noPivot })
+	spec, config, err := a.loadBundle(bundle, func(_ *specs.Spec, opts *check.Options) {
+		opts.NoPivot, opts.Runs = b.noPivot, b.runs
+	})
 	if err != nil {
 		return nil, err
 	}

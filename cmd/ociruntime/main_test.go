@@ -81,6 +81,8 @@ func TestStreamsAndExitCodes(t *testing.T) {
 		{"help exce", 3, "", `unknown command "exce": did you mean "exec"?`},
 		{"list --root /x", 1, "Incorrect Usage: ", "flag provided but not defined: -root: it goes in front of the command: ociruntime --root VALUE list"},
 		{"state x --debug", 1, "Incorrect Usage: ", "flag provided but not defined: -debug: it goes in front of the command: ociruntime --debug state"},
+		{"--rot /x list", 1, "Incorrect Usage: ", "flag provided but not defined: -rot: did you mean --root?"},
+		{"--console-socket /x run y", 1, "Incorrect Usage: ", "flag provided but not defined: -console-socket: it goes behind the command, which is one of create, run, exec, restore"},
 		{"run --bundel /x y", 1, "Incorrect Usage: ", "flag provided but not defined: -bundel: did you mean --bundle?"},
 		// By these two podman finds out what is supported.
 		{"checkpoint --help", 0, "NAME:\n   ociruntime checkpoint - write", ""},

@@ -48,6 +48,7 @@ The ID is a name for the container: letters, digits and _ + . - .`,
 }
 
 func (r *runFlags) run(a *app, id string) (int, error) {
+	r.runs = true
 	return r.carryOut(a, func(ctx context.Context, opts *libcontainer.CreateOptions) (*libcontainer.Container, *libcontainer.Process, error) {
 		opts.Run = true
 		return a.runtime().Create(ctx, id, opts)

@@ -36,6 +36,39 @@ func wrongUsage(command *cli.Command, globals []cli.Flag) cli.OnUsageErrorFunc {
 	}
 }
 
+// wrongGlobal is wrongUsage for what stands in front of the command.
+func (a *app) wrongGlobal(globals []cli.Flag) cli.OnUsageErrorFunc {
+	return func(c *cli.Context, err error, _ bool) error {
+		if flag, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+			err = fmt.Errorf("%w%s", err, a.globalHint(flag, globals))
+		}
+		fmt.Fprintf(c.App.Writer, "Incorrect Usage: %v\n\n", err)
+		_ = cli.ShowAppHelp(c)
+		return err
+	}
+}
+
+func (a *app) globalHint(given string, globals []cli.Flag) string {
+	given, _, _ = strings.Cut(given, "=")
+	var of []string
+	for _, c := range commands() {
+		if byName(c.build(a).Flags)[given] != nil {
+			of = append(of, c.name)
+		}
+	}
+	if len(of) > 0 {
+		return ": it goes behind the command, which is one of " + strings.Join(of, ", ")
+	}
+	var known []string
+	for _, f := range globals {
+		known = append(known, f.Names()[0])
+	}
+	if meant := similar.Name(given, known); meant != "" {
+		return ": did you mean --" + meant + "?"
+	}
+	return ""
+}
+
 func flagHint(given string, command *cli.Command, globals []cli.Flag) string {
 	if f := byName(globals)[given]; f != nil {
 		value := ""

@@ -20,6 +20,8 @@ type Options struct {
 	Rootless bool
 	// SystemdCgroup: linux.cgroupsPath is slice:prefix:name.
 	SystemdCgroup bool
+	// Runs: the container goes straight on to its program.
+	Runs bool
 	// NoPivot: the root file system is moved to /, not pivoted to.
 	NoPivot bool
 }
@@ -40,8 +42,11 @@ func Spec(spec *specs.Spec, opts Options) (problem.Warnings, error) {
 		c.linux = &specs.Linux{}
 	}
 	c.version(spec.Version)
-	if spec.Process != nil {
+	switch {
+	case spec.Process != nil:
 		c.process(spec.Process)
+	case opts.Runs:
+		c.bad("process", "must be set: there is nothing to run")
 	}
 	c.root(spec.Root)
 	c.hostnames(spec)

@@ -67,6 +67,45 @@ func TestWrongInputsCommands(t *testing.T) {
 	}
 }
 
+func TestRunWithoutProcess(t *testing.T) {
+	t.Parallel()
+	ours(t, "has words of its own")
+	b := harness.NewBundle(t).Edit(func(s *specs.Spec) { s.Process = nil })
+	if res := b.Run(); res.Code != 1 || !strings.Contains(res.Message(), "run failed: process: must be set: there is nothing to run") {
+		t.Errorf("%+v", res)
+	}
+}
+
+// A user who asks for ids that nobody has granted is told where that is done.
+func TestRootlessWithIDsOfOthers(t *testing.T) {
+	t.Parallel()
+	ours(t, "has words of its own")
+	b := harness.NewUser(t).Rootless(t, true).Args("true")
+	b.Spec.Linux.UIDMappings = slices.Clone(b.Spec.Linux.UIDMappings)
+	b.Spec.Linux.UIDMappings[1].HostID = 5000000
+	if res := b.Run(); res.Code != 1 || !strings.Contains(res.Message(), "it allows what /etc/subuid grants this user, a line of it is USER:FIRST-ID:COUNT") {
+		t.Errorf("%+v", res)
+	}
+}
+
+// In a plain chroot / is no mount point.
+func TestInAPlainChroot(t *testing.T) {
+	t.Parallel()
+	ours(t, "has words of its own")
+	root := filepath.Join(harness.TempDir(t), "root")
+	harness.Busybox(t, root)
+	if err := harness.CopyFile(harness.Path(), filepath.Join(root, "bin/ociruntime"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	script := `mount -t proc proc "$0/proc"; mount --rbind /sys "$0/sys"; mount --rbind /dev "$0/dev"; mount -t tmpfs x "$0/tmp"
+		exec chroot "$0" /bin/sh -c 'cd /tmp; ln -s / rootfs; ociruntime spec --no-terminal --arg true
+			ociruntime --root /tmp/root --cgroup-manager disabled run x'`
+	out, err := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", script, root).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "in a plain chroot it is none: mount --bind / / makes it one") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 // What is asked for by hand and can't be had is told on standard error, warnings of files are not.
 func TestExecTellsOfMissingCapabilities(t *testing.T) {
 	t.Parallel()
