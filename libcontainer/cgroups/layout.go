@@ -55,7 +55,8 @@ const root = "/sys/fs/cgroup"
 
 // Probe looks at the usual mount points, which costs a few statfs calls, and reads
 // /proc/self/mountinfo only when something that /proc/self/cgroup names is not where it should be.
-// A host without any mounted cgroup gives an empty Layout.
+// Of the mounts there only those count that can be seen: another may lie over them. A host without
+// any mounted cgroup gives an empty Layout.
 func Probe() (*Layout, error) {
 	own, err := backend.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -65,7 +66,13 @@ func Probe() (*Layout, error) {
 	l, complete := usualLayout(members)
 	if !complete {
 		mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
-			return m.FSType != "cgroup" && m.FSType != "cgroup2", false
+			switch m.FSType {
+			case "cgroup":
+				return !isFilesystem(m.Mountpoint, unix.CGROUP_SUPER_MAGIC), false
+			case "cgroup2":
+				return !isFilesystem(m.Mountpoint, unix.CGROUP2_SUPER_MAGIC), false
+			}
+			return true, false
 		})
 		if err != nil {
 			return nil, fmt.Errorf("find the cgroup mounts: %w", err)

@@ -816,3 +816,30 @@ func TestDeleteForceSparesTheNextInTheCgroup(t *testing.T) {
 		}
 	}
 }
+
+// A cgroup2 tree mounted over those of v1 is what there is: the mounts below it are still listed in
+// mountinfo, and lead nowhere.
+func TestCgroup2OverV1(t *testing.T) {
+	t.Parallel()
+	harness.SkipOnPeer(t, "runc", "it looks at mountinfo alone")
+	withoutSystemd(t, "systemd makes the cgroups, not this command")
+	if harness.Unified() {
+		t.Skip("no cgroup v1 here")
+	}
+	b := sleeper(t).Sh("cat /proc/self/cgroup")
+	b.Spec.Linux.Resources = nil
+	b.Spec.Mounts = slices.DeleteFunc(b.Spec.Mounts, func(m specs.Mount) bool { return m.Type == "cgroup" })
+	cmd := b.Command("run")
+	cmd.Args = append([]string{
+		"unshare", "--mount", "--propagation", "private", "sh", "-c", `mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$0" "$@"`, cmd.Path,
+	}, cmd.Args[1:]...)
+	path, err := exec.LookPath("unshare")
+	if err != nil {
+		t.Skip("no unshare on this host")
+	}
+	cmd.Path = path
+	res := b.RunCmd(cmd)
+	if want := "0::" + b.Spec.Linux.CgroupsPath + "\n"; res.Code != 0 || !strings.Contains(res.Stdout, want) {
+		t.Errorf("exit %d: %s%s, want %s", res.Code, res.Stdout, res.Stderr, want)
+	}
+}
