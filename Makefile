@@ -113,9 +113,10 @@ conformance: build
 engines: build
 	@$(AS_ROOT) tests/engines/run $(JUDGED)
 
-# With a containerd 2 and CRI's conformance tests, built from their source: some minutes, the first time.
+# With newer ones: containerd 1.7 and Docker 26 of Debian 13, and containerd 2 and CRI's conformance tests, which are built: some minutes, the first time.
+NEWER = containerd-shim-trixie containerd-cri-trixie docker-shim containerd-shim-new containerd-cri critest
 engines-new: build
-	@$(AS_ROOT) tests/engines/run $(JUDGED) containerd-shim-new containerd-cri critest
+	@$(AS_ROOT) tests/engines/run $(JUDGED) $(NEWER)
 
 # Test machines with systemd and cgroup v2, made once and kept outside of this directory (tests/vm/lib.sh says where): one for each kernel, which
 # is named after the suite of Debian's that it is from. All tests run in the first, those of a container's life in the others.
