@@ -62,7 +62,9 @@ func checkRule(place string, rule *specs.LinuxSyscall, listener bool, bad func(p
 }
 
 func checkAction(place string, action specs.LinuxSeccompAction, bad func(place, format string, args ...any)) {
-	if _, _, ok := actionValue(action); !ok {
+	if action == "" {
+		bad(place, "must be set")
+	} else if _, _, ok := actionValue(action); !ok {
 		bad(place, "unknown action %q", action)
 	}
 }

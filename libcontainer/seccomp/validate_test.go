@@ -20,7 +20,7 @@ func TestErrorsNameTheirPlace(t *testing.T) {
 		profile specs.LinuxSeccomp
 		want    []string
 	}{
-		{"nothing", specs.LinuxSeccomp{}, []string{`defaultAction: unknown action ""`}},
+		{"nothing", specs.LinuxSeccomp{}, []string{`defaultAction: must be set`}},
 		{"unknown default", specs.LinuxSeccomp{DefaultAction: "SCMP_ACT_PANIC"}, []string{`defaultAction: unknown action "SCMP_ACT_PANIC"`}},
 		{"notify all", specs.LinuxSeccomp{DefaultAction: specs.ActNotify}, []string{"defaultAction: SCMP_ACT_NOTIFY can't be the default: nobody would be left to answer"}},
 		{"errno for allow", specs.LinuxSeccomp{DefaultAction: specs.ActAllow, DefaultErrnoRet: new(uint(1))},
@@ -43,8 +43,8 @@ func TestErrorsNameTheirPlace(t *testing.T) {
 				r.Args = []specs.LinuxSeccompArg{{Index: 6, Op: specs.OpEqualTo}, {Op: "=="}}
 			}),
 		}}, []string{
-			`defaultAction: unknown action ""`,
-			`syscalls[0].action: unknown action ""`,
+			`defaultAction: must be set`,
+			`syscalls[0].action: must be set`,
 			`syscalls[1].errnoRet: must not be set: "SCMP_ACT_ALLOW" returns none`,
 			"syscalls[2].errnoRet: must not be more than 65535: 65536",
 			"syscalls[3].args[0].index: must be between 0 and 5, not 6",

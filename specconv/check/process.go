@@ -11,6 +11,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/cpuset"
 	"github.com/ociruntime/ociruntime/specconv/idmap"
 	"github.com/ociruntime/ociruntime/specconv/names"
+	"github.com/ociruntime/ociruntime/specconv/similar"
 )
 
 func (c *checker) process(p *specs.Process) {
@@ -153,10 +154,15 @@ func (c *checker) rlimits(limits []specs.POSIXRlimit) {
 // says the rest.
 func (c *checker) capabilities(caps *specs.LinuxCapabilities) {
 	var unknown []string
+	known := names.CapabilityTable[:]
 	for _, set := range [][]string{caps.Bounding, caps.Effective, caps.Inheritable, caps.Permitted, caps.Ambient} {
 		_, names := names.CapabilityMask(set)
 		for _, name := range names {
-			if name = strconv.Quote(name); !slices.Contains(unknown, name) {
+			hint := similar.Name(name, known)
+			if name = strconv.Quote(name); hint != "" {
+				name += " (did you mean " + hint + "?)"
+			}
+			if !slices.Contains(unknown, name) {
 				unknown = append(unknown, name)
 			}
 		}

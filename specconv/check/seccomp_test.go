@@ -15,7 +15,7 @@ func TestCheckSeccomp(t *testing.T) {
 	tests := []checkTest{
 		{"empty is none", seccomp(specs.LinuxSeccomp{}), ""},
 		{"no default", seccomp(specs.LinuxSeccomp{Syscalls: []specs.LinuxSyscall{{Names: names, Action: specs.ActAllow}}}),
-			`linux.seccomp.defaultAction: unknown action ""`},
+			`linux.seccomp.defaultAction: must be set`},
 		{"unknown default", seccomp(specs.LinuxSeccomp{DefaultAction: "ALLOW"}), `linux.seccomp.defaultAction: unknown action "ALLOW"`},
 		{"notify as default", seccomp(specs.LinuxSeccomp{DefaultAction: specs.ActNotify}),
 			"linux.seccomp.defaultAction: SCMP_ACT_NOTIFY can't be the default: nobody would be left to answer"},
@@ -31,7 +31,7 @@ func TestCheckSeccomp(t *testing.T) {
 		{"metadata", seccomp(specs.LinuxSeccomp{DefaultAction: specs.ActAllow, ListenerMetadata: "m"}),
 			"linux.seccomp.listenerMetadata: must not be set without a listenerPath"},
 		{"no names", rule(specs.LinuxSyscall{Action: specs.ActErrno}), "linux.seccomp.syscalls[0].names: must not be empty"},
-		{"action", rule(specs.LinuxSyscall{Names: names}), `linux.seccomp.syscalls[0].action: unknown action ""`},
+		{"action", rule(specs.LinuxSyscall{Names: names}), `linux.seccomp.syscalls[0].action: must be set`},
 		{"nobody to notify", rule(specs.LinuxSyscall{Names: names, Action: specs.ActNotify}),
 			"linux.seccomp.syscalls[0].action: SCMP_ACT_NOTIFY needs a listenerPath"},
 		{"trace value", rule(specs.LinuxSyscall{Names: names, Action: specs.ActTrace, ErrnoRet: new(uint(65536))}),

@@ -36,7 +36,7 @@ var wrongConfigs = []struct {
 	{"rlimit soft over hard", "process.rlimits", `[{"type":"RLIMIT_NOFILE","soft":2048,"hard":1024}]`, `process.rlimits[0].soft: must not be more than the hard limit 1024: 2048`},
 	{"rlimit twice", "process.rlimits", `[{"type":"RLIMIT_NOFILE","soft":1,"hard":2},{"type":"RLIMIT_NOFILE","soft":1,"hard":2}]`, `process.rlimits[1].type: RLIMIT_NOFILE is given twice`},
 	{"unknown capability", "process.capabilities.bounding", `["CAP_CHEESE"]`, `process.capabilities: unknown ones are ignored: "CAP_CHEESE"`},
-	{"capability lower case", "process.capabilities.bounding", `["cap_kill"]`, `process.capabilities: `},
+	{"capability lower case", "process.capabilities.bounding", `["cap_kill"]`, `process.capabilities: unknown ones are ignored: "cap_kill" (did you mean CAP_KILL?)`},
 	{"oom score", "process.oomScoreAdj", `2000`, `process.oomScoreAdj: must be between -1000 and 1000, not 2000`},
 	{"apparmor missing", "process.apparmorProfile", `"nosuch"`, `process.apparmorProfile: `},
 	{"selinux missing", "process.selinuxLabel", `"a:b:c:d"`, `process.selinuxLabel: `},
@@ -86,7 +86,7 @@ var wrongConfigs = []struct {
 	{"sysctl of the host", "linux.sysctl", `{"vm.swappiness":"1"}`, `linux.sysctl["vm.swappiness"]: is not in a separate kernel namespace: it would change the host`},
 	{"sysctl value", "linux.sysctl", `{"net.ipv4.ip_forward":"cheese"}`, `linux.sysctl["net.ipv4.ip_forward"]: set net.ipv4.ip_forward to cheese: write: invalid argument`},
 	{"seccomp action", "linux.seccomp", `{"defaultAction":"SCMP_ACT_CHEESE"}`, `linux.seccomp.defaultAction: unknown action "SCMP_ACT_CHEESE"`},
-	{"seccomp no default", "linux.seccomp", `{"syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW"}]}`, `linux.seccomp.defaultAction: unknown action ""`},
+	{"seccomp no default", "linux.seccomp", `{"syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW"}]}`, `linux.seccomp.defaultAction: must be set`},
 	{"seccomp arch", "linux.seccomp", `{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_CHEESE"]}`, `linux.seccomp.architectures[0]: unknown architecture "SCMP_ARCH_CHEESE"`},
 	{"masked path relative", "linux.maskedPaths", `["proc/kcore"]`, `linux.maskedPaths[0]: must be an absolute path, not "proc/kcore"`},
 	{"mappings without namespace", "linux.uidMappings", `[{"containerID":0,"hostID":1000,"size":1}]`, `linux.uidMappings: needs a user namespace`},
@@ -122,7 +122,7 @@ func TestWrongInputsConfig(t *testing.T) {
 			b.SaveRaw(changed(t, b, c.place, c.value))
 			if harness.Peer() != "" {
 				res := b.TryCreate()
-				t.Logf("exit %d: %s", res.Code, res.Message())
+				t.Logf("exit %d: %s", res.Code, strings.ReplaceAll(res.Stderr, "\n", "; "))
 				return
 			}
 			b.Flags = append(b.Flags, "--debug", "--log", log, "--log-format", "json")
