@@ -146,6 +146,8 @@ vm-share: build
 	$(GO) test -c -trimpath -o bin/integration.test ./tests/integration
 	$(GO) test -c -trimpath -o bin/bench.test ./tests/bench
 	$(GO) test -c -trimpath -o bin/shim.test ./tests/shim
+	$(GO) test -c -trimpath -o bin/checkpoint.test ./tests/checkpoint
+	@rm -rf bin/criu; criu=$$(tests/checkpoint/criu) && case $$criu in */ociruntime-criu/*) cp -a $$(dirname $$criu) bin/criu ;; esac || :
 
 # The tools are those of go.mod. SA1019: the specification deprecates fields that a runtime has to honour.
 # What may import what, and how long functions and files may be, tests/rules says.

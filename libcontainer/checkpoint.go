@@ -173,7 +173,7 @@ func (d *dump) prepare() (err error) {
 	if d.host, err = cgroups.Probe(); err != nil {
 		return err
 	}
-	d.o.settleCgroups(d.spec, len(d.c.rec.CgroupPaths) == 0)
+	d.o.settleCgroups(d.spec, len(d.c.rec.CgroupPaths) == 0, d.host)
 	if d.request, err = newRequest(&d.o.CRIUOptions, d.c.rec.Annotations, "dump.log"); err != nil {
 		return err
 	}

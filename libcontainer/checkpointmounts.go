@@ -31,7 +31,7 @@ func (d *dump) externalMounts() error {
 	}
 	in := &crmounts.Container{
 		Spec: d.spec, Places: map[int]int{}, Mounts: own, Host: host,
-		OwnCgroup: !sameNamespace(pid, "cgroup"),
+		OwnCgroup: !sameNamespace(pid, "cgroup") && !d.foreignCgroup(pid),
 		Source:    func(i int) string { return compile.HostPath(d.spec.Mounts[i].Source, d.c.rec.Bundle) },
 	}
 	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -59,6 +59,13 @@ func (d *dump) externalMounts() error {
 		d.opts.ExtMnt = append(d.opts.ExtMnt, extMount(place, place))
 	}
 	return nil
+}
+
+// foreignCgroup says whether the container's cgroup namespace will not belong to its user namespace
+// when it is restored, so that nothing of it can be mounted there: without the help of criu it is
+// made before there is one.
+func (d *dump) foreignCgroup(pid int) bool {
+	return d.o.CgroupsMode == ignoreCgroups && !sameNamespace(pid, "user")
 }
 
 func extMount(key, value string) *rpc.ExtMountMap {

@@ -59,9 +59,10 @@ func (o *CRIUOptions) check() error {
 }
 
 // settleCgroups leaves out the cgroups where criu could not tell the container's from others: where
-// it has none, and where it has joined a cgroup namespace, of which criu would make a new one.
-func (o *CRIUOptions) settleCgroups(spec *specs.Spec, none bool) {
-	if none || joinedNamespace(spec, specs.CgroupNamespace) != "" {
+// it has none; where the container is at the root of a hierarchy that is not mounted here, beside
+// strangers; and where it has joined a cgroup namespace, of which criu would make a new one.
+func (o *CRIUOptions) settleCgroups(spec *specs.Spec, none bool, host *cgroups.Layout) {
+	if none || host.Hidden && o.CgroupsMode == "" || joinedNamespace(spec, specs.CgroupNamespace) != "" {
 		o.CgroupsMode = ignoreCgroups
 	}
 }
@@ -206,6 +207,9 @@ func freezer(paths map[string]string) string {
 // cgroup v2.
 func yard(host *cgroups.Layout) (dir string, ok bool) {
 	const usual = "/sys/fs/cgroup"
+	if host.Hidden {
+		return "", false
+	}
 	for i := range host.V1 {
 		if host.V1[i].Mount != filepath.Join(usual, strings.TrimPrefix(strings.Join(host.V1[i].Controllers, ","), "name=")) {
 			return "", false

@@ -117,7 +117,7 @@ func (c *restoration) prepare() (err error) {
 	if _, err := criu.Find(); err != nil {
 		return err
 	}
-	c.ro.settleCgroups(c.spec, c.rt.NoCgroup)
+	c.ro.settleCgroups(c.spec, c.rt.NoCgroup, c.host)
 	if c.req, err = newRequest(&c.ro.CRIUOptions, c.spec.Annotations, "restore.log"); err != nil {
 		return err
 	}
@@ -286,6 +286,9 @@ func (c *restoration) notified(ctx context.Context, n *criu.Notification) error 
 	case "orphan-pts-master":
 		return c.deliverTerminal(n)
 	case "post-restore":
+		if err := c.checkPlaced(); err != nil {
+			return err
+		}
 		return c.recordCreated()
 	case "pre-resume":
 		return errors.Join(c.takeBack(), c.limit())

@@ -51,7 +51,7 @@ func (c *restoration) nameMounts(room string) error {
 	if err != nil {
 		return err
 	}
-	list := append(crmounts.Restored(binds, host), crmounts.External{Key: crmounts.Null, Value: os.DevNull})
+	list := append(crmounts.Restored(binds, host), crmounts.Masked(c.spec)...)
 	list = append(list, c.cgroupMounts()...)
 	if err := c.attachTrees(room, list); err != nil {
 		return err
@@ -93,10 +93,8 @@ func (c *restoration) makePoint(i int, file bool, places []string) (string, erro
 }
 
 // cgroupMounts are the container's cgroups, for one that sees them through mounts of the host.
+// Whether it does, the images say.
 func (c *restoration) cgroupMounts() (list []crmounts.External) {
-	if hasNamespace(c.spec, specs.CgroupNamespace) {
-		return nil
-	}
 	for i := range c.spec.Mounts {
 		m := &c.spec.Mounts[i]
 		if m.Type != "cgroup" && m.Type != "cgroup2" {

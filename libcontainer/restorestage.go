@@ -223,6 +223,27 @@ func (c *restoration) placeWorker() error {
 	return nil
 }
 
+// checkPlaced sees to it that the processes are where their limits are in force. They are not if
+// the images hold no cgroups.
+func (c *restoration) checkPlaced() error {
+	if c.rt.NoCgroup || c.proc == nil {
+		return nil
+	}
+	is, err := cgroups.OfProcess(c.host, c.proc.Pid())
+	if err != nil {
+		return err
+	}
+	defer is.Close()
+	found := is.Paths()
+	for controller, dir := range c.cg.Paths() {
+		if now := found[controller]; now != dir && !strings.HasPrefix(now, dir+"/") {
+			return errors.New("the images do not say in which cgroups the processes were, as after a checkpoint with " +
+				"--manage-cgroups-mode ignore: restore with the same")
+		}
+	}
+	return nil
+}
+
 // cgroupNamespace makes the container's cgroup namespace where criu would not: its root is the
 // cgroup of the process that makes it.
 func (c *restoration) cgroupNamespace() error {

@@ -17,6 +17,8 @@ import (
 type Layout struct {
 	V1 []Hierarchy // mounted v1 hierarchies, controllers that share one together
 	V2 *Hierarchy  // the cgroup2 tree, nil when there is none; with V1 the host is called hybrid
+	// Hidden says that there are hierarchies which are not mounted here, as in a container.
+	Hidden bool
 }
 
 // Hierarchy is one mounted cgroup tree.
@@ -79,6 +81,7 @@ func Probe() (*Layout, error) {
 		}
 		l = layoutFromMounts(members, mounts)
 	}
+	l.Hidden = slices.ContainsFunc(members, func(m membership) bool { return !l.shows(m) })
 	if l.V2 != nil {
 		list, err := backend.ReadFile(l.V2.Mount + "/cgroup.controllers")
 		if err != nil {
@@ -87,6 +90,11 @@ func Probe() (*Layout, error) {
 		l.V2.Controllers = strings.Fields(list)
 	}
 	return l, nil
+}
+
+// shows says whether a hierarchy is mounted.
+func (l *Layout) shows(m membership) bool {
+	return len(m.controllers) == 0 && l.V2 != nil || slices.ContainsFunc(l.V1, func(h Hierarchy) bool { return slices.Equal(h.Controllers, m.controllers) })
 }
 
 // membership is one line of /proc/PID/cgroup: "4:cpu,cpuacct:/docker/x", "1:name=systemd:/",

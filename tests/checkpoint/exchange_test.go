@@ -21,13 +21,23 @@ func (b *box) by(path, root string, f func()) {
 
 // 27
 func TestExchange(t *testing.T) {
-	t.Parallel()
+	// Where not all hierarchies are mounted, the others' criu mounts them for a while, and whoever
+	// looks for cgroups then finds these.
+	hidden := hiddenCgroups(t)
+	if !hidden {
+		t.Parallel()
+	}
 	ours(t)
 	for _, name := range []string{"runc", "crun"} {
 		for _, direction := range []string{"theirs to ours", "ours to theirs"} {
 			t.Run(name+" "+direction, func(t *testing.T) {
-				t.Parallel()
+				if !hidden {
+					t.Parallel()
+				}
 				need(t)
+				if name == "runc" && direction == "theirs to ours" && hidden {
+					t.Skip("runc's images hold cgroups of hierarchies that are not mounted here")
+				}
 				path, err := exec.LookPath(name)
 				if err != nil {
 					t.Skip(err)

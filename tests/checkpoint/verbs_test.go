@@ -19,6 +19,7 @@ import (
 func TestVerbsAfterRestore(t *testing.T) {
 	t.Parallel()
 	harness.NeedController(t, "freezer")
+	harness.NeedController(t, "pids")
 	b := newBox(t).run()
 	b.again()
 	if got := b.MustExec("echo", "hello"); got != "hello" {

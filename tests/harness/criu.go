@@ -29,7 +29,11 @@ func NeedCRIU(t T) {
 // kernels and hypervisors that it can't work with.
 var findCRIU = sync.OnceValue(func() error {
 	_, here, _, _ := runtime.Caller(0)
-	out, err := exec.Command(filepath.Join(filepath.Dir(here), "../checkpoint/criu")).Output()
+	script := filepath.Join(filepath.Dir(here), "../checkpoint/criu")
+	if !filepath.IsAbs(script) { // built with -trimpath, for another machine
+		script = "../checkpoint/criu"
+	}
+	out, err := exec.Command(script).Output()
 	if err != nil {
 		var why string
 		var exit *exec.ExitError

@@ -27,9 +27,6 @@ type Mount struct {
 // External is what stands for a mount: its key, and the path on the host.
 type External struct{ Key, Value string }
 
-// Null is the key of masked files in images of runc.
-const Null = "/dev/null"
-
 // Container is what Dumped looks at.
 type Container struct {
 	Spec *specs.Spec
@@ -126,6 +123,17 @@ func Restored(binds []Bind, host []Mount) []External {
 				}
 			}
 		}
+	}
+	return list
+}
+
+// Masked stands for the masked files in images of other runtimes: all have the key of the null
+// device in those of runc, and each that of its own place in those of crun.
+func Masked(spec *specs.Spec) []External {
+	const null = "/dev/null"
+	list := []External{{null, null}}
+	for _, p := range spec.Linux.MaskedPaths {
+		list = append(list, External{path.Clean(p), null})
 	}
 	return list
 }
