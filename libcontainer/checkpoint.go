@@ -217,7 +217,7 @@ func (d *dump) describe() error {
 	if o.PreDump {
 		return nil
 	}
-	d.externalFifos()
+	d.externalFiles()
 	if err := d.checkProcesses(); err != nil {
 		return err
 	}

@@ -22,7 +22,8 @@ const descriptorsFile = "descriptors.json"
 
 // externalDescriptors says which standard streams lead out of the container to what is connected
 // again when it is restored, nil if none does: pipes, under the name that criu and runc give them,
-// and fifos of the host, under criu's name for a file of another mount namespace.
+// and fifos and logs of the host, under criu's name for a file of another mount namespace. A log is
+// a file that is only added to: there is no place in it to go back to.
 func externalDescriptors(stdio [3]*os.File, are [3]facts.Stdio) []string {
 	list := make([]string, len(stdio))
 	found := false
@@ -37,6 +38,8 @@ func externalDescriptors(stdio [3]*os.File, are [3]facts.Stdio) []string {
 			list[i], found = fmt.Sprintf("pipe:[%d]", st.Ino), true
 		case st.Mode&unix.S_IFMT == unix.S_IFIFO:
 			list[i], found = externalFile(st.Mnt_id, st.Ino), true
+		case st.Mode&unix.S_IFMT == unix.S_IFREG && appends(f):
+			list[i], found = asItIs(externalFile(st.Mnt_id, st.Ino)), true
 		}
 	}
 	if !found {
@@ -45,19 +48,39 @@ func externalDescriptors(stdio [3]*os.File, are [3]facts.Stdio) []string {
 	return list
 }
 
+func appends(f *os.File) bool {
+	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+	return err == nil && flags&unix.O_APPEND != 0
+}
+
 const externalFilePrefix = "file["
+
+// asItIs is the name under which criu takes a descriptor for an external file as it is. It opens
+// what it finds under the file's own name anew, and checks its size.
+func asItIs(key string) string { return key[1:] }
 
 // externalFile is criu's name for a file in a mount that is not the container's.
 func externalFile(mount, inode uint64) string {
 	return fmt.Sprintf("%s%x:%x]", externalFilePrefix, mount, inode)
 }
 
-// externalFifos names the fifos of the host that the standard streams are: criu leaves them out,
-// but for what waits in them to be read.
-func (d *dump) externalFifos() {
+// external gives criu's name for what was a standard stream, if it is a file of the host.
+func external(key string) (name string, ok bool) {
+	switch {
+	case strings.HasPrefix(key, externalFilePrefix):
+		return key, true
+	case strings.HasPrefix(key, asItIs(externalFilePrefix)):
+		return externalFilePrefix + strings.TrimPrefix(key, asItIs(externalFilePrefix)), true
+	}
+	return "", false
+}
+
+// externalFiles names the fifos and logs of the host that the standard streams are: criu leaves
+// them out, but for what waits in a fifo to be read.
+func (d *dump) externalFiles() {
 	for _, key := range d.c.rec.ExternalDescriptors {
-		if strings.HasPrefix(key, externalFilePrefix) && !slices.Contains(d.opts.External, key) {
-			d.opts.External = append(d.opts.External, key)
+		if name, ok := external(key); ok && !slices.Contains(d.opts.External, name) {
+			d.opts.External = append(d.opts.External, name)
 		}
 	}
 }
@@ -133,7 +156,7 @@ func (d *dump) descends(pid int) bool {
 }
 
 // checkStreams refuses standard streams that are files of the host: criu can't find them again, but
-// for those that externalFifos names. mounts are the ids of the container's own.
+// for those that externalFiles names. mounts are the ids of the container's own.
 func (d *dump) checkStreams(pid int, mounts map[string]bool) error {
 	for fd := range 3 {
 		path := fmt.Sprintf("/proc/%d/fd/%d", pid, fd)
@@ -150,7 +173,7 @@ func (d *dump) checkStreams(pid int, mounts map[string]bool) error {
 			continue
 		}
 		mount, err := strconv.ParseUint(field(string(info), "mnt_id:"), 10, 64)
-		if err == nil && slices.Contains(d.c.rec.ExternalDescriptors, externalFile(mount, st.Ino)) {
+		if err == nil && slices.Contains(d.opts.External, externalFile(mount, st.Ino)) {
 			continue
 		}
 		if d.o.ShellJob && st.Mode&unix.S_IFMT == unix.S_IFCHR && !strings.HasPrefix(link, "/dev/null") {

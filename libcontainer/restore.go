@@ -158,7 +158,7 @@ func (c *restoration) letGo() {
 	}
 }
 
-// describeStreams puts ours in place of the pipes and fifos that the standard streams were.
+// describeStreams puts ours in place of the pipes, fifos and logs that the standard streams were.
 func (c *restoration) describeStreams() error {
 	name := filepath.Join(c.ro.ImageDir, descriptorsFile)
 	data, err := os.ReadFile(name)
@@ -176,23 +176,19 @@ func (c *restoration) describeStreams() error {
 		return fmt.Errorf("--image-path: read %s: %w", name, err)
 	}
 	for i, key := range list {
-		switch {
-		case strings.HasPrefix(key, "pipe:"):
-			c.inheritAs(key, int32(i))
-		case strings.HasPrefix(key, externalFilePrefix):
-			c.inheritAs(c.fifoKey(key), int32(i))
+		if _, ok := external(key); ok || strings.HasPrefix(key, "pipe:") {
+			c.inheritAs(c.streamKey(key), int32(i))
 		}
 	}
 	return nil
 }
 
-// fifoKey is the name under which criu is to find a fifo of the host. By its own it opens the fifo
-// anew, and puts in again what waited to be read. In a user namespace the container's root has no
-// right to do that: there it is the name that a path would have, as relative to the root, under
-// which criu takes the descriptor as it is.
-func (c *restoration) fifoKey(key string) string {
-	if hasNamespace(c.spec, specs.UserNamespace) {
-		return key[1:]
+// streamKey is the name under which criu is to find a stream. A fifo of the host it opens anew, and
+// puts in again what waited to be read. In a user namespace the container's root has no right to do
+// that.
+func (c *restoration) streamKey(key string) string {
+	if strings.HasPrefix(key, externalFilePrefix) && hasNamespace(c.spec, specs.UserNamespace) {
+		return asItIs(key)
 	}
 	return key
 }

@@ -105,3 +105,54 @@ func TestFifos(t *testing.T) {
 		})
 	}
 }
+
+// A log that is only added to is continued, be it the same, which has grown meanwhile, another one,
+// or a pipe. (What is written to at a place of its own is refused: 38.)
+func TestLogs(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	dir := harness.TempDir(t)
+	start := func(verb, name string, flags ...string) string {
+		path := filepath.Join(dir, name)
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		cmd := b.Command(verb, append([]string{"--detach"}, flags...)...)
+		cmd.Stdout, cmd.Stderr = f, f
+		if res := b.RunCmd(cmd); res.Code != 0 {
+			t.Fatalf("%s: exit %d: %s", verb, res.Code, b.log(verb+".log"))
+		}
+		return path
+	}
+	grows := func(path string) (content string) {
+		before, _ := os.ReadFile(path)
+		harness.Eventually(t, path+" grows", func() bool {
+			now, _ := os.ReadFile(path)
+			content = string(now)
+			return len(now) > len(before)
+		})
+		return content
+	}
+	path := start("run", "log")
+	for _, name := range []string{"log", "other"} {
+		grows(path)
+		b.checkpoint()
+		before, err := os.ReadFile(filepath.Join(dir, name))
+		if name == "log" {
+			before = append(before, "something else\n"...)
+			err = os.WriteFile(path, before, 0o644)
+		}
+		if err != nil && name == "log" {
+			t.Fatal(err)
+		}
+		path = start("restore", name, "--image-path", b.images)
+		if now := grows(path); !strings.HasPrefix(now, string(before)) {
+			t.Errorf("%s was %q and is %q", name, before, now)
+		}
+	}
+	b.checkpoint()
+	b.restore()
+	b.counts(1)
+}
