@@ -37,6 +37,7 @@ time it has run out of memory, until it ends.`,
 				return err
 			}
 			if !once {
+				quitQuietly()
 				return container.Events(c.Context, interval, a.printEvent)
 			}
 			e, err := container.Stats()

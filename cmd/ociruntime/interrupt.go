@@ -70,3 +70,14 @@ func cancelOn(ending []os.Signal, signals <-chan os.Signal) (_ context.Context, 
 		return list
 	}
 }
+
+// quitQuietly has SIGQUIT end a command that goes on for long. Where nobody catches it, Go dumps its
+// goroutines.
+func quitQuietly() {
+	quit := make(chan os.Signal, 1)
+	signal.Notify(quit, unix.SIGQUIT)
+	go func() {
+		<-quit
+		os.Exit(interruption{unix.SIGQUIT}.exitCode())
+	}()
+}

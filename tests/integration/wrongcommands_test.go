@@ -210,3 +210,29 @@ func TestQuitWhileTheBundleIsRead(t *testing.T) {
 		}
 	}
 }
+
+func TestQuitOfEvents(t *testing.T) {
+	t.Parallel()
+	ours(t, "has a runtime of its own")
+	b := sleeper(t).Start()
+	cmd := b.Cmd("events", "--interval", "20ms", b.ID)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(unix.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 131 || stderr.String() != "" {
+		t.Errorf("exit %d: %s", code, stderr.String())
+	}
+}
