@@ -34,6 +34,11 @@ func (c *restoration) start(ctx context.Context) error {
 		return err
 	}
 	defer null.Close()
+	if hasNamespace(c.spec, specs.UserNamespace) {
+		if err := setup.OwnPipes(stdio, c.spec.Linux, c.spec.Process); err != nil {
+			return err
+		}
+	}
 	lock, err := c.dir.LockFile()
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/tests/harness"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // 13
@@ -41,6 +42,11 @@ func TestUserNamespace(t *testing.T) {
 			same := strings.NewReplacer("cgroup2 none", "cgroup2 cgroup2").Replace
 			sameLines(t, "mountinfo", same(mounts), same(b.mountinfo()))
 			b.counts(1)
+			// Its pipes are its own: who opens them by name needs that.
+			var st unix.Stat_t
+			if err := unix.Stat(fmt.Sprintf("/proc/%d/fd/1", b.Pid()), &st); err != nil || st.Uid != 100000 {
+				t.Errorf("standard output belongs to %d, %v", st.Uid, err)
+			}
 			info, err := os.Stat(b.images)
 			if err != nil || info.Mode().Perm() != 0o700 {
 				t.Errorf("the directory of the images: %v, %v", info, err)
