@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 	"github.com/moby/sys/mountinfo"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/internal/crmounts"
 	"github.com/ociruntime/ociruntime/libcontainer/internal/fs"
+	"github.com/ociruntime/ociruntime/libcontainer/state"
 	"github.com/ociruntime/ociruntime/specconv/compile"
 	"github.com/ociruntime/ociruntime/specconv/mountopt"
 )
@@ -29,19 +31,20 @@ func (d *dump) externalMounts() error {
 	if err != nil {
 		return err
 	}
+	spec := d.withNotify()
 	in := &crmounts.Container{
-		Spec: d.spec, Places: map[int]int{}, Mounts: own, Host: host,
+		Spec: spec, Places: map[int]int{}, Mounts: own, Host: host,
 		OwnCgroup: !sameNamespace(pid, "cgroup") && !d.foreignCgroup(pid),
-		Source:    func(i int) string { return compile.HostPath(d.spec.Mounts[i].Source, d.c.rec.Bundle) },
+		Source:    func(i int) string { return compile.HostPath(spec.Mounts[i].Source, d.c.rec.Bundle) },
 	}
 	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("open the container's root: %w", err)
 	}
 	defer unix.Close(root)
-	for i := range d.spec.Mounts {
-		m := &d.spec.Mounts[i]
-		if !mountopt.ParseMountOptions(m.Options).Bind || crmounts.FromInside(d.c.rec.Config.Rootfs, in.Source(i), d.spec.Mounts[:i]) {
+	for i := range spec.Mounts {
+		m := &spec.Mounts[i]
+		if !mountopt.ParseMountOptions(m.Options).Bind || crmounts.FromInside(d.c.rec.Config.Rootfs, in.Source(i), spec.Mounts[:i]) {
 			continue
 		}
 		if id, ok := mountAt(root, m.Destination); ok {
@@ -59,6 +62,17 @@ func (d *dump) externalMounts() error {
 		d.opts.ExtMnt = append(d.opts.ExtMnt, extMount(place, place))
 	}
 	return nil
+}
+
+// withNotify is the configuration with the mount that create has added to it, if it has.
+func (d *dump) withNotify() *specs.Spec {
+	dir := state.NotifyDir(d.c.rt.Root, d.c.ID())
+	if unix.Access(dir, unix.F_OK) != nil {
+		return d.spec
+	}
+	own := *d.spec
+	own.Mounts = append(slices.Clip(own.Mounts), specs.Mount{Destination: notifyMount, Source: dir, Options: []string{"bind"}})
+	return &own
 }
 
 // foreignCgroup says whether the container's cgroup namespace will not belong to its user namespace

@@ -53,6 +53,14 @@ func (c *restoration) nameMounts(room string) error {
 	}
 	list := append(crmounts.Restored(binds, host), crmounts.Masked(c.spec)...)
 	list = append(list, c.cgroupMounts()...)
+	if !slices.ContainsFunc(list, func(e crmounts.External) bool { return e.Key == notifyMount }) {
+		// A container that has reported that it is ready has no more use for the socket.
+		empty := room + "/notify"
+		if err := os.Mkdir(empty, 0o755); err != nil {
+			return err
+		}
+		list = append(list, crmounts.External{Key: notifyMount, Value: empty})
+	}
 	if err := c.attachTrees(room, list); err != nil {
 		return err
 	}

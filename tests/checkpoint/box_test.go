@@ -29,6 +29,7 @@ type box struct {
 	all    []*lines
 	feed   bool     // give it a pipe for standard input, too
 	in     *os.File // the end to write to
+	first  string   // what stands in it from the start
 
 	program string // another runtime than the one under test
 }
@@ -138,6 +139,9 @@ func (b *box) detached(verb, id string, flags ...string) harness.Result {
 		defer in.Close()
 		b.t.Cleanup(func() { _ = end.Close() })
 		cmd.Stdin, b.in = in, end
+		if _, err := end.WriteString(b.first); err != nil {
+			b.t.Fatal(err)
+		}
 	}
 	res := b.RunCmd(cmd)
 	stdout.Close()

@@ -14,10 +14,11 @@ import (
 // probes run inside a container, through the test binary itself, where no
 // applet of busybox does what a test wants.
 var probes = map[string]func(args []string) error{
-	"self": probeSelf,
-	"tcp":  probeTCP,
-	"open": probeOpen,
-	"unix": probeUnix,
+	"self":      probeSelf,
+	"tcp":       probeTCP,
+	"open":      probeOpen,
+	"unix":      probeUnix,
+	"unix-once": probeUnixOnce,
 }
 
 // answers calls f with each line of standard input and prints what it gives.
@@ -178,6 +179,26 @@ func probeUnix(args []string) error {
 	fmt.Println("ready")
 	return answers(func(line string) string {
 		if _, err := unix.Write(fd, []byte(line)); err != nil {
+			return err.Error()
+		}
+		return "sent"
+	})
+}
+
+// probeUnixOnce sends its first line to a datagram socket, and repeats the others.
+func probeUnixOnce(args []string) error {
+	sent := false
+	return answers(func(line string) string {
+		if sent {
+			return line
+		}
+		sent = true
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
+		if err == nil {
+			defer unix.Close(fd)
+			err = unix.Sendto(fd, []byte(line), 0, &unix.SockaddrUnix{Name: args[0]})
+		}
+		if err != nil {
 			return err.Error()
 		}
 		return "sent"

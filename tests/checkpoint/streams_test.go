@@ -13,6 +13,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/tests/harness"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // 5
@@ -182,4 +183,46 @@ func TestForegroundTerminal(t *testing.T) {
 		t.Errorf("exit %d: %s", code, b.out.text())
 	}
 	b.gone()
+}
+
+// A container of a service manager has a mount for the socket on which it reports that it is ready.
+func TestNotifySocket(t *testing.T) {
+	t.Parallel()
+	ours(t)
+	b := newBox(t)
+	b.Writable()
+	manager := filepath.Join(harness.TempDir(t), "manager")
+	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Shutdown(socket, unix.SHUT_RDWR); unix.Close(socket) }()
+	if err := unix.Bind(socket, &unix.SockaddrUnix{Name: manager}); err != nil {
+		t.Fatal(err)
+	}
+	b.Sh(`exec /probe $NOTIFY_SOCKET`).InstallProbe("unix-once")
+	b.feed, b.first = true, "READY=1\n"
+	b.Env = append(os.Environ(), "NOTIFY_SOCKET="+manager)
+	go func() { // the manager, who closes the descriptor that asks whether it has read everything
+		for control := make([]byte, 64); ; {
+			_, n, _, _, err := unix.Recvmsg(socket, make([]byte, 4096), control, unix.MSG_CMSG_CLOEXEC)
+			if err != nil {
+				return
+			}
+			messages, _ := unix.ParseSocketControlMessage(control[:n])
+			for i := range messages {
+				fds, _ := unix.ParseUnixRights(&messages[i])
+				for _, fd := range fds {
+					unix.Close(fd)
+				}
+			}
+		}
+	}()
+	b.run()
+	b.Env, b.first = nil, ""
+	harness.Eventually(t, "the report", func() bool { return b.out.last() == "sent" })
+	b.again()
+	if got := b.ask("more"); got != "more" {
+		t.Errorf("it says %q", got)
+	}
 }
