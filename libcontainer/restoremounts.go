@@ -5,8 +5,8 @@ import (
 	"maps"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -152,9 +152,9 @@ func (c *restoration) attachTrees(room string, list []crmounts.External) error {
 	return nil
 }
 
-// lend binds everything that criu is to bind in a room, with the device nodes of a container that
-// can't make any: criu looks for it as root of the container's user namespace, who may not go
-// wherever the host's root may.
+// lend adds the device nodes of a container that can't make any, and binds in a room what criu
+// would not get at: it looks for what it is to bind as root of the container's user namespace, who
+// may not go wherever the host's root may.
 func (c *restoration) lend(room string, list []crmounts.External) ([]crmounts.External, error) {
 	nodes, err := c.deviceNodes(room)
 	if err != nil {
@@ -165,7 +165,7 @@ func (c *restoration) lend(room string, list []crmounts.External) ([]crmounts.Ex
 		list = append(list, crmounts.External{Key: place, Value: nodes[place]})
 	}
 	for i := range list {
-		if list[i].Value == "" || filepath.Dir(list[i].Value) == room+"/devices" {
+		if strings.HasPrefix(list[i].Value, room+"/") || openToAll(list[i].Value) {
 			continue
 		}
 		at := fmt.Sprintf("%s/external%d", room, i)
@@ -175,6 +175,19 @@ func (c *restoration) lend(room string, list []crmounts.External) ([]crmounts.Ex
 		list[i].Value = at
 	}
 	return list, nil
+}
+
+// openToAll says whether everybody may go to where a file is.
+func openToAll(name string) bool {
+	for dir := path.Dir(name); ; dir = path.Dir(dir) {
+		var st unix.Stat_t
+		if unix.Stat(dir, &st) != nil || st.Mode&0o001 == 0 {
+			return false
+		}
+		if dir == "/" {
+			return true
+		}
+	}
 }
 
 // deviceNodes are the nodes for the container's devices, by their places in it.

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -32,6 +33,13 @@ func TestUserNamespace(t *testing.T) {
 					specs.LinuxDeviceCgroup{Allow: true, Type: "c", Major: &allow, Minor: &minor, Access: "rwm"})
 				look += "; ls -ln /dev/mine; head -c2 /dev/mine | wc -c"
 			}
+			// What its root may not go to is bound all the same.
+			closed := harness.TempDir(t)
+			if err := errors.Join(os.Mkdir(closed+"/in", 0o755), os.Chmod(closed, 0o700)); err != nil {
+				t.Fatal(err)
+			}
+			b.Mount(closed+"/in", "/closed", "bind", "bind")
+			look += "; ls -ld /closed | cut -c1-10"
 			b.run()
 			before, mounts := b.MustExec("sh", "-c", look), b.mountinfo()
 			b.again()
