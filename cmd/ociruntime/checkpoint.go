@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/libcontainer/foreground"
 )
 
 // checkpointFlags are the flags of checkpoint.
@@ -59,7 +60,7 @@ func (f *checkpointFlags) checkpoint(a *app, id string) (err error) {
 	if err != nil {
 		return err
 	}
-	return interruptible(func(ctx context.Context) error { return container.Checkpoint(ctx, &f.opts) })
+	return foreground.Interruptible(func(ctx context.Context) error { return container.Checkpoint(ctx, &f.opts) })
 }
 
 func (f *checkpointFlags) setPageServer(text string) error {

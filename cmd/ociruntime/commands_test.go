@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/libcontainer/foreground"
 )
 
 func TestParseSignal(t *testing.T) {
@@ -228,7 +229,7 @@ func TestExecRefusesWrongUsers(t *testing.T) {
 
 func TestExitCode(t *testing.T) {
 	for status, want := range map[unix.WaitStatus]int{0: 0, 7 << 8: 7, 255 << 8: 255, 9: 137, 15: 143, 11 | 0x80: 139} {
-		if got := exitCode(status); got != want {
+		if got := foreground.ExitCode(status); got != want {
 			t.Errorf("status %#x: %d, want %d", status, got, want)
 		}
 	}

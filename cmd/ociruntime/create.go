@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"github.com/ociruntime/ociruntime/libcontainer/foreground"
 
 	"github.com/urfave/cli/v2"
 )
@@ -21,7 +22,7 @@ The ID is a name for the container: letters, digits and _ + . - .`,
 		Flags: b.flags(),
 		Action: a.action(1, 1, func(c *cli.Context) error {
 			// From the first: Go answers SIGQUIT with a dump of its goroutines where nobody catches it.
-			err := interruptible(func(ctx context.Context) error {
+			err := foreground.Interruptible(func(ctx context.Context) error {
 				opts, err := b.options(a, false)
 				if err != nil {
 					return err

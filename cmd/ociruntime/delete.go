@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/ociruntime/ociruntime/libcontainer/foreground"
 	"regexp"
 
 	"github.com/urfave/cli/v2"
@@ -41,7 +42,7 @@ has left is removed, too, and an unknown ID is no error.`,
 func (a *app) delete(id string, force bool) error {
 	remove := func(ctx context.Context) error { return a.runtime().Delete(ctx, id, force) }
 	if c, err := a.runtime().Load(id); err == nil && c.HasPoststop() {
-		return interruptible(remove)
+		return foreground.Interruptible(remove)
 	}
 	return uninterruptible(remove)
 }
@@ -66,7 +67,7 @@ func (a *app) deleteMany(expression string, force bool) error {
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", c.ID(), err))
 		}
-		if errors.As(err, new(interruption)) {
+		if errors.As(err, new(foreground.Interruption)) {
 			break
 		}
 	}

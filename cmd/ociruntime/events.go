@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/libcontainer/foreground"
 )
 
 // eventsCommand prints statistics and notices.
@@ -37,7 +38,7 @@ time it has run out of memory, until it ends.`,
 				return err
 			}
 			if !once {
-				quitQuietly()
+				foreground.QuitQuietly()
 				return container.Events(c.Context, interval, a.printEvent)
 			}
 			e, err := container.Stats()

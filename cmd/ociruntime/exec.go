@@ -13,6 +13,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/libcontainer/foreground"
+	"github.com/ociruntime/ociruntime/specconv"
 	"github.com/ociruntime/ociruntime/specconv/check"
 	"github.com/ociruntime/ociruntime/specconv/load"
 	"github.com/ociruntime/ociruntime/specconv/names"
@@ -118,8 +120,8 @@ func (x *execFlags) addGID(text string) error {
 }
 
 func (x *execFlags) exec(a *app, id string, args []string) (int, error) {
-	front := newForeground()
-	defer front.close()
+	front := a.foreground()
+	defer front.Close()
 	var started *libcontainer.Process
 	launch := func(ctx context.Context) error {
 		container, opts, err := x.options(a, id, args)
@@ -127,12 +129,12 @@ func (x *execFlags) exec(a *app, id string, args []string) (int, error) {
 			return err
 		}
 		if !x.detach && opts.Process.Terminal {
-			opts.Console = front.attach
+			opts.Console = front.Attach
 		}
 		started, err = container.Exec(ctx, opts)
 		return err
 	}
-	begin := interruptible
+	begin := foreground.Interruptible
 	if x.ignorePaused {
 		// On cgroup v2 clone3(2) may not return before the container goes on. It blocks signals,
 		// and Go runs nothing else meanwhile: only a default action ends us then.
@@ -142,15 +144,15 @@ func (x *execFlags) exec(a *app, id string, args []string) (int, error) {
 		return 0, begin(launch)
 	}
 	if !x.ignorePaused {
-		front.catch()
-		begin = front.begin
+		front.Catch()
+		begin = front.Begin
 	}
 	if err := begin(launch); err != nil {
 		return 0, err
 	}
-	front.catch()
+	front.Catch()
 	a.log.flush()
-	code, err := front.wait(started, false)
+	code, err := front.Wait(started, false)
 	if err != nil {
 		// Nobody would know of it any more.
 		err = errors.Join(err, started.Kill())
@@ -215,39 +217,28 @@ func (x *execFlags) merge(own *specs.Process, args []string) (*specs.Process, er
 	if len(args) == 0 {
 		return nil, errors.New("a COMMAND or --process is needed")
 	}
-	p := specs.Process{Cwd: "/"}
-	if own != nil {
-		p = *own
+	changes := specconv.ProcessChanges{
+		Args: args, Terminal: x.tty, Cwd: x.cwd, Env: x.env, AdditionalGIDs: x.gids, Capabilities: x.caps,
+		NoNewPrivileges: x.noNewPrivs, SelinuxLabel: x.label, ApparmorProfile: x.apparmor,
 	}
-	p.Args = args
-	if x.cwd != "" {
-		p.Cwd = x.cwd
+	if err := x.setUser(&changes); err != nil {
+		return nil, err
 	}
-	p.Env = slices.Concat(p.Env, x.env)
-	p.Terminal = x.tty
-	if x.noNewPrivs != nil {
-		p.NoNewPrivileges = *x.noNewPrivs
-	}
-	if x.label != "" {
-		p.SelinuxLabel = x.label
-	}
-	if x.apparmor != "" {
-		p.ApparmorProfile = x.apparmor
-	}
-	p.User.AdditionalGids = slices.Concat(p.User.AdditionalGids, x.gids)
-	p.Capabilities = x.addCaps(p.Capabilities)
-	return &p, x.setUser(&p.User)
+	return changes.Process(own), nil
 }
 
 // setUser changes the user; the group stays if there is none with it.
-func (x *execFlags) setUser(u *specs.User) error {
+func (x *execFlags) setUser(c *specconv.ProcessChanges) error {
 	if x.user == "" {
 		return nil
 	}
-	uid, gid, hasGID := strings.Cut(x.user, ":")
-	var err error
-	if u.UID, err = parseID(uid); err == nil && hasGID {
-		u.GID, err = parseID(gid)
+	first, second, hasGID := strings.Cut(x.user, ":")
+	uid, err := parseID(first)
+	c.UID = &uid
+	if err == nil && hasGID {
+		var gid uint32
+		gid, err = parseID(second)
+		c.GID = &gid
 	}
 	if err != nil {
 		return fmt.Errorf("--user: %q is not UID[:GID]: %w", x.user, err)
@@ -262,29 +253,4 @@ func parseID(text string) (uint32, error) {
 		return 0, fmt.Errorf("%q is not an id", text)
 	}
 	return uint32(id), nil
-}
-
-// addCaps adds the capabilities of --cap. They become ambient only where the process may inherit
-// them: the kernel asks for that (capabilities(7)).
-func (x *execFlags) addCaps(own *specs.LinuxCapabilities) *specs.LinuxCapabilities {
-	if len(x.caps) == 0 {
-		return own
-	}
-	c := specs.LinuxCapabilities{}
-	if own != nil {
-		c = *own
-	}
-	add := func(set []string, name string) []string {
-		if slices.Contains(set, name) {
-			return set
-		}
-		return append(slices.Clip(set), name)
-	}
-	for _, name := range x.caps {
-		c.Bounding, c.Effective, c.Permitted = add(c.Bounding, name), add(c.Effective, name), add(c.Permitted, name)
-		if slices.Contains(c.Inheritable, name) {
-			c.Ambient = add(c.Ambient, name)
-		}
-	}
-	return &c
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/ociruntime/ociruntime/libcontainer/foreground"
 	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 )
 
@@ -73,12 +74,12 @@ func run(args []string, inherited int) int {
 	err := a.guarded(args)
 	code := exitFailure
 	var exit cli.ExitCoder
-	var interrupted interruption
+	var interrupted foreground.Interruption
 	switch {
 	case err == nil:
 		code = 0
 	case errors.As(err, &interrupted):
-		code = interrupted.exitCode()
+		code = interrupted.ExitCode()
 	case errors.As(err, &exit):
 		code = exit.ExitCode()
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/libcontainer/foreground"
 )
 
 // runFlags are the flags of run.
@@ -64,19 +65,19 @@ func (r *runFlags) carryOut(a *app,
 	var opts *libcontainer.CreateOptions
 	var container *libcontainer.Container
 	var process *libcontainer.Process
-	front := newForeground()
+	front := a.foreground()
 	create := func(ctx context.Context) (err error) {
 		if opts, err = r.options(a, !r.detach); err != nil {
 			return err
 		}
 		if !r.detach && opts.Spec.Process != nil && opts.Spec.Process.Terminal {
-			opts.Console = front.attach
+			opts.Console = front.Attach
 		}
 		container, process, err = begin(ctx, opts)
 		return err
 	}
 	if r.detach {
-		if err := interruptible(create); err != nil {
+		if err := foreground.Interruptible(create); err != nil {
 			return 0, err
 		}
 		return 0, container.ForwardReady(a.notifySocket(), 0)
@@ -88,9 +89,9 @@ func (r *runFlags) carryOut(a *app,
 			return 0, fmt.Errorf("become a subreaper: %w", err)
 		}
 	}
-	front.catch()
-	defer front.close()
-	if err := front.begin(create); err != nil {
+	front.Catch()
+	defer front.Close()
+	if err := front.Begin(create); err != nil {
 		return 0, err
 	}
 	a.log.people = true // engines never run containers in the foreground
@@ -102,10 +103,10 @@ func (r *runFlags) carryOut(a *app,
 	} else {
 		close(told)
 	}
-	code, err := front.wait(process, !r.noSubreaper)
+	code, err := front.Wait(process, !r.noSubreaper)
 	a.readyTold(told)
 	// The terminal is given back before poststop hooks run.
-	front.close()
+	front.Close()
 	if code == 128+int(unix.SIGKILL) {
 		a.tellOOM(container)
 	}
@@ -141,12 +142,12 @@ func oomText(o *libcontainer.OOM) string {
 
 // finish removes the container. When that fails, the program's exit code still counts, unless a
 // signal has ended it.
-func (r *runFlags) finish(a *app, front *foreground, container *libcontainer.Container, err error) error {
+func (r *runFlags) finish(a *app, front *foreground.Loop, container *libcontainer.Container, err error) error {
 	if r.keep && err == nil {
 		return nil
 	}
-	deleteErr := front.end(func(ctx context.Context) error { return container.Delete(ctx, true) })
-	var interrupted interruption
+	deleteErr := front.End(func(ctx context.Context) error { return container.Delete(ctx, true) })
+	var interrupted foreground.Interruption
 	switch {
 	case deleteErr == nil:
 	case errors.As(deleteErr, &interrupted):

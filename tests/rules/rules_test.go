@@ -80,6 +80,7 @@ var rooms = []room{
 	{"libcontainer/hooks", []string{"libcontainer/internal/pidfd", "libcontainer/kernel/entry", "libcontainer/refusal", "specconv/names"}},
 	{"libcontainer/inspect", nil},
 	{"libcontainer/intelrdt", nil},
+	{"libcontainer/foreground", []string{"libcontainer", "libcontainer/console", "libcontainer/refusal"}},
 	{"libcontainer/netdev", nil},
 	{"libcontainer/sdnotify", []string{"libcontainer/internal/unixsock"}},
 	{"libcontainer/state", []string{

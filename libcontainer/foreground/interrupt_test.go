@@ -1,4 +1,4 @@
-package main
+package foreground
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 // A signal that comes when a command has done its work does not end it as if it had not.
 func TestSignalBehindTheWork(t *testing.T) {
 	defer signal.Reset(endingSignals()...)
-	if err := interruptible(func(context.Context) error { return nil }); err != nil {
+	if err := Interruptible(func(context.Context) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	caught := make(chan os.Signal, 1)

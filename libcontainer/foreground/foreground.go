@@ -1,4 +1,18 @@
-package main
+// Package foreground is the program in front of a container's process: what `run` and `exec` are
+// while theirs runs. It passes signals on, serves the terminal, reaps what the container leaves,
+// and takes the exit status.
+//
+//	l := foreground.New()
+//	defer l.Close()
+//	l.Catch()
+//	err := l.Begin(func(ctx context.Context) (err error) {
+//		_, process, err = runtime.Create(ctx, id, options) // Console: l.Attach for a terminal
+//		return err
+//	})
+//	code, err := l.Wait(process, true)
+//
+// Signals are a program's own, so there is one Loop in a program at a time.
+package foreground
 
 import (
 	"context"
@@ -6,7 +20,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,41 +32,44 @@ import (
 // settleTime is how long a process has to run before the command makes itself at home beside it.
 const settleTime = 20 * time.Millisecond
 
-// foreground is a command that stays in front of a process: it passes signals on, serves the
-// terminal and takes the exit status.
-type foreground struct {
+// Loop stays in front of a process. Its methods are called from one goroutine.
+type Loop struct {
+	// Settle, if not nil, is called when the process has run for a moment, for what is worth while
+	// beside long ones alone.
+	Settle  func()
 	signals chan os.Signal
 	ending  []os.Signal      // see endingSignals
 	early   []os.Signal      // came before the process ran
 	session *console.Session // nil without a terminal
 }
 
-func newForeground() *foreground {
-	return &foreground{signals: make(chan os.Signal, 64), ending: endingSignals()}
+// New gives a loop that has caught nothing yet.
+func New() *Loop {
+	return &Loop{signals: make(chan os.Signal, 64), ending: endingSignals()}
 }
 
-// catch catches the signals that end a process, from before anything is made. The rest waits until
-// the process has run for a moment: os/signal takes about 60 µs for each.
-func (f *foreground) catch() {
-	signal.Notify(f.signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
+// Catch catches the signals that end a process. It is called before anything is made. The rest
+// waits until the process has run for a moment: os/signal takes about 60 µs for each.
+func (l *Loop) Catch() {
+	signal.Notify(l.signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
 }
 
-// begin makes the process. A signal that asks for the end cancels that; whatever else comes is kept
-// for the process.
-func (f *foreground) begin(launch func(ctx context.Context) error) error {
-	ctx, stop := cancelOn(f.ending, f.signals)
+// Begin makes the process. A signal that asks for the end cancels that, with an [Interruption] for
+// the cause; whatever else comes is kept for the process.
+func (l *Loop) Begin(launch func(ctx context.Context) error) error {
+	ctx, stop := cancelOn(l.ending, l.signals)
 	err := launch(ctx)
-	f.early = stop()
+	l.early = stop()
 	return err
 }
 
-// end does what is left when the process has ended. A signal that asks for the end cancels that;
+// End does what is left when the process has ended. A signal that asks for the end cancels that;
 // what came before was for the process.
-func (f *foreground) end(finish func(ctx context.Context) error) error {
-	for len(f.signals) > 0 {
-		<-f.signals
+func (l *Loop) End(finish func(ctx context.Context) error) error {
+	for len(l.signals) > 0 {
+		<-l.signals
 	}
-	ctx, stop := cancelOn(f.ending, f.signals)
+	ctx, stop := cancelOn(l.ending, l.signals)
 	defer stop()
 	return finish(ctx)
 }
@@ -61,57 +77,60 @@ func (f *foreground) end(finish func(ctx context.Context) error) error {
 // settle does what only long-lived commands need. The signals of job control stay the kernel's: a
 // handler in the place of the default action makes a read or an ioctl of a background process start
 // over for ever.
-func (f *foreground) settle() {
-	signal.Notify(f.signals)
+func (l *Loop) settle() {
+	signal.Notify(l.signals)
 	signal.Reset(unix.SIGTTIN, unix.SIGTTOU)
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(100)
+	if l.Settle != nil {
+		l.Settle()
 	}
 }
 
-// attach takes the master of the process's terminal.
-func (f *foreground) attach(master *os.File) error {
+// Attach takes the master of the process's terminal, and connects it with ours: standard input and
+// output. It is made for libcontainer.ProcessOptions.Console.
+func (l *Loop) Attach(master *os.File) error {
 	session, err := console.Attach(master, os.Stdin, os.Stdout)
 	if err != nil {
 		return fmt.Errorf("attach the terminal: %w", err)
 	}
-	f.session = session
+	l.session = session
 	// Before the size is asked for once more, so that no change is missed.
-	signal.Notify(f.signals, unix.SIGWINCH)
+	signal.Notify(l.signals, unix.SIGWINCH)
 	return session.Resize()
 }
 
-// close gives our terminal back. It may be called more than once.
-func (f *foreground) close() {
-	if f.session != nil {
-		_ = f.session.Close()
-		f.session = nil
+// Close gives our terminal back. It may be called more than once.
+func (l *Loop) Close() {
+	if l.session != nil {
+		_ = l.session.Close()
+		l.session = nil
 	}
 }
 
-// wait serves the process until it ends and gives its exit code. With reap, children that others
-// left to us are reaped, too.
-func (f *foreground) wait(p *libcontainer.Process, reap bool) (int, error) {
+// Wait serves the process until it ends and gives its exit code (see [ExitCode]). With reap,
+// children that others left to us are reaped, too: every one that ends, so it is nothing for a
+// program with children of its own. A program becomes their parent by PR_SET_CHILD_SUBREAPER
+// (prctl(2)).
+func (l *Loop) Wait(p *libcontainer.Process, reap bool) (int, error) {
 	pidfd, err := unix.PidfdOpen(p.Pid, unix.PIDFD_NONBLOCK)
 	if err != nil {
 		return 0, fmt.Errorf("watch the container's process: %w", refusal.Explain("pidfd_open", err))
 	}
-	for _, s := range f.early {
-		_, _ = f.handle(s.(unix.Signal), pidfd, 0, false)
+	for _, s := range l.early {
+		_, _ = l.handle(s.(unix.Signal), pidfd, 0, false)
 	}
-	if f.brief(pidfd) {
+	if l.brief(pidfd) {
 		unix.Close(pidfd)
 		status, err := p.Wait()
-		return exitCode(status), err
+		return ExitCode(status), err
 	}
 	file := os.NewFile(uintptr(pidfd), "pidfd")
 	defer file.Close()
 	ended := make(chan error, 1)
 	go func() { ended <- waitEnd(file) }()
-	f.settle()
+	l.settle()
 	// Those that ended before anybody listened.
-	if status, found := f.handle(unix.SIGCHLD, pidfd, p.Pid, reap); found {
-		return exitCode(status), nil
+	if status, found := l.handle(unix.SIGCHLD, pidfd, p.Pid, reap); found {
+		return ExitCode(status), nil
 	}
 	for {
 		select {
@@ -120,10 +139,10 @@ func (f *foreground) wait(p *libcontainer.Process, reap bool) (int, error) {
 				return 0, fmt.Errorf("wait for the process: %w", err)
 			}
 			status, err := p.Wait()
-			return exitCode(status), err
-		case s := <-f.signals:
-			if status, found := f.handle(s.(unix.Signal), pidfd, p.Pid, reap); found {
-				return exitCode(status), nil
+			return ExitCode(status), err
+		case s := <-l.signals:
+			if status, found := l.handle(s.(unix.Signal), pidfd, p.Pid, reap); found {
+				return ExitCode(status), nil
 			}
 		}
 	}
@@ -132,15 +151,15 @@ func (f *foreground) wait(p *libcontainer.Process, reap bool) (int, error) {
 // brief waits for a process that ends within settleTime, in this thread: Go's poller, a timer and a
 // goroutine would start threads, which cost more than a short program. A signal meanwhile is passed
 // on a moment later.
-func (f *foreground) brief(pidfd int) (ended bool) {
+func (l *Loop) brief(pidfd int) (ended bool) {
 	const turn = settleTime / 4
 	for deadline := time.Now().Add(settleTime); time.Now().Before(deadline); {
 		if pollEnd(pidfd, turn) {
 			return true
 		}
 		select {
-		case s := <-f.signals:
-			_, _ = f.handle(s.(unix.Signal), pidfd, 0, false)
+		case s := <-l.signals:
+			_, _ = l.handle(s.(unix.Signal), pidfd, 0, false)
 		default:
 		}
 	}
@@ -149,15 +168,15 @@ func (f *foreground) brief(pidfd int) (ended bool) {
 
 // handle passes a signal on, less those that are meant for this command. When reaping meets the
 // process itself it gives its status.
-func (f *foreground) handle(s unix.Signal, pidfd, pid int, reap bool) (status unix.WaitStatus, found bool) {
+func (l *Loop) handle(s unix.Signal, pidfd, pid int, reap bool) (status unix.WaitStatus, found bool) {
 	switch s {
 	case unix.SIGCHLD:
 		if reap {
 			return reapOthers(pidfd, pid)
 		}
 	case unix.SIGWINCH:
-		if f.session != nil {
-			_ = f.session.Resize()
+		if l.session != nil {
+			_ = l.session.Resize()
 		}
 	case unix.SIGURG: // the Go runtime sends it to itself
 	default:
@@ -200,8 +219,9 @@ func pollEnd(pidfd int, limit time.Duration) bool {
 	return err == nil && n == 1
 }
 
-// exitCode is the status as a shell gives it.
-func exitCode(status unix.WaitStatus) int {
+// ExitCode is a status as a shell gives it: 128 and the number of the signal that ended the
+// process.
+func ExitCode(status unix.WaitStatus) int {
 	if status.Signaled() {
 		return 128 + int(status.Signal())
 	}

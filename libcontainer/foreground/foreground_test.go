@@ -1,4 +1,4 @@
-package main
+package foreground
 
 import (
 	"fmt"
@@ -66,18 +66,18 @@ func TestReapOthers(t *testing.T) {
 		t.Fatalf("the process was reaped: %v", status)
 	}
 	var status unix.WaitStatus
-	if got, err := unix.Wait4(pid, &status, 0, nil); err != nil || got != pid || exitCode(status) != 128+9 {
+	if got, err := unix.Wait4(pid, &status, 0, nil); err != nil || got != pid || ExitCode(status) != 128+9 {
 		t.Errorf("wait: %d, %v, %v", got, status, err)
 	}
 }
 
 func TestSignalsArePassedOn(t *testing.T) {
-	f := &foreground{}
+	f := &Loop{}
 	for _, c := range []struct {
 		signal unix.Signal
 		passed bool
 	}{
-		{unix.SIGTERM, true}, {unix.SIGHUP, true}, {unix.SIGUSR1, true}, {unix.Signal(rtMin + 3), true},
+		{unix.SIGTERM, true}, {unix.SIGHUP, true}, {unix.SIGUSR1, true}, {unix.Signal(37), true},
 		{unix.SIGCHLD, false}, {unix.SIGWINCH, false}, {unix.SIGURG, false},
 	} {
 		if signal.Ignored(c.signal) {
