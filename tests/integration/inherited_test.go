@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -61,6 +62,8 @@ func TestCPUsOfTheCpuset(t *testing.T) {
 
 // probeAsACaller changes what its children inherit and becomes the command in its arguments.
 func probeAsACaller(args []string) error {
+	// What is set is the thread's, and exec keeps the thread that calls it.
+	runtime.LockOSThread()
 	if err := unix.Prctl(unix.PR_SET_THP_DISABLE, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("disable huge pages: %w", err)
 	}
