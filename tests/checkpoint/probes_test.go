@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/checkpoint-restore/go-criu/v8/rpc"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,6 +20,7 @@ var probes = map[string]func(args []string) error{
 	"open":      probeOpen,
 	"unix":      probeUnix,
 	"unix-once": probeUnixOnce,
+	"old-criu":  probeOldCRIU,
 }
 
 // answers calls f with each line of standard input and prints what it gives.
@@ -203,4 +205,20 @@ func probeUnixOnce(args []string) error {
 		}
 		return "sent"
 	})
+}
+
+// probeOldCRIU is `criu swrk 3` of version 3.15, as far as the question for its version.
+func probeOldCRIU([]string) error {
+	sock := os.NewFile(3, "socket")
+	if _, err := sock.Read(make([]byte, 4096)); err != nil {
+		return err
+	}
+	yes, kind, major, minor := true, rpc.CriuReqType_VERSION, int32(3), int32(15)
+	answer := &rpc.CriuResp{Type: &kind, Success: &yes, Version: &rpc.CriuVersion{MajorNumber: &major, MinorNumber: &minor}}
+	packet, err := answer.MarshalVT()
+	if err != nil {
+		return err
+	}
+	_, err = sock.Write(packet)
+	return err
 }
