@@ -15,6 +15,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/criu"
+	"github.com/ociruntime/ociruntime/libcontainer/namespace"
 	"github.com/ociruntime/ociruntime/libcontainer/probe"
 	"github.com/ociruntime/ociruntime/specconv/names"
 )
@@ -211,14 +212,14 @@ func yard(host *cgroups.Layout) (dir string, ok bool) {
 		return "", false
 	}
 	for i := range host.V1 {
-		if host.V1[i].Mount != filepath.Join(usual, strings.TrimPrefix(strings.Join(host.V1[i].Controllers, ","), "name=")) {
+		if host.V1[i].Mount != cgroups.UsualMount(host.V1[i].Controllers) {
 			return "", false
 		}
 	}
 	switch {
 	case host.Unified():
 		return "", true
-	case host.V2 != nil && host.V2.Mount != usual+"/unified":
+	case host.V2 != nil && host.V2.Mount != cgroups.UnifiedMount:
 		return "", false
 	}
 	return usual, len(host.V1) > 0
@@ -255,18 +256,12 @@ func startWorker(ctx context.Context, stdio [3]*os.File, files ...*os.File) (*cr
 }
 
 func hasNamespace(spec *specs.Spec, kind specs.LinuxNamespaceType) bool {
-	return spec.Linux != nil && slices.ContainsFunc(spec.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == kind })
+	_, ok := namespace.Of(spec, kind)
+	return ok
 }
 
 // joinedNamespace is the path of a namespace of the kind that the container has joined, or "".
 func joinedNamespace(spec *specs.Spec, kind specs.LinuxNamespaceType) string {
-	if spec.Linux == nil {
-		return ""
-	}
-	for _, n := range spec.Linux.Namespaces {
-		if n.Type == kind {
-			return n.Path
-		}
-	}
-	return ""
+	path, _ := namespace.Of(spec, kind)
+	return path
 }

@@ -101,6 +101,15 @@ func (c *Container) newJoining(o *ExecOptions, spec *specs.Spec) *joining {
 	}
 }
 
+// openInit opens the init, whose namespaces are joined.
+func (j *joining) openInit() (err error) {
+	if j.init, err = j.c.rec.OpenInit(); err != nil {
+		return fmt.Errorf("open the container's init: %w", err)
+	}
+	j.files.Keep(compile.FilePidfd, j.init)
+	return nil
+}
+
 // launch starts a process in the container, created or running.
 func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec) (*launch.Process, error) {
 	j := c.newJoining(o, spec)
@@ -111,10 +120,9 @@ func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec
 	defer c.rt.finishTrace(j.trace)
 	defer j.files.Close()
 	defer func() { j.console.Close() }()
-	if j.init, err = c.rec.OpenInit(); err != nil {
-		return nil, fmt.Errorf("open the container's init: %w", err)
+	if err := j.openInit(); err != nil {
+		return nil, err
 	}
-	j.files.Keep(compile.FilePidfd, j.init)
 	cg, err := c.execCgroup(o.Cgroup)
 	if err != nil {
 		return nil, diagnose.ExplainFiles(err, nil)

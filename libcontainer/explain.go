@@ -139,10 +139,9 @@ func (c *Container) ExplainExec(o *ExecOptions) (*plan.Plan, error) {
 	}
 	j := c.newJoining(o, spec)
 	defer j.files.Close()
-	if j.init, err = c.rec.OpenInit(); err != nil {
-		return nil, fmt.Errorf("open the container's init: %w", err)
+	if err := j.openInit(); err != nil {
+		return nil, err
 	}
-	j.files.Keep(compile.FilePidfd, j.init)
 	cg, err := c.execCgroup(o.Cgroup)
 	if err != nil {
 		return nil, diagnose.ExplainFiles(err, nil)

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/libcontainer/namespace"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/specconv/check"
 )
@@ -110,9 +110,8 @@ func (x *explainFlags) bundleSubject(a *app, dir string) (*subject, error) {
 
 // isRoots reports whether a configuration is for root alone: it has no user namespace.
 func isRoots(spec *specs.Spec) bool {
-	return spec.Linux == nil || !slices.ContainsFunc(spec.Linux.Namespaces, func(n specs.LinuxNamespace) bool {
-		return n.Type == specs.UserNamespace
-	})
+	_, mapped := namespace.Of(spec, specs.UserNamespace)
+	return !mapped
 }
 
 // named is the container of that id, or the bundle in that directory. No id holds a slash.

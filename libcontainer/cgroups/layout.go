@@ -55,6 +55,14 @@ func (l *Layout) version(controller string) int {
 // directory per v1 hierarchy.
 const root = "/sys/fs/cgroup"
 
+// UnifiedMount is where the v2 tree is usually mounted beside those of v1.
+const UnifiedMount = root + "/unified"
+
+// UsualMount is where every distribution mounts the v1 hierarchy of these controllers.
+func UsualMount(controllers []string) string {
+	return root + "/" + strings.TrimPrefix(strings.Join(controllers, ","), "name=")
+}
+
 // Probe looks at the usual mount points, which costs a few statfs calls, and reads
 // /proc/self/mountinfo only when something that /proc/self/cgroup names is not where it should be.
 // Of the mounts there only those count that can be seen: another may lie over them. A host without
@@ -130,9 +138,9 @@ func usualLayout(members []membership) (l *Layout, complete bool) {
 	for _, m := range members {
 		mount, magic := root, int64(unix.CGROUP2_SUPER_MAGIC)
 		if len(m.controllers) > 0 {
-			mount, magic = root+"/"+strings.TrimPrefix(strings.Join(m.controllers, ","), "name="), unix.CGROUP_SUPER_MAGIC
+			mount, magic = UsualMount(m.controllers), unix.CGROUP_SUPER_MAGIC
 		} else if !isFilesystem(mount, magic) {
-			mount = root + "/unified"
+			mount = UnifiedMount
 		}
 		// The kernel lists the v2 tree here even when nobody has mounted it, so its absence is no
 		// reason to search.

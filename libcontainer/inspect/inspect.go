@@ -110,17 +110,9 @@ func parseStatus(text string) (*Status, error) {
 			list, e := numbers[int](value)
 			s.Pids = list
 			keep(e)
-		case "Uid":
+		case "Uid", "Gid", "Groups":
 			list, e := numbers[uint32](value)
-			s.UIDs = list
-			keep(e)
-		case "Gid":
-			list, e := numbers[uint32](value)
-			s.GIDs = list
-			keep(e)
-		case "Groups":
-			list, e := numbers[uint32](value)
-			s.Groups = list
+			*map[string]*[]uint32{"Uid": &s.UIDs, "Gid": &s.GIDs, "Groups": &s.Groups}[key] = list
 			keep(e)
 		case "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb":
 			mask, e := strconv.ParseUint(value, 16, 64)

@@ -1,7 +1,10 @@
 // Package namespace has the kinds of namespaces (namespaces(7)), by all the names that they go by.
 package namespace
 
-import "golang.org/x/sys/unix"
+import (
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
 
 // Kind is a kind of namespace.
 type Kind struct {
@@ -33,6 +36,20 @@ func ByName(name string) (k Kind, ok bool) {
 		}
 	}
 	return Kind{}, false
+}
+
+// Of looks for a namespace of that kind among those of a configuration. path is that of one to
+// join, "" for a new one.
+func Of(spec *specs.Spec, kind specs.LinuxNamespaceType) (path string, ok bool) {
+	if spec.Linux == nil {
+		return "", false
+	}
+	for _, ns := range spec.Linux.Namespaces {
+		if ns.Type == kind {
+			return ns.Path, true
+		}
+	}
+	return "", false
 }
 
 // Names are config.json's words for the CLONE_NEW* bits in flags.

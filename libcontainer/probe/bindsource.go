@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/libcontainer/namespace"
 	"github.com/ociruntime/ociruntime/specconv/compile"
 	"github.com/ociruntime/ociruntime/specconv/mountopt"
 )
@@ -20,7 +21,8 @@ func bindSource(spec *specs.Spec, bundle string, i int, o *mountopt.MountOptions
 		return facts.Source{Inside: p, Dir: sourceInside(root, bundle, p, spec.Mounts[:i])}
 	}
 	source := compile.HostPath(m.Source, bundle)
-	s := ofSource(source, o.AttrClr != 0 && hasUserNamespace(spec), o.SrcNoFollow || o.CopySymlink)
+	_, userNS := namespace.Of(spec, specs.UserNamespace)
+	s := ofSource(source, o.AttrClr != 0 && userNS, o.SrcNoFollow || o.CopySymlink)
 	if link, err := os.Readlink(source); err == nil && o.CopySymlink {
 		s.Link = link
 		s.LinkThere = linkOfImage(root, m.Destination) == link

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -58,12 +57,6 @@ func Container(spec *specs.Spec, bundle string, host *cgroups.Layout, places []c
 		}
 	}
 	return f, nil
-}
-
-func hasUserNamespace(spec *specs.Spec) bool {
-	return spec.Linux != nil && slices.ContainsFunc(spec.Linux.Namespaces, func(ns specs.LinuxNamespace) bool {
-		return ns.Type == specs.UserNamespace
-	})
 }
 
 // cgroupFacts says how the container joins its cgroups and what its /sys/fs/cgroup shows.

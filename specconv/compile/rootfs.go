@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/namespace"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/specconv/names"
 	"github.com/ociruntime/ociruntime/specconv/problem"
@@ -82,14 +83,8 @@ func (c *compiler) mountsRoot() bool { return c.ns.has(unix.CLONE_NEWNS) || Moun
 // MountsOnHost reports whether the mounts of a configuration are made in the runtime's own mount
 // namespace, at root.path.
 func MountsOnHost(spec *specs.Spec) bool {
-	if spec.Linux != nil {
-		for _, ns := range spec.Linux.Namespaces {
-			if ns.Type == specs.MountNamespace {
-				return false
-			}
-		}
-	}
-	return len(spec.Mounts) > 0
+	_, own := namespace.Of(spec, specs.MountNamespace)
+	return !own && len(spec.Mounts) > 0
 }
 
 // othersMounts says that what is mounted around the root file system is to keep its propagation:
