@@ -174,6 +174,7 @@ func (d *dump) prepare() (err error) {
 		return err
 	}
 	d.o.settleCgroups(d.spec, len(d.c.rec.CgroupPaths) == 0, d.host)
+	d.o.settleLock()
 	if d.request, err = newRequest(&d.o.CRIUOptions, d.c.rec.Annotations, "dump.log"); err != nil {
 		return err
 	}

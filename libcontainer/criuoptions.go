@@ -34,7 +34,8 @@ type CRIUOptions struct {
 	LazyPages      bool // memory goes over the wire when it is asked for
 	// CgroupsMode is one of those in CgroupsModes, or empty for criu's default.
 	CgroupsMode string
-	// NetworkLock is one of those in NetworkLocks, or empty for criu's default.
+	// NetworkLock is one of those in NetworkLocks, or empty for criu's default, which is iptables
+	// where the host has that. A restore unlocks in the way of the checkpoint.
 	NetworkLock string
 }
 
@@ -65,6 +66,13 @@ func (o *CRIUOptions) check() error {
 func (o *CRIUOptions) settleCgroups(spec *specs.Spec, none bool, host *cgroups.Layout) {
 	if none || host.Hidden && o.CgroupsMode == "" || joinedNamespace(spec, specs.CgroupNamespace) != "" {
 		o.CgroupsMode = ignoreCgroups
+	}
+}
+
+// settleLock has criu talk to the kernel itself where the program is missing that it would start.
+func (o *CRIUOptions) settleLock() {
+	if o.NetworkLock == "" && !criu.Has("iptables-restore") {
+		o.NetworkLock = "nftables"
 	}
 }
 

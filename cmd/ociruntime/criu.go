@@ -27,7 +27,7 @@ func (f *criuFlags) flags() []cli.Flag {
 		boolean(&o.AutoDedup, "auto-dedup", "drop memory from earlier images that later ones have"),
 		boolean(&o.LazyPages, "lazy-pages", "leave memory to \"criu lazy-pages\" until it is needed"),
 		text(&o.CgroupsMode, "manage-cgroups-mode", "criu's `MODE` for cgroups: soft (default), full, strict or ignore"),
-		text(&o.NetworkLock, "network-lock", "`MEANS` to stop traffic: iptables (default), nftables or skip"),
+		text(&o.NetworkLock, "network-lock", "`MEANS` to stop traffic: iptables (default if there), nftables, skip"),
 		each(emptyNamespace, "empty-ns", "leave the `NAMESPACE` empty: network, as always"),
 	}
 }

@@ -18,6 +18,8 @@ func TestReason(t *testing.T) {
 		"(00.1) Warn  (criu/x.c:1): nothing\n(00.2) Error (criu/cr-dump.c:1975): Dumping FAILED.\n":                 "",
 		"(00.1) Error (criu/cr-dump.c:389): Can't get rlimit 0: Operation not permitted\n" +
 			"(00.2) Error (criu/cr-dump.c:1584): Dump core (pid: 142) failed with -1\n": "Can't get rlimit 0: refused (EPERM) (criu lacks CAP_SYS_RESOURCE)",
+		"Error (criu/util.c:642): execvp(\"iptables-restore\", ...) failed: No such file or directory\n": "execvp(\"iptables-restore\", ...) failed: not found " +
+			"(install iptables, or checkpoint with --network-lock nftables or skip)",
 		"(00.1) Error without a place\n": "",
 	} {
 		if got := reason(strings.NewReader(before + text)); got != want {

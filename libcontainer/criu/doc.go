@@ -14,17 +14,29 @@ import (
 // Find gives the path of the program. Engines call runtimes with a PATH that need not have the
 // directories of administrators' programs.
 func Find() (string, error) {
-	path, err := exec.LookPath("criu")
-	if err == nil {
+	if path, ok := look("criu"); ok {
 		return filepath.Abs(path)
-	}
-	for _, dir := range sbin {
-		if path := filepath.Join(dir, "criu"); executable(path) {
-			return path, nil
-		}
 	}
 	// Not the kernel's words: engines take them to be about the container's program.
 	return "", fmt.Errorf("criu is not installed: it is neither in PATH (%q) nor in %s, %s or %s", os.Getenv("PATH"), sbin[0], sbin[1], sbin[2])
+}
+
+// Has says whether criu will find another program that it needs for something.
+func Has(program string) bool {
+	_, ok := look(program)
+	return ok
+}
+
+func look(program string) (path string, ok bool) {
+	if path, err := exec.LookPath(program); err == nil {
+		return path, true
+	}
+	for _, dir := range sbin {
+		if path := filepath.Join(dir, program); executable(path) {
+			return path, true
+		}
+	}
+	return "", false
 }
 
 var sbin = [...]string{"/usr/local/sbin", "/usr/sbin", "/sbin"}

@@ -42,6 +42,8 @@ func hint(text string) string {
 		{"External socket is used", "--ext-unix-sk"}, {"Can't get rlimit", "criu lacks CAP_SYS_RESOURCE"},
 		{"Can't lookup mount", "a file of the host that the container has open"},
 		{"Found dead pts", "--shell-job"}, {"a non-shell job", "--shell-job"}, {"shell-job", "--shell-job"},
+		{"iptables-restore", "install iptables, or checkpoint with --network-lock nftables or skip"},
+		{"without libnftables", "install iptables, or --network-lock skip"},
 		{"No space left", "the disk is full"}, {"ENOSPC", "the disk is full"},
 	} {
 		if strings.Contains(text, h[0]) && !strings.Contains(text, h[1]) {

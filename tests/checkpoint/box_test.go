@@ -32,13 +32,20 @@ type box struct {
 	first  string   // what stands in it from the start
 
 	program string // another runtime than the one under test
+	apart   string // a script that comes first, in a mount namespace that is the command's own
 }
 
 // Cmd is a command of the runtime that is the box's at the moment.
-func (b *box) Cmd(args ...string) *exec.Cmd {
-	cmd := b.Bundle.Cmd(args...)
+func (b *box) Cmd(args ...string) *exec.Cmd { return b.adapt(b.Bundle.Cmd(args...)) }
+
+func (b *box) adapt(cmd *exec.Cmd) *exec.Cmd {
 	if b.program != "" {
 		cmd.Path, cmd.Args[0] = b.program, b.program
+	}
+	if b.apart != "" {
+		args := []string{"unshare", "--mount", "--propagation", "slave", "sh", "-ec", b.apart + "\n" + `exec "$@"`, "sh", cmd.Path}
+		own := exec.Command(args[0])
+		cmd.Path, cmd.Args, cmd.Err = own.Path, append(args, cmd.Args[1:]...), own.Err
 	}
 	return cmd
 }
@@ -126,9 +133,7 @@ func (b *box) detached(verb, id string, flags ...string) harness.Result {
 	b.t.Helper()
 	cmd := b.Command(verb, append([]string{"--detach"}, flags...)...)
 	cmd.Args[len(cmd.Args)-1] = id
-	if b.program != "" {
-		cmd.Path, cmd.Args[0] = b.program, b.program
-	}
+	cmd = b.adapt(cmd)
 	out, stdout := pipe(b.t)
 	errors, stderr := pipe(b.t)
 	cmd.Stdout, cmd.Stderr = stdout, stderr

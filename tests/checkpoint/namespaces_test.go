@@ -172,6 +172,20 @@ func TestOwnNetwork(t *testing.T) {
 	}
 }
 
+// criu's own default stops the traffic of a network namespace with a program of the host's.
+func TestWithoutIPTables(t *testing.T) {
+	t.Parallel()
+	ours(t)
+	b := newBox(t).run()
+	b.apart = `for dir in $(echo "$PATH" | tr : " ") /usr/local/sbin /usr/sbin /sbin; do
+		[ ! -e $dir/iptables-restore ] || mount --bind /dev/null $dir/iptables-restore
+	done`
+	refused(t, b.tryCheckpoint("--network-lock", "iptables"), "iptables-restore", "--network-lock nftables")
+	b.goesOn()
+	b.again()
+	b.counts(1)
+}
+
 // 16
 func TestNetDevices(t *testing.T) {
 	t.Parallel()

@@ -151,6 +151,34 @@ func TestConfigFileOfCRIU(t *testing.T) {
 	}
 }
 
+// 26: without the annotation it is the file that administrators have for runc.
+func TestUsualConfigFileOfCRIU(t *testing.T) {
+	t.Parallel()
+	dir := harness.TempDir(t)
+	if err := os.Mkdir(filepath.Join(dir, "criu"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "criu/runc.conf"), []byte("log-file usual.log\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := newBox(t)
+	// Nobody else sees it in /etc.
+	b.apart = "mount -t overlay -o lowerdir=" + dir + ":/etc overlay /etc"
+	b.run()
+	b.checkpoint("--leave-running")
+	b.checkpoint()
+	b.restore()
+	b.counts(1)
+	if _, err := os.Stat(filepath.Join(b.images, "usual.log")); err != nil {
+		t.Error(err)
+	}
+	for _, log := range []string{"dump.log", "restore.log"} {
+		if _, err := os.Stat(filepath.Join(b.images, log)); err == nil {
+			t.Errorf("criu has written %s: it has not read its file of settings", log)
+		}
+	}
+}
+
 // 24
 func TestParentPath(t *testing.T) {
 	t.Parallel()
