@@ -7,6 +7,8 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 	"github.com/moby/sys/mountinfo"
@@ -23,11 +25,11 @@ import (
 // externalMounts names the mounts that show something of the host.
 func (d *dump) externalMounts() error {
 	pid := d.c.rec.InitPid
-	own, err := mountsOf(pid)
+	own, err := mountsOf(strconv.Itoa(pid))
 	if err != nil {
 		return err
 	}
-	host, err := mountsOf(os.Getpid())
+	host, err := mountsOf("self")
 	if err != nil {
 		return err
 	}
@@ -35,7 +37,7 @@ func (d *dump) externalMounts() error {
 	in := &crmounts.Container{
 		Spec: spec, Places: map[int]int{}, Mounts: own, Host: host,
 		OwnCgroup: !sameNamespace(pid, "cgroup") && !d.foreignCgroup(pid),
-		Source:    func(i int) string { return compile.HostPath(spec.Mounts[i].Source, d.c.rec.Bundle) },
+		Source:    func(i int) string { return bindSource(&spec.Mounts[i], d.c.rec.Bundle) },
 	}
 	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -44,7 +46,8 @@ func (d *dump) externalMounts() error {
 	defer unix.Close(root)
 	for i := range spec.Mounts {
 		m := &spec.Mounts[i]
-		if !mountopt.ParseMountOptions(m.Options).Bind || crmounts.FromInside(d.c.rec.Config.Rootfs, in.Source(i), spec.Mounts[:i]) {
+		source := compile.HostPath(m.Source, d.c.rec.Bundle)
+		if !mountopt.ParseMountOptions(m.Options).Bind || crmounts.FromInside(d.c.rec.Config.Rootfs, source, spec.Mounts[:i]) {
 			continue
 		}
 		if id, ok := mountAt(root, m.Destination); ok {
@@ -58,10 +61,40 @@ func (d *dump) externalMounts() error {
 			}
 		}
 	}
-	for _, place := range crmounts.Dumped(in) {
+	places := crmounts.Dumped(in)
+	for _, place := range places {
 		d.opts.ExtMnt = append(d.opts.ExtMnt, extMount(place, place))
 	}
-	return nil
+	return checkIDMaps(crmounts.Unmapped(own, places), spec, root)
+}
+
+// checkIDMaps refuses idmapped mounts that criu would make again without their mappings.
+func checkIDMaps(lost []crmounts.Mount, spec *specs.Spec, root int) error {
+	if len(lost) == 0 {
+		return nil
+	}
+	m := &lost[0]
+	for i := range slices.Backward(spec.Mounts) {
+		if id, ok := mountAt(root, spec.Mounts[i].Destination); ok && id == m.ID {
+			return undumpable(fmt.Sprintf("mounts[%d]: the idmapped mount on %s can't be checkpointed: its source is in the container, "+
+				"and criu would restore it without its mapping (bind a source of the host)", i, m.Place))
+		}
+	}
+	return undumpable(fmt.Sprintf("the idmapped mount on %s, which the container has made itself, can't be checkpointed: "+
+		"criu would restore it without its mapping (unmount it before)", m.Place))
+}
+
+// bindSource is the host's path of what is bound, without symbolic links, as mounts are known by.
+func bindSource(m *specs.Mount, bundle string) string {
+	source := compile.HostPath(m.Source, bundle)
+	dir, last := source, ""
+	if mountopt.ParseMountOptions(m.Options).SrcNoFollow {
+		dir, last = filepath.Split(source)
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		return filepath.Join(real, last)
+	}
+	return source
 }
 
 // withNotify is the configuration with the mount that create has added to it, if it has.
@@ -110,8 +143,9 @@ func devicePlaces(spec *specs.Spec) []string {
 	return places
 }
 
-func mountsOf(pid int) ([]crmounts.Mount, error) {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/mountinfo", pid))
+// mountsOf reads the mounts of a process or thread, by its name below /proc.
+func mountsOf(process string) ([]crmounts.Mount, error) {
+	f, err := os.Open(fmt.Sprintf("/proc/%s/mountinfo", process))
 	var list []*mountinfo.Info
 	if err == nil {
 		list, err = mountinfo.GetMountsFromReader(f, nil)
@@ -121,11 +155,12 @@ func mountsOf(pid int) ([]crmounts.Mount, error) {
 		return nil, ErrNotRunning
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the mounts of process %d: %w", pid, err)
+		return nil, fmt.Errorf("read the mounts of process %s: %w", process, err)
 	}
 	mounts := make([]crmounts.Mount, len(list))
 	for i, m := range list {
-		mounts[i] = crmounts.Mount{ID: m.ID, Parent: m.Parent, Major: m.Major, Minor: m.Minor, Root: m.Root, Place: m.Mountpoint, FSType: m.FSType}
+		mounts[i] = crmounts.Mount{ID: m.ID, Parent: m.Parent, Major: m.Major, Minor: m.Minor, Root: m.Root, Place: m.Mountpoint, FSType: m.FSType,
+			IDMapped: slices.Contains(strings.Split(m.Options, ","), "idmapped")}
 	}
 	return mounts, nil
 }

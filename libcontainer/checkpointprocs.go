@@ -115,7 +115,7 @@ func (d *dump) checkProcesses() error {
 	if len(pids) == 0 {
 		pids = []int{d.c.rec.InitPid}
 	}
-	own, err := mountsOf(d.c.rec.InitPid)
+	own, err := mountsOf(strconv.Itoa(d.c.rec.InitPid))
 	if err != nil {
 		return err
 	}
@@ -179,28 +179,27 @@ func (d *dump) checkStreams(pid int, mounts map[string]bool) error {
 		if d.o.ShellJob && st.Mode&unix.S_IFMT == unix.S_IFCHR && !strings.HasPrefix(link, "/dev/null") {
 			continue
 		}
-		return &streamError{pid, fd, link}
+		return streamError(pid, fd, link)
 	}
 	return nil
 }
 
 // streamError names a standard stream that can't be checkpointed.
-type streamError struct {
-	pid, fd int
-	link    string
-}
-
-func (e *streamError) Error() string {
-	stream := [...]string{"standard input", "standard output", "standard error"}[e.fd]
+func streamError(pid, fd int, link string) error {
+	stream := [...]string{"standard input", "standard output", "standard error"}[fd]
 	way := "connect the container with pipes"
-	if slices.Contains(strings.Split(e.link, "/"), "pts") || strings.HasPrefix(e.link, "/dev/tty") {
+	if slices.Contains(strings.Split(link, "/"), "pts") || strings.HasPrefix(link, "/dev/tty") {
 		way = "give the container a terminal of its own, or --shell-job"
 	}
-	return fmt.Sprintf("%s of process %d is the host's %s, which is outside of the container: it can't be checkpointed (%s)", stream, e.pid, e.link, way)
+	return undumpable(fmt.Sprintf("%s of process %d is the host's %s, which is outside of the container: it can't be checkpointed (%s)", stream, pid, link, way))
 }
 
-// Unwrap makes it known as something that can't be done, whatever is tried.
-func (e *streamError) Unwrap() error { return errors.ErrUnsupported }
+// undumpable is why a container can't be checkpointed, whatever is tried.
+type undumpable string
+
+func (e undumpable) Error() string { return string(e) }
+
+func (e undumpable) Unwrap() error { return errors.ErrUnsupported }
 
 // field is the value of a line of fdinfo.
 func field(text, name string) string {

@@ -22,32 +22,11 @@ import (
 // nameMounts makes the mount points that are missing, as in a new root file system, and says what
 // criu is to bind on which.
 func (c *restoration) nameMounts(room string) error {
-	places := make([]string, len(c.spec.Mounts))
-	var binds []crmounts.Bind
-	for i := range c.spec.Mounts {
-		m := &c.spec.Mounts[i]
-		o := mountopt.ParseMountOptions(m.Options)
-		if o.Remount {
-			continue
-		}
-		source := compile.HostPath(m.Source, c.o.Bundle)
-		var err error
-		if places[i], err = c.makePoint(i, o.Bind && !isDirectory(source), places); err != nil {
-			return fmt.Errorf("mounts[%d]: %w", i, err)
-		}
-		if !o.Bind || o.CopySymlink || crmounts.FromInside(c.rec.Config.Rootfs, source, c.spec.Mounts[:i]) {
-			continue
-		}
-		if err := unix.Access(source, unix.F_OK); err != nil {
-			return fmt.Errorf("mounts[%d].source: %s is not there to be bound on %s: %w", i, source, m.Destination, err)
-		}
-		keys := []string{places[i]}
-		if clean := path.Clean("/" + m.Destination); clean != places[i] {
-			keys = append(keys, clean)
-		}
-		binds = append(binds, crmounts.Bind{Keys: keys, Source: source, Recursive: o.Recursive})
+	binds, err := c.binds(room)
+	if err != nil {
+		return err
 	}
-	host, err := mountsOf(os.Getpid())
+	host, err := mountsOf("self")
 	if err != nil {
 		return err
 	}
@@ -61,9 +40,6 @@ func (c *restoration) nameMounts(room string) error {
 		}
 		list = append(list, crmounts.External{Key: notifyMount, Value: empty})
 	}
-	if err := c.attachTrees(room, list); err != nil {
-		return err
-	}
 	if hasNamespace(c.spec, specs.UserNamespace) {
 		if list, err = c.lend(room, list); err != nil {
 			return err
@@ -73,6 +49,38 @@ func (c *restoration) nameMounts(room string) error {
 		c.req.opts.ExtMnt = append(c.req.opts.ExtMnt, extMount(e.Key, e.Value))
 	}
 	return nil
+}
+
+// binds makes the mount points of all mounts, and gives those that come from the host.
+func (c *restoration) binds(room string) (binds []crmounts.Bind, err error) {
+	places := make([]string, len(c.spec.Mounts))
+	for i := range c.spec.Mounts {
+		m := &c.spec.Mounts[i]
+		o := mountopt.ParseMountOptions(m.Options)
+		if o.Remount {
+			continue
+		}
+		source := compile.HostPath(m.Source, c.o.Bundle)
+		if places[i], err = c.makePoint(i, o.Bind && !isDirectory(source), places); err != nil {
+			return nil, fmt.Errorf("mounts[%d]: %w", i, err)
+		}
+		if !o.Bind || o.CopySymlink || crmounts.FromInside(c.rec.Config.Rootfs, source, c.spec.Mounts[:i]) {
+			continue
+		}
+		if err := unix.Access(source, unix.F_OK); err != nil {
+			return nil, fmt.Errorf("mounts[%d].source: %s is not there to be bound on %s: %w", i, source, m.Destination, err)
+		}
+		// criu does not follow links.
+		b := crmounts.Bind{Keys: []string{places[i]}, Source: bindSource(m, c.o.Bundle), Recursive: o.Recursive}
+		if clean := path.Clean("/" + m.Destination); clean != places[i] {
+			b.Keys = append(b.Keys, clean)
+		}
+		if b.Tree, err = c.attachTree(i, room); err != nil {
+			return nil, err
+		}
+		binds = append(binds, b)
+	}
+	return binds, nil
 }
 
 func isDirectory(name string) bool {
@@ -131,30 +139,23 @@ func (c *restoration) openIDMapped() error {
 	return c.files.OpenAll(&only)
 }
 
-// attachTrees gives paths to idmapped sources, which are mounted nowhere.
-func (c *restoration) attachTrees(room string, list []crmounts.External) error {
-	for i := range c.spec.Mounts {
-		tree := c.files.ByName[compile.SourceFile(i)]
-		if tree == nil {
-			continue
-		}
-		at := fmt.Sprintf("%s/mount%d", room, i)
-		if err := stage.Attach(tree, at); err != nil {
-			return fmt.Errorf("mounts[%d]: %w", i, err)
-		}
-		dest := path.Clean("/" + c.spec.Mounts[i].Destination)
-		for j := range list {
-			if list[j].Key == dest {
-				list[j].Value = at
-			}
-		}
+// attachTree gives a path to the source of an idmapped mount, which is mounted nowhere; "" for
+// other mounts.
+func (c *restoration) attachTree(i int, room string) (at string, err error) {
+	tree := c.files.ByName[compile.SourceFile(i)]
+	if tree == nil {
+		return "", nil
 	}
-	return nil
+	at = fmt.Sprintf("%s/mount%d", room, i)
+	if err := stage.Attach(tree, at); err != nil {
+		return "", fmt.Errorf("mounts[%d]: %w", i, err)
+	}
+	return at, nil
 }
 
 // lend adds the device nodes of a container that can't make any, and binds in a room what criu
 // would not get at: it looks for what it is to bind as root of the container's user namespace, who
-// may not go wherever the host's root may.
+// may not go wherever the host's root may, nor clone a mount without those that cover parts of it.
 func (c *restoration) lend(room string, list []crmounts.External) ([]crmounts.External, error) {
 	nodes, err := c.deviceNodes(room)
 	if err != nil {
@@ -164,12 +165,18 @@ func (c *restoration) lend(room string, list []crmounts.External) ([]crmounts.Ex
 	for _, place := range slices.Sorted(maps.Keys(nodes)) {
 		list = append(list, crmounts.External{Key: place, Value: nodes[place]})
 	}
+	mounts, err := mountsOf("thread-self")
+	if err != nil {
+		return nil, err
+	}
 	for i := range list {
-		if strings.HasPrefix(list[i].Value, room+"/") || openToAll(list[i].Value) {
+		source := list[i].Value
+		covered := slices.ContainsFunc(mounts, func(m crmounts.Mount) bool { _, below := crmounts.Below(m.Place, source); return below })
+		if !covered && (strings.HasPrefix(source, room+"/") || openToAll(source)) {
 			continue
 		}
 		at := fmt.Sprintf("%s/external%d", room, i)
-		if err := stage.Lend(list[i].Value, at); err != nil {
+		if err := stage.Lend(source, at); err != nil {
 			return nil, err
 		}
 		list[i].Value = at

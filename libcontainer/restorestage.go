@@ -44,9 +44,6 @@ func (c *restoration) start(ctx context.Context) error {
 		return err
 	}
 	defer lock.Close()
-	if err := c.openIDMapped(); err != nil {
-		return err
-	}
 	defer c.files.Close()
 	return stage.Do(func() error {
 		if err := c.furnish(); err != nil {
@@ -76,6 +73,9 @@ func (c *restoration) furnish() error {
 		return fmt.Errorf("root.path: %w", err)
 	}
 	if err := c.makePivot(); err != nil {
+		return err
+	}
+	if err := c.openIDMapped(); err != nil {
 		return err
 	}
 	room := c.room()

@@ -52,12 +52,17 @@ func bound(t *testing.T) (*box, map[string]string) {
 	b.Mount(source(t, "plain"), "/plain", "bind", "bind", "rw")
 	b.Mount(source(t, "nested"), "/plain/in/side", "bind", "bind", "ro")
 	b.Mount(deep, "/deep", "bind", "rbind", "rw")
+	alias := filepath.Join(harness.TempDir(t), "alias")
+	if err := os.Symlink(deep, alias); err != nil {
+		t.Fatal(err)
+	}
+	b.Mount(alias, "/alias", "bind", "rbind")
 	b.Mount(source(t, "linked"), "/link/place", "bind", "rbind", "ro")
 	b.Mount(file, "/etc/single", "bind", "bind", "ro", "nosuid")
 	b.Mount("tmpfs", "/scratch", "tmpfs")
 	b.Mount(source(t, "on tmpfs"), "/scratch/place", "bind", "bind")
 	return b, map[string]string{
-		"/plain/file": "plain", "/plain/in/side/file": "nested", "/deep/file": "deep", "/deep/sub/file": "below",
+		"/plain/file": "plain", "/plain/in/side/file": "nested", "/deep/file": "deep", "/deep/sub/file": "below", "/alias/sub/file": "below",
 		"/real/place/file": "linked", "/etc/single": "single", "/scratch/place/file": "on tmpfs",
 	}
 }
@@ -82,6 +87,8 @@ func TestBindMounts(t *testing.T) {
 	b.again()
 	sameLines(t, "mountinfo", before, b.mountinfo())
 	b.holds(files)
+	b.MustExec("touch", "/deep/sub/new") // one and the same file system still
+	b.MustExec("ls", "/alias/sub/new")
 	if got := b.MustExec("cat", "/scratch/mine"); got != "kept" {
 		t.Errorf("the tmpfs has lost its file: %q", got)
 	}

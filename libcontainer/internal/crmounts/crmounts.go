@@ -22,6 +22,7 @@ type Mount struct {
 	Major, Minor int
 	Root, Place  string
 	FSType       string
+	IDMapped     bool
 }
 
 // External is what stands for a mount: its key, and the path on the host.
@@ -56,6 +57,18 @@ func Dumped(c *Container) []string {
 		}
 	}
 	return places
+}
+
+// Unmapped are the mounts that criu would make without the idmap that they have: those that it
+// makes anew. places are what it does not write down.
+func Unmapped(mounts []Mount, places []string) []Mount {
+	var list []Mount
+	for _, m := range mounts {
+		if m.IDMapped && m.Place != "/" && !slices.Contains(places, m.Place) {
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 func (c *Container) isBind(id int) bool {
@@ -104,7 +117,16 @@ func Below(p, dir string) (rel string, ok bool) {
 type Bind struct {
 	Keys      []string // the places that an image may have it under
 	Source    string   // on the host
+	Tree      string   // where a copy of the source is mounted that is idmapped, if it is to be
 	Recursive bool
+}
+
+// from is where a mount below the source is found, the source itself being "".
+func (b *Bind) from(rel string) string {
+	if b.Tree != "" {
+		return path.Join(b.Tree, rel)
+	}
+	return path.Join(b.Source, rel)
 }
 
 // Restored gives what stands for the binds of an image, and for what the host has mounted below
@@ -113,13 +135,13 @@ func Restored(binds []Bind, host []Mount) []External {
 	var list []External
 	for _, b := range binds {
 		for _, key := range b.Keys {
-			list = append(list, External{key, b.Source})
+			list = append(list, External{key, b.from("")})
 			if !b.Recursive {
 				continue
 			}
 			for i := range host {
 				if rel, below := Below(host[i].Place, b.Source); below {
-					list = append(list, External{path.Join(key, rel), host[i].Place})
+					list = append(list, External{path.Join(key, rel), b.from(rel)})
 				}
 			}
 		}

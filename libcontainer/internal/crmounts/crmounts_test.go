@@ -76,12 +76,30 @@ func TestRestored(t *testing.T) {
 	got := Restored([]Bind{
 		{Keys: []string{"/data"}, Source: "/srv/data", Recursive: true},
 		{Keys: []string{"/real/plain", "/link/plain"}, Source: "/srv/plain"},
+		{Keys: []string{"/real/mapped", "/link/mapped"}, Source: "/srv/data", Tree: "/room/mount2", Recursive: true},
 	}, table(t, host))
 	want := []External{
 		{"/data", "/srv/data"}, {"/data/sub", "/srv/data/sub"}, {"/real/plain", "/srv/plain"}, {"/link/plain", "/srv/plain"},
+		{"/real/mapped", "/room/mount2"}, {"/real/mapped/sub", "/room/mount2/sub"},
+		{"/link/mapped", "/room/mount2"}, {"/link/mapped/sub", "/room/mount2/sub"},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+// Only what comes from the host again can have its idmap again.
+func TestUnmapped(t *testing.T) {
+	mounts := table(t, container)
+	for i := range mounts {
+		mounts[i].IDMapped = slices.Contains([]string{"/", "/data", "/data/own", "/plain"}, mounts[i].Place)
+	}
+	var got []string
+	for _, m := range Unmapped(mounts, []string{"/data", "/data/sub"}) {
+		got = append(got, m.Place)
+	}
+	if want := []string{"/data/own", "/plain"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
