@@ -168,7 +168,7 @@ func writeSpec(bundle string, spec *specs.Spec) error {
 		return existsError(load.ConfigName)
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("--bundle: write %s into the directory: %w", load.ConfigName, err)
 	}
 	_, err = f.Write(data)
 	return errors.Join(err, f.Close())

@@ -102,6 +102,13 @@ func TestSpecUserNamespace(t *testing.T) {
 	}
 }
 
+func TestSpecWithoutBundle(t *testing.T) {
+	r := program(t, nil, "spec", "--bundle", filepath.Join(t.TempDir(), "none"))
+	if r.code != 1 || !strings.Contains(r.stderr, `msg="--bundle: `) || !strings.Contains(r.stderr, "no such file or directory") {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestSpecRefusesValues(t *testing.T) {
 	for flags, want := range map[string]string{
 		"--env A":                            `--env "A": not NAME=VALUE`,
