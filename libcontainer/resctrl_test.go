@@ -1,13 +1,18 @@
 package libcontainer
 
 import (
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/ociruntime/ociruntime/libcontainer/criu"
+	"github.com/ociruntime/ociruntime/libcontainer/intelrdt"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 )
 
@@ -86,6 +91,35 @@ func TestUpdateResctrl(t *testing.T) {
 		}
 		if err := undo(); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// A restored container's processes inherit the group from criu.
+func TestRestoreResctrl(t *testing.T) {
+	class := filepath.Join(t.TempDir(), "class")
+	mon := filepath.Join(class, "mon_groups/c1")
+	for _, dir := range []string{class, mon} {
+		if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "tasks"), nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sleep := exec.Command("sleep", "1000")
+	if err := sleep.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = sleep.Process.Kill(); _ = sleep.Wait() }()
+	spec := &specs.Spec{Process: &specs.Process{}}
+	c := &restoration{
+		creation: &creation{launching: launching{rt: &Runtime{NoCgroup: true}, spec: spec, resctrl: intelrdt.Open(class, mon, true, true)}},
+		ro:       &RestoreOptions{}, worker: &criu.Worker{Pid: sleep.Process.Pid},
+	}
+	if err := c.placeWorker(); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{class, mon} {
+		if got, err := os.ReadFile(filepath.Join(dir, "tasks")); err != nil || strings.TrimSpace(string(got)) != strconv.Itoa(sleep.Process.Pid) {
+			t.Errorf("%s/tasks holds %q, %v", dir, got, err)
 		}
 	}
 }

@@ -287,6 +287,7 @@ func (c *restoration) notified(ctx context.Context, n *criu.Notification) error 
 		}
 		return c.recordCreated()
 	case "pre-resume":
+		c.checkMemoryPolicy()
 		return errors.Join(c.takeBack(), c.limit())
 	}
 	return nil

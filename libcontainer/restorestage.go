@@ -55,6 +55,9 @@ func (c *restoration) start(ctx context.Context) error {
 		if !c.o.NoNewKeyring {
 			stage.Keyring("_ses." + c.id)
 		}
+		if err := setup.SetMemoryPolicy(c.spec.Linux.MemoryPolicy); err != nil {
+			return err
+		}
 		if c.ownNS != nil {
 			if err := unix.Setns(int(c.ownNS.Fd()), unix.CLONE_NEWCGROUP); err != nil {
 				return fmt.Errorf("enter the container's cgroup namespace: %w", err)
@@ -226,6 +229,18 @@ func (c *restoration) placeWorker() error {
 		return c.cg.Join(pid)
 	}
 	return nil
+}
+
+// checkMemoryPolicy says what has become of linux.memoryPolicy, which the processes have from criu:
+// as they enter their cpuset, the kernel moves the nodes along, the first that was allowed becoming
+// the first that is.
+func (c *restoration) checkMemoryPolicy() {
+	if c.spec.Linux.MemoryPolicy == nil || c.proc == nil {
+		return
+	}
+	if was, is := setup.MemoryPolicy(c.worker.Pid), setup.MemoryPolicy(c.proc.Pid()); was != is {
+		c.rt.warn(fmt.Sprintf("linux.memoryPolicy: restored as %s, not %s, since the container's cpuset has other nodes than ours", is, was))
+	}
 }
 
 // checkPlaced sees to it that the processes are where their limits are in force. They are not if

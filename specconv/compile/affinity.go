@@ -43,7 +43,8 @@ func (c *compiler) allCPUs() {
 		plan.Sys(plan.SysSchedSetaffinity, plan.Num(0), plan.Num(maxCPUs/8), plan.Bytes(all, "all")).Allowing(unix.EPERM, unix.ENOSYS))
 }
 
-// CPUs is a checked list of CPUs as sched_setaffinity(2) takes it.
+// CPUs is a checked list of CPUs as sched_setaffinity(2) takes it, or of nodes for
+// set_mempolicy(2).
 func CPUs(list string) *unix.CPUSet {
 	set := new(unix.CPUSet)
 	_ = cpuset.Each(list, func(first, last int) {

@@ -3,6 +3,8 @@ package compile
 import (
 	"strings"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/specconv/names"
 )
@@ -16,12 +18,9 @@ func (c *compiler) memoryPolicy() {
 		return
 	}
 	const from = "linux.memoryPolicy"
-	mode, _ := names.MemoryPolicyMode(m.Mode)
 	label := strings.Builder{}
 	label.WriteString(string(m.Mode))
 	for _, f := range m.Flags {
-		bits, _ := names.MemoryPolicyFlag(f)
-		mode |= bits
 		label.WriteString("|" + string(f))
 	}
 	what := "set the memory policy " + label.String()
@@ -32,5 +31,15 @@ func (c *compiler) memoryPolicy() {
 		nodes, maxnode = plan.Bytes(mask, m.Nodes), 8*len(mask)+1
 		what += " for the nodes " + m.Nodes
 	}
-	c.Step(from, what, plan.Sys(plan.SysSetMempolicy, plan.Int(int64(mode), label.String()), nodes, plan.Num(int64(maxnode))))
+	c.Step(from, what, plan.Sys(plan.SysSetMempolicy, plan.Int(int64(MemoryPolicy(m)), label.String()), nodes, plan.Num(int64(maxnode))))
+}
+
+// MemoryPolicy is the mode of set_mempolicy(2) for linux.memoryPolicy, with its flags.
+func MemoryPolicy(m *specs.LinuxMemoryPolicy) int {
+	mode, _ := names.MemoryPolicyMode(m.Mode)
+	for _, f := range m.Flags {
+		bits, _ := names.MemoryPolicyFlag(f)
+		mode |= bits
+	}
+	return mode
 }

@@ -2,8 +2,10 @@ package checkpoint
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -231,5 +233,49 @@ func TestOtherProperties(t *testing.T) {
 	sameLines(t, "property", strings.ReplaceAll(before, "; ", "\n"), strings.ReplaceAll(b.ask("?"), "; ", "\n"))
 	if !strings.Contains(before, "_ses."+b.ID) {
 		t.Errorf("no session keyring of its own: %s", before)
+	}
+}
+
+// The kernel shows a process's memory policy in front of each of its mappings.
+func TestMemoryPolicy(t *testing.T) {
+	t.Parallel()
+	ours(t)
+	if _, err := os.Stat("/proc/self/numa_maps"); err != nil {
+		t.Skip("this kernel has no NUMA policies")
+	}
+	for _, c := range []struct {
+		policy specs.LinuxMemoryPolicy
+		want   string
+	}{
+		{specs.LinuxMemoryPolicy{Mode: specs.MpolBind, Nodes: "0"}, "bind:0"},
+		{specs.LinuxMemoryPolicy{Mode: specs.MpolInterleave, Nodes: "0", Flags: []specs.MemoryPolicyFlagType{specs.MpolFStaticNodes}}, "interleave=static:0"},
+		{specs.LinuxMemoryPolicy{Mode: specs.MpolPreferred}, "local"},
+	} {
+		b := newBox(t)
+		b.Spec.Linux.MemoryPolicy = &c.policy
+		b.run()
+		policies := func() string {
+			t.Helper()
+			data, err := os.ReadFile(fmt.Sprintf("/proc/%d/numa_maps", b.Pid()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := map[string]bool{}
+			for line := range strings.Lines(string(data)) {
+				found[strings.Fields(line)[1]] = true
+			}
+			return strings.Join(slices.Sorted(maps.Keys(found)), " ")
+		}
+		if got := policies(); got != c.want {
+			t.Errorf("created with %s, not %s", got, c.want)
+		}
+		b.again()
+		b.counts(1)
+		if got := policies(); got != c.want {
+			t.Errorf("restored with %s, not %s", got, c.want)
+		}
+		if got := b.err.text(); got != "" {
+			t.Errorf("a warning: %s", got)
+		}
 	}
 }
