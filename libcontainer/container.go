@@ -1,10 +1,10 @@
 package libcontainer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,6 +14,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/fs"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 	"github.com/ociruntime/ociruntime/specconv/load"
 )
@@ -39,6 +40,10 @@ func (r *Runtime) Load(id string) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.load(dir)
+}
+
+func (r *Runtime) load(dir *state.Dir) (*Container, error) {
 	rec, err := dir.Load()
 	if err != nil {
 		return nil, err
@@ -107,7 +112,7 @@ func (c *Container) Config() (*specs.Spec, error) {
 
 func (c *Container) configText() ([]byte, error) {
 	data, err := c.dir.Config()
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) {
 		// Another runtime made the container.
 		return os.ReadFile(filepath.Join(c.rec.Bundle, load.ConfigName))
 	}
@@ -117,8 +122,10 @@ func (c *Container) configText() ([]byte, error) {
 // Owner is the name of the user who created the container, or "#" and the number of one without a
 // name.
 func (c *Container) Owner() string {
-	if u, err := user.LookupUid(c.rec.Owner); err == nil {
-		return u.Name
+	passwd, _ := fs.ReadFile("/etc/passwd") // without one, nobody has a name
+	users, err := user.ParsePasswdFilter(bytes.NewReader(passwd), func(u user.User) bool { return u.Uid == c.rec.Owner })
+	if err == nil && len(users) > 0 {
+		return users[0].Name
 	}
 	return "#" + strconv.Itoa(c.rec.Owner)
 }

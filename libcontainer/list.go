@@ -10,12 +10,13 @@ import (
 // List finds all containers, in the order of their ids, and in broken an error for each directory
 // that holds none. A missing root is an error that is fs.ErrNotExist.
 func (r *Runtime) List() (all []*Container, broken []error, err error) {
-	ids, err := state.List(r.Root)
+	dirs, err := state.List(r.Root)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, id := range ids {
-		c, err := r.Load(id)
+	for _, dir := range dirs {
+		id := dir.ID()
+		c, err := r.load(dir)
 		switch {
 		case err == nil:
 			all = append(all, c)

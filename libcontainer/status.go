@@ -8,6 +8,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/internal/members"
 	"github.com/ociruntime/ociruntime/libcontainer/state"
 )
@@ -66,7 +67,7 @@ func (c *Container) Status() (Status, error) {
 	case c.rec.Phase == state.Creating:
 		return Creating, nil
 	}
-	if frozen, err := c.frozen(); err != nil || frozen {
+	if frozen, err := cgroups.OwnFrozen(c.rec.CgroupPaths, c.rec.CgroupID); err != nil || frozen {
 		return Paused, err
 	}
 	started, err := c.started()
@@ -90,15 +91,6 @@ func (c *Container) statusWithoutInit() (Status, error) {
 		return Stopped, nil
 	}
 	return c.Status()
-}
-
-func (c *Container) frozen() (bool, error) {
-	cg, err := c.cgroup()
-	if err != nil {
-		return false, err
-	}
-	defer cg.Close()
-	return cg.Frozen()
 }
 
 // started reports whether the init has gone on from where it waited for `start` to the user's

@@ -31,11 +31,14 @@ record can't be read is left out, with a warning.`,
 			if err := checkFormat(format); err != nil {
 				return err
 			}
+			if quiet {
+				return a.printIDs()
+			}
 			states, err := a.list()
 			if err != nil {
 				return err
 			}
-			text, err := listText(states, format, quiet, time.Now())
+			text, err := listText(states, format, time.Now())
 			if err != nil {
 				return err
 			}
@@ -92,20 +95,28 @@ func (a *app) list() ([]*libcontainer.State, error) {
 	return states, nil
 }
 
-func listText(states []*libcontainer.State, format string, quiet bool, now time.Time) (string, error) {
+// printIDs asks no container for its state.
+func (a *app) printIDs() error {
+	all, err := a.listed()
+	if err != nil {
+		return err
+	}
 	var b strings.Builder
-	switch {
-	case quiet:
-		for _, s := range states {
-			b.WriteString(s.ID + "\n")
-		}
-	case format == "json":
+	for _, c := range all {
+		b.WriteString(c.ID() + "\n")
+	}
+	return a.print(b.String())
+}
+
+func listText(states []*libcontainer.State, format string, now time.Time) (string, error) {
+	var b strings.Builder
+	if format == "json" {
 		data, err := json.Marshal(states) // null without any
 		if err != nil {
 			return "", err
 		}
 		b.Write(append(data, '\n'))
-	default:
+	} else {
 		w := tabwriter.NewWriter(&b, 12, 1, 3, ' ', 0)
 		fmt.Fprintln(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER")
 		for _, s := range states {

@@ -79,7 +79,7 @@ func (l *logger) debugf(format string, args ...any) {
 
 // flush writes the warnings of a command that has succeeded.
 func (l *logger) flush() {
-	if l.file != nil || l.people || console.IsTerminal(int(os.Stderr.Fd())) {
+	if len(l.warnings) > 0 && (l.file != nil || l.people || console.IsTerminal(int(os.Stderr.Fd()))) {
 		for _, w := range l.warnings {
 			l.line("warning", w)
 		}

@@ -79,8 +79,8 @@ func Open(paths map[string]string) (*Cgroup, error) {
 	shared := make(map[string][]string, len(paths)) // controllers of one v1 hierarchy, by path
 	for _, name := range names {
 		p := paths[name]
-		if !path.IsAbs(p) || p != path.Clean(p) {
-			return nil, fmt.Errorf("cgroup path for %q: %q is not a clean absolute path", name, p)
+		if err := checkPath(name, p); err != nil {
+			return nil, err
 		}
 		if name == "" {
 			c.nodes = append(c.nodes, v2.New(p)) // the first, as the names are sorted
@@ -95,6 +95,14 @@ func Open(paths map[string]string) (*Cgroup, error) {
 		c.nodes = append(c.nodes, v1.New(p, shared[p]))
 	}
 	return c, nil
+}
+
+// checkPath checks a path that a state file gives for a controller.
+func checkPath(controller, p string) error {
+	if !path.IsAbs(p) || p != path.Clean(p) {
+		return fmt.Errorf("cgroup path for %q: %q is not a clean absolute path", controller, p)
+	}
+	return nil
 }
 
 // Identity is what OpenOwn knows the cgroup by; "" for an empty one.

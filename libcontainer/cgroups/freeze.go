@@ -32,6 +32,35 @@ func (c *Cgroup) Frozen() (bool, error) {
 	return n.Frozen()
 }
 
+// OwnFrozen is Frozen of the cgroup that OpenOwn gives for the same arguments. It looks at no more
+// than it has to, for list asks it of every container: whose cgroup it is makes a difference only
+// when it is frozen.
+func OwnFrozen(paths map[string]string, identity string) (bool, error) {
+	key := "freezer"
+	p, ok := paths[key]
+	if !ok {
+		key = ""
+		if p, ok = paths[key]; !ok {
+			return false, nil
+		}
+	}
+	if err := checkPath(key, p); err != nil {
+		return false, err
+	}
+	n := newNode(p, []string{key})
+	frozen, err := n.Frozen()
+	n.Dir().Close()
+	if err != nil || !frozen {
+		return false, err
+	}
+	c, err := OpenOwn(paths, identity)
+	if err != nil {
+		return false, err
+	}
+	defer c.Close()
+	return c.Frozen()
+}
+
 // Freeze stops every process of the cgroup and returns when they stand still. If they don't in
 // time, it thaws them again.
 func (c *Cgroup) Freeze() error {

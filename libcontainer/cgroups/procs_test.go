@@ -179,6 +179,15 @@ func TestFreezeAndThaw(t *testing.T) {
 		if frozen, err := cg.Frozen(); !frozen || err != nil {
 			t.Errorf("Frozen = %v, %v", frozen, err)
 		}
+		id, err := cg.Identity()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for identity, want := range map[string]bool{id: true, "": true, "1": false} {
+			if frozen, err := OwnFrozen(cg.Paths(), identity); frozen != want || err != nil {
+				t.Errorf("OwnFrozen of identity %q where it is %q = %v, %v", identity, id, frozen, err)
+			}
+		}
 		time.Sleep(200 * time.Millisecond)
 		if pids, err := cg.Pids(); err != nil || len(pids) == 0 {
 			t.Errorf("Pids of a frozen cgroup = %v, %v: the process went on", pids, err)
@@ -188,6 +197,9 @@ func TestFreezeAndThaw(t *testing.T) {
 		}
 		if frozen, err := cg.Frozen(); frozen || err != nil {
 			t.Errorf("Frozen after Thaw = %v, %v", frozen, err)
+		}
+		if frozen, err := OwnFrozen(cg.Paths(), id); frozen || err != nil {
+			t.Errorf("OwnFrozen after Thaw = %v, %v", frozen, err)
 		}
 		cmd.Wait()
 		if code := cmd.ProcessState.ExitCode(); code != 7 {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,8 +28,11 @@ var (
 // Dir is a container's directory, <root>/<id>. It holds no descriptor but that of its lock.
 type Dir struct {
 	root, id string
-	locked   *int // the lock's descriptor, while it is held through this Dir
+	locked   *int                   // the lock's descriptor, while it is held through this Dir
+	boot     func() (string, error) // bootID, asked once by all that List finds together
 }
+
+func newDir(root, id string) *Dir { return &Dir{root: root, id: id, boot: sync.OnceValues(bootID)} }
 
 // CheckID refuses an id that could not be the name of a directory of its own, or that scripts would
 // have to quote.
@@ -63,7 +67,7 @@ func Create(root, id string) (*Dir, error) {
 	if err := CheckID(id); err != nil {
 		return nil, err
 	}
-	d := &Dir{root: root, id: id}
+	d := newDir(root, id)
 	err := unix.Mkdir(d.Path(), 0o711)
 	if errors.Is(err, unix.ENOENT) {
 		if err := makeRoot(root); err != nil {
@@ -111,7 +115,7 @@ func Open(root, id string) (*Dir, error) {
 	if err := CheckID(id); err != nil {
 		return nil, err
 	}
-	d := &Dir{root: root, id: id}
+	d := newDir(root, id)
 	var st unix.Stat_t
 	err := unix.Lstat(d.Path(), &st)
 	switch {
@@ -123,19 +127,20 @@ func Open(root, id string) (*Dir, error) {
 	return d, nil
 }
 
-// List names the directories in root, sorted. A missing root is an error that is [os.ErrNotExist].
-func List(root string) ([]string, error) {
+// List finds the directories in root, sorted. A missing root is an error that is [os.ErrNotExist].
+func List(root string) ([]*Dir, error) {
 	entries, err := os.ReadDir(root)
 	if err != nil {
 		return nil, fmt.Errorf("list the containers: %w", err)
 	}
-	var ids []string
+	var dirs []*Dir
+	boot := sync.OnceValues(bootID)
 	for _, e := range entries {
 		if e.IsDir() && CheckID(e.Name()) == nil {
-			ids = append(ids, e.Name())
+			dirs = append(dirs, &Dir{root: root, id: e.Name(), boot: boot})
 		}
 	}
-	return ids, nil
+	return dirs, nil
 }
 
 // ID is the container's id.

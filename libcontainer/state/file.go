@@ -46,7 +46,7 @@ func (d *Dir) Load() (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Record{}
+	r := &Record{boot: d.boot}
 	if err := r.members().Read(data); err != nil {
 		return nil, fmt.Errorf("load %s: %w", d.file(recordFile), err)
 	}
@@ -104,7 +104,7 @@ func replace(temp, name string) error {
 
 // ReadFile reads a file of the directory.
 func (d *Dir) ReadFile(name string) ([]byte, error) {
-	data, err := fs.ReadFile(d.file(name))
+	data, err := fs.ReadRegular(d.file(name))
 	if err != nil {
 		return nil, fmt.Errorf("read the container's %s: %w", name, err)
 	}
@@ -137,8 +137,9 @@ func (d *Dir) ProgressFile(create bool) (*os.File, error) {
 // Progress reads the index of the op that the init began last, and the errno with which it failed,
 // or 0.
 func (d *Dir) Progress() (op int, errno unix.Errno, err error) {
-	b, err := fs.ReadFile(d.file(progressFile))
-	if err == nil && len(b) < 8 {
+	var page [8]byte // the rest is empty
+	b, err := fs.ReadStart(d.file(progressFile), page[:])
+	if err == nil && len(b) < len(page) {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {

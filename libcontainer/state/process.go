@@ -26,7 +26,8 @@ type Process struct {
 // ReadProcess asks for a process, which gives ESRCH when it does not exist.
 func ReadProcess(pid int) (*Process, error) {
 	name := "/proc/" + strconv.Itoa(pid) + "/stat"
-	data, err := fs.ReadFile(name)
+	var line [1024]byte
+	data, err := fs.ReadStart(name, line[:])
 	if errors.Is(err, unix.ENOENT) {
 		err = unix.ESRCH
 	}
@@ -47,18 +48,29 @@ func parseStat(stat string) (*Process, bool) {
 	if open < 0 || end < open {
 		return nil, false
 	}
-	f := strings.Fields(stat[end+1:])
-	if len(f) < 20 {
+	p := &Process{Command: stat[open+1 : end]}
+	var err error
+	if p.Pid, err = strconv.Atoi(strings.TrimSpace(stat[:open])); err != nil {
 		return nil, false
 	}
-	// f[0] is field 3.
-	p := &Process{Command: stat[open+1 : end], State: f[0][0]}
-	var errs [4]error
-	p.Pid, errs[0] = strconv.Atoi(strings.TrimSpace(stat[:open]))
-	p.Parent, errs[3] = strconv.Atoi(f[4-3])
-	p.Threads, errs[1] = strconv.Atoi(f[20-3])
-	p.Start, errs[2] = strconv.ParseUint(f[22-3], 10, 64)
-	return p, errors.Join(errs[:]...) == nil
+	number := 2
+	for field := range strings.FieldsSeq(stat[end+1:]) {
+		switch number++; number {
+		case 3:
+			p.State = field[0]
+		case 4:
+			p.Parent, err = strconv.Atoi(field)
+		case 20:
+			p.Threads, err = strconv.Atoi(field)
+		case 22:
+			p.Start, err = strconv.ParseUint(field, 10, 64)
+			return p, err == nil
+		}
+		if err != nil {
+			return nil, false
+		}
+	}
+	return nil, false
 }
 
 // Dead reports whether the process is over, though perhaps not waited for. The first thread of a
@@ -81,7 +93,11 @@ func (r *Record) Init() (*Process, error) {
 		return nil, nil
 	}
 	if r.BootID != "" {
-		if boot, err := bootID(); err != nil || boot != r.BootID {
+		ask := r.boot
+		if ask == nil {
+			ask = bootID
+		}
+		if now, err := ask(); err != nil || now != r.BootID {
 			return nil, err
 		}
 	}
@@ -117,7 +133,8 @@ func (r *Record) OpenInit() (*os.File, error) {
 }
 
 func bootID() (string, error) {
-	id, err := fs.ReadFile("/proc/sys/kernel/random/boot_id")
+	var line [64]byte
+	id, err := fs.ReadStart("/proc/sys/kernel/random/boot_id", line[:])
 	if err != nil {
 		return "", fmt.Errorf("ask for this boot's id: %w", err)
 	}

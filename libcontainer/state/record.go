@@ -38,6 +38,7 @@ type Record struct {
 	InitStart uint64
 	// BootID is the boot that the two are valid in: a record on a disk outlives it.
 	BootID string
+	boot   func() (string, error) // the boot that the record's Dir asks for, or nil
 
 	Created     time.Time
 	Bundle      string

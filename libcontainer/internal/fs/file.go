@@ -14,33 +14,67 @@ import (
 // has a dozen.
 
 // ReadFile is os.ReadFile.
-func ReadFile(name string) ([]byte, error) {
-	fd, err := Open(name, unix.O_RDONLY, 0)
+func ReadFile(name string) ([]byte, error) { return read(name, false) }
+
+// ReadRegular is ReadFile for a regular file: such a one is at its end where a read gives less than
+// there is room for.
+func ReadRegular(name string) ([]byte, error) { return read(name, true) }
+
+func read(name string, regular bool) (data []byte, err error) {
+	fd, err := openRead(name)
 	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+		return nil, err
 	}
 	defer unix.Close(fd)
-	data, err := all(fd)
-	if err != nil {
+	if data, err = all(fd, regular); err != nil {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
 	}
 	return data, nil
 }
 
+// ReadStart reads the beginning of a file: what a single read gives, and buf has room for.
+func ReadStart(name string, buf []byte) ([]byte, error) {
+	fd, err := openRead(name)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	n, err := readOnce(fd, buf)
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	return buf[:n], nil
+}
+
+func openRead(name string) (int, error) {
+	fd, err := Open(name, unix.O_RDONLY, 0)
+	if err != nil {
+		return -1, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return fd, nil
+}
+
 // all is what there is from the descriptor's position on.
-func all(fd int) ([]byte, error) {
+func all(fd int, regular bool) ([]byte, error) {
 	var data []byte
 	var buf [4096]byte // on the stack, whose pages are there already
 	for {
-		n, err := unix.Read(fd, buf[:])
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
+		n, err := readOnce(fd, buf[:])
+		if err != nil {
 			return nil, err
-		case n == 0:
+		}
+		data = append(data, buf[:n]...)
+		if n == 0 || regular && n < len(buf) {
 			return data, nil
-		default:
-			data = append(data, buf[:n]...)
+		}
+	}
+}
+
+// readOnce is read(2), again when a signal interrupts it.
+func readOnce(fd int, buf []byte) (n int, err error) {
+	for {
+		if n, err = unix.Read(fd, buf); err != unix.EINTR {
+			return n, err
 		}
 	}
 }

@@ -15,8 +15,15 @@ func TestReadFile(t *testing.T) {
 		if err := os.WriteFile(name, want, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := ReadFile(name); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%d bytes: got %d, %v", size, len(got), err)
+		for _, read := range []func(string) ([]byte, error){ReadFile, ReadRegular} {
+			if got, err := read(name); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%d bytes: got %d, %v", size, len(got), err)
+			}
+		}
+		for _, room := range []int{10, 200_000} {
+			if got, err := ReadStart(name, make([]byte, room)); err != nil || !bytes.Equal(got, want[:min(room, size)]) {
+				t.Errorf("%d of %d bytes: got %d, %v", room, size, len(got), err)
+			}
 		}
 	}
 	if got, err := ReadFile("/proc/self/cmdline"); err != nil || !bytes.HasPrefix(got, []byte(os.Args[0])) {
@@ -29,6 +36,9 @@ func TestErrorsAreThoseOfOS(t *testing.T) {
 		_, want := os.ReadFile(name)
 		if _, err := ReadFile(name); !reflect.DeepEqual(err, want) {
 			t.Errorf("%q: error %v, want %v", name, err, want)
+		}
+		if _, err := ReadStart(name, make([]byte, 1)); !reflect.DeepEqual(err, want) {
+			t.Errorf("%q: error of ReadStart %v, want %v", name, err, want)
 		}
 	}
 }

@@ -124,7 +124,8 @@ func empty(value any) bool {
 // Read fills in what an object has. Members that are not in the table are skipped, null changes
 // nothing, and of members with the same name the last one counts.
 func (t Table) Read(data []byte) error {
-	d := jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	// Of all readers, the decoder takes this one without a copy.
+	d := jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 	err := t.read(d)
 	if err == nil {
 		if _, err = d.ReadToken(); err == io.EOF {
@@ -139,13 +140,15 @@ func (t Table) Read(data []byte) error {
 }
 
 func (t Table) read(d *jsontext.Decoder) error {
-	return object(d, func(name string) error {
-		i := slices.IndexFunc(t, func(m Member) bool { return m.Name == name })
+	return object(d, func(name jsontext.Token) error {
+		text := name.String()
+		i := slices.IndexFunc(t, func(m Member) bool { return m.Name == text })
 		if i < 0 {
-			return d.SkipValue()
+			_, err := d.ReadValue()
+			return err
 		}
 		if err := read(d, t[i].Value); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return fmt.Errorf("%s: %w", t[i].Name, err)
 		}
 		return nil
 	})
@@ -165,13 +168,13 @@ func read(d *jsontext.Decoder, value any) error {
 		})
 	case *map[string]string:
 		*v = nil
-		return object(d, func(name string) error {
+		return object(d, func(name jsontext.Token) error {
 			if *v == nil {
 				*v = map[string]string{}
 			}
-			var text string
+			key, text := name.String(), ""
 			err := read(d, &text)
-			(*v)[name] = text
+			(*v)[key] = text
 			return err
 		})
 	}
@@ -203,13 +206,13 @@ func readScalar(d *jsontext.Decoder, value any) error {
 	return err
 }
 
-func object(d *jsontext.Decoder, member func(name string) error) error {
+func object(d *jsontext.Decoder, member func(name jsontext.Token) error) error {
 	return within(d, '{', func() error {
 		name, err := d.ReadToken()
 		if err != nil {
 			return err
 		}
-		return member(name.String())
+		return member(name)
 	})
 }
 
