@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -64,7 +65,7 @@ const anyNumber = -1
 // action is what a command does with at least and at most so many positional arguments.
 func (a *app) action(least, most int, do func(c *cli.Context) error) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		if err := checkCount(c.Command.Name, least, most, c.NArg()); err != nil {
+		if err := checkCount(c.Command, least, most, c.Args().Slice()); err != nil {
 			fmt.Fprintf(c.App.Writer, "Incorrect Usage: %v\n\n", err)
 			_ = cli.ShowCommandHelp(c.Lineage()[1], c.Command.Name)
 			return err
@@ -88,10 +89,11 @@ func (a *app) container(do func(*libcontainer.Container) error) func(*cli.Contex
 	}
 }
 
-// checkCount says whether a command has got the right number of positional arguments.
-func checkCount(command string, least, most, n int) error {
+// checkCount says whether a command has got the right number of positional arguments, and if not,
+// which they are.
+func checkCount(command *cli.Command, least, most int, given []string) error {
 	var wants string
-	switch {
+	switch n := len(given); {
 	case least == most && n != least:
 		wants = fmt.Sprintf("exactly %d", least)
 	case n < least:
@@ -101,7 +103,15 @@ func checkCount(command string, least, most, n int) error {
 	default:
 		return nil
 	}
-	return fmt.Errorf("%s: %q requires %s argument(s)", name, command, wants)
+	wants += " argument(s)"
+	if command.ArgsUsage != "" {
+		wants += ": " + command.ArgsUsage
+	}
+	got := ", and there is none"
+	if len(given) > 0 {
+		got = ", not " + strings.Trim(fmt.Sprintf("%q", given), "[]")
+	}
+	return fmt.Errorf("%s: %q requires %s%s", name, command.Name, wants, got)
 }
 
 // isCommand reports whether a word names a command.

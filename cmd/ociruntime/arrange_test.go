@@ -160,14 +160,18 @@ func TestCheckCount(t *testing.T) {
 		err         string
 	}{
 		{1, 1, 1, ""},
-		{1, 1, 0, `ociruntime: "x" requires exactly 1 argument(s)`},
-		{1, 1, 2, `ociruntime: "x" requires exactly 1 argument(s)`},
-		{1, 2, 0, `ociruntime: "x" requires a minimum of 1 argument(s)`},
-		{1, 2, 3, `ociruntime: "x" requires a maximum of 2 argument(s)`},
-		{1, -1, 9, ""},
-		{0, 0, 1, `ociruntime: "x" requires exactly 0 argument(s)`},
+		{1, 1, 0, `ociruntime: "x" requires exactly 1 argument(s): ID, and there is none`},
+		{1, 1, 2, `ociruntime: "x" requires exactly 1 argument(s): ID, not "a" "b"`},
+		{1, 2, 0, `ociruntime: "x" requires a minimum of 1 argument(s): ID, and there is none`},
+		{1, 2, 3, `ociruntime: "x" requires a maximum of 2 argument(s): ID, not "a" "b" "c"`},
+		{1, -1, 3, ""},
+		{0, 0, 1, `ociruntime: "x" requires exactly 0 argument(s), not "a"`},
 	} {
-		err := checkCount("x", c.min, c.max, c.n)
+		x := &cli.Command{Name: "x"}
+		if c.max != 0 {
+			x.ArgsUsage = "ID"
+		}
+		err := checkCount(x, c.min, c.max, []string{"a", "b", "c"}[:c.n])
 		if got := errorText(err); got != c.err {
 			t.Errorf("%d to %d, got %d: %q, want %q", c.min, c.max, c.n, got, c.err)
 		}

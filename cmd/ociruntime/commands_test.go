@@ -17,15 +17,20 @@ import (
 func TestParseSignal(t *testing.T) {
 	for word, want := range map[string]unix.Signal{
 		"KILL": unix.SIGKILL, "SIGKILL": unix.SIGKILL, "kill": unix.SIGKILL, "sigTerm": unix.SIGTERM, "9": unix.SIGKILL, "0": 0,
-		"64": 64, "999": 999, "WINCH": unix.SIGWINCH, "RTMIN": 34, "SIGRTMIN+3": 37, "rtmin+0": 34, "RTMAX": 64, "RTMAX-14": 50,
+		"64": 64, "WINCH": unix.SIGWINCH, "RTMIN": 34, "SIGRTMIN+3": 37, "rtmin+0": 34, "RTMAX": 64, "RTMAX-14": 50,
 		"SIGRTMIN+30": 64,
 	} {
 		if got, err := parseSignal(word); err != nil || got != want {
 			t.Errorf("%s: %d, %v, want %d", word, got, err, want)
 		}
 	}
-	for _, word := range []string{"", "FOO", "SIG", "-1", "SIGSIGKILL", "RTMIN-1", "RTMIN+31", "RTMAX+1", "RTMIN+", "RTMINX", "9x", "KILL ", "4294967305", "9223372036854775807"} {
-		if got, err := parseSignal(word); errorText(err) != `unknown signal "`+word+`"` {
+	const numbers = ": their numbers are 1 to 64"
+	for word, hint := range map[string]string{
+		"": "", "FOO": "", "SIG": "", "CHEESE": "", "RTMIN-1": "", "RTMIN+31": "", "RTMAX+1": "", "RTMIN+": "", "RTMINX": "", "9x": "",
+		"-1": numbers, "65": numbers, "4294967305": numbers, "9223372036854775807": numbers,
+		"KILL ": `: did you mean "KILL"?`, "sigtrem": `: did you mean "TERM"?`,
+	} {
+		if got, err := parseSignal(word); errorText(err) != `unknown signal "`+word+`"`+hint {
 			t.Errorf("%q: %d, %v", word, got, err)
 		}
 	}

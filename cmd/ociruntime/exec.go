@@ -176,6 +176,9 @@ func (x *execFlags) options(a *app, id string, args []string) (*libcontainer.Con
 	if err != nil {
 		return nil, nil, err
 	}
+	if x.tty && x.detach && x.consoleSocket == "" {
+		return nil, nil, errors.New("--tty: a terminal" + unserved + ", or leave out --detach")
+	}
 	given, err := x.open(process.Terminal, !x.detach, a.inherited)
 	if err != nil {
 		return nil, nil, err
@@ -216,6 +219,11 @@ func (x *execFlags) process(a *app, spec *specs.Spec, args []string) (*specs.Pro
 func (x *execFlags) merge(own *specs.Process, args []string) (*specs.Process, error) {
 	if len(args) == 0 {
 		return nil, errors.New("a COMMAND or --process is needed")
+	}
+	for _, variable := range x.env {
+		if err := checkVariable(variable); err != nil {
+			return nil, fmt.Errorf("--env %q: %w", variable, err)
+		}
 	}
 	changes := specconv.ProcessChanges{
 		Args: args, Terminal: x.tty, Cwd: x.cwd, Env: x.env, AdditionalGIDs: x.gids, Capabilities: x.caps,

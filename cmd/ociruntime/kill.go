@@ -2,12 +2,13 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/specconv/similar"
 )
 
 // killCommand sends a signal.
@@ -47,16 +48,15 @@ const (
 	rtMax = 64
 )
 
-// parseSignal understands numbers and names. Whether a number is a signal's is for the kernel to
-// say.
+// parseSignal understands numbers and names.
 func parseSignal(word string) (unix.Signal, error) {
-	unknown := fmt.Errorf("unknown signal %q", word)
 	if n, err := strconv.Atoi(word); err == nil {
-		if n < 0 || n > math.MaxInt32 { // of a greater one the kernel would see the lower half
-			return 0, unknown
+		if n < 0 || n > rtMax {
+			return 0, fmt.Errorf("unknown signal %q: their numbers are 1 to %d", word, rtMax)
 		}
 		return unix.Signal(n), nil
 	}
+	unknown := fmt.Errorf("unknown signal %q", word)
 	upper := strings.TrimPrefix(strings.ToUpper(word), "SIG")
 	for _, rt := range []struct {
 		name, sign  string
@@ -80,5 +80,9 @@ func parseSignal(word string) (unix.Signal, error) {
 	if n := unix.SignalNum("SIG" + upper); n != 0 {
 		return n, nil
 	}
-	return 0, unknown
+	var known []string
+	for n := range unix.Signal(rtMin) {
+		known = append(known, strings.TrimPrefix(unix.SignalName(n), "SIG"))
+	}
+	return 0, fmt.Errorf("%w%s", unknown, similar.Hint(upper, known))
 }

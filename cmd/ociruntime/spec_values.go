@@ -17,10 +17,15 @@ import (
 // What the values of the flags of spec mean.
 
 func (s *specFlags) addEnv(text string) error {
+	s.env = append(s.env, text)
+	return checkVariable(text)
+}
+
+// checkVariable wants what is given to --env to be a variable with its value.
+func checkVariable(text string) error {
 	if name, _, ok := strings.Cut(text, "="); !ok || name == "" {
 		return errors.New("not NAME=VALUE")
 	}
-	s.env = append(s.env, text)
 	return nil
 }
 

@@ -17,6 +17,9 @@ import (
 // receiver is our program that receives a terminal at a console socket.
 const receiver = name + "-recvtty"
 
+// unserved is what is wrong with a terminal without a console socket, and a way out.
+const unserved = " that is left behind needs somebody to serve it: give a --console-socket (" + receiver + " makes one)"
+
 // streams are the flags for what a new process is connected to; create, run and exec have them.
 type streams struct {
 	consoleSocket, pidfdSocket, pidFile, trace string
@@ -61,8 +64,7 @@ func (c *connections) options() libcontainer.ProcessOptions {
 func (s *streams) open(terminal, foreground bool, inherited int) (*connections, error) {
 	switch {
 	case terminal && !foreground && s.consoleSocket == "":
-		return nil, errors.New(`process.terminal: a terminal that is left behind needs somebody to serve it: ` +
-			`give a --console-socket (` + receiver + ` makes one), or set process.terminal to false`)
+		return nil, errors.New("process.terminal: a terminal" + unserved + ", or set process.terminal to false")
 	case s.consoleSocket != "" && (foreground || !terminal):
 		return nil, errors.New("--console-socket: only a process with a terminal that is left behind has use for it")
 	}

@@ -70,6 +70,9 @@ func (a *app) globalHint(given string, globals []cli.Flag) string {
 }
 
 func flagHint(given string, command *cli.Command, globals []cli.Flag) string {
+	if _, err := parseSignal(given); err == nil && command.Name == "kill" {
+		return ": a signal stands behind the ID, and without a dash: " + name + " kill ID " + given
+	}
 	if f := byName(globals)[given]; f != nil {
 		value := ""
 		if takes, ok := f.(cli.DocGenerationFlag); ok && takes.TakesValue() {

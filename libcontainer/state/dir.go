@@ -71,7 +71,7 @@ func Create(root, id string) (*Dir, error) {
 	err := unix.Mkdir(d.Path(), 0o711)
 	if errors.Is(err, unix.ENOENT) {
 		if err := makeRoot(root); err != nil {
-			return nil, fmt.Errorf("make the root directory %s: %w%s", root, err, elsewhere(err))
+			return nil, fmt.Errorf("make the root directory %s: %w%s", root, err, wayOut(root, err))
 		}
 		err = unix.Mkdir(d.Path(), 0o711)
 	}
@@ -85,14 +85,18 @@ func Create(root, id string) (*Dir, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("make the container's directory %s: %w%s", d.Path(), err, elsewhere(err))
+		return nil, fmt.Errorf("make the container's directory %s: %w%s", d.Path(), err, wayOut(root, err))
 	}
 	return d, nil
 }
 
-// elsewhere is the way out for a user who may not write to the root, such as /run/ociruntime.
-func elsewhere(err error) string {
-	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EROFS) {
+// wayOut is that of a root which is no directory, or to which a user may not write, such as
+// /run/ociruntime.
+func wayOut(root string, err error) string {
+	switch {
+	case errors.Is(err, unix.ENOTDIR):
+		return fmt.Sprintf(" (--root: %s has to be a directory, and so has what it lies in)", root)
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM), errors.Is(err, unix.EROFS):
 		return " (a user's containers can be kept in $XDG_RUNTIME_DIR, when it is set, or in a directory of yours: --root DIR)"
 	}
 	return ""
@@ -131,7 +135,7 @@ func Open(root, id string) (*Dir, error) {
 func List(root string) ([]*Dir, error) {
 	entries, err := os.ReadDir(root)
 	if err != nil {
-		return nil, fmt.Errorf("list the containers: %w", err)
+		return nil, fmt.Errorf("list the containers: %w%s", err, wayOut(root, err))
 	}
 	var dirs []*Dir
 	boot := sync.OnceValues(bootID)

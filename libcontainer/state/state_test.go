@@ -471,6 +471,14 @@ func TestList(t *testing.T) {
 	if _, err := List(filepath.Join(d.root, "missing")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing root: %v", err)
 	}
+	file := filepath.Join(d.root, "file")
+	_, listed := List(file)
+	_, created := Create(file, "id")
+	for _, err := range []error{listed, created} {
+		if err == nil || !strings.Contains(err.Error(), "--root: "+file+" has to be a directory") {
+			t.Errorf("a file as the root: %v", err)
+		}
+	}
 	if _, err := Open(d.root, "file"); !errors.Is(err, ErrNotExist) {
 		t.Errorf("open of a file: %v", err)
 	}

@@ -1,10 +1,13 @@
 package setup
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 )
 
 // WritePidFile writes the pid without a newline (engines read the whole file as a number), to a
@@ -30,7 +33,25 @@ func WritePidFile(path string, pid int) error {
 	}
 	if err != nil {
 		os.Remove(tmp)
-		return fmt.Errorf("--pid-file: %w", err)
+		return fmt.Errorf("--pid-file: %w", pidFileError(path, err))
 	}
 	return nil
+}
+
+// pidFileError says what is wrong with a path to which no pid can be written, without the temporary
+// name.
+func pidFileError(path string, err error) error {
+	dir := filepath.Dir(path)
+	st, notThere := os.Stat(path)
+	var errno unix.Errno
+	switch {
+	case notThere == nil && st.IsDir():
+		return fmt.Errorf("%s is a directory, and has to be a file or nothing yet", path)
+	case errors.Is(err, unix.ENOENT):
+		// Not with the kernel's words: engines take these for a missing command.
+		return fmt.Errorf("there is no directory %s for it", dir)
+	case errors.As(err, &errno):
+		return fmt.Errorf("write %s: %w", path, errno)
+	}
+	return err
 }

@@ -2,6 +2,7 @@
 package unixsock
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -20,9 +21,20 @@ func Dial(path string) (*os.File, error) {
 	conn := os.NewFile(uintptr(fd), path)
 	if err := Connect(fd, path); err != nil {
 		_ = conn.Close()
-		return nil, fmt.Errorf("connect to %s: %w", path, err)
+		return nil, fmt.Errorf("connect to %s: %w%s", path, err, refusedBy(path, err))
 	}
 	return conn, nil
+}
+
+// refusedBy says whose refusal a connection's is: the kernel has one word for all of them.
+func refusedBy(path string, err error) string {
+	if !errors.Is(err, unix.ECONNREFUSED) {
+		return ""
+	}
+	if st, err := os.Stat(path); err == nil && st.Mode().Type() != os.ModeSocket {
+		return " (it is no socket)"
+	}
+	return " (nobody listens there)"
 }
 
 // Connect connects a socket, again when a signal interrupts it. The address is a path, which may be

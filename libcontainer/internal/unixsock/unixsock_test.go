@@ -49,3 +49,18 @@ func TestDial(t *testing.T) {
 		}
 	}
 }
+
+func TestDialRefused(t *testing.T) {
+	dir := t.TempDir()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, "left"), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	_ = l.Close()
+	for path, want := range map[string]string{dir: "refused (it is no socket)", dir + "/left": "refused (nobody listens there)"} {
+		if _, err := Dial(path); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
