@@ -87,6 +87,9 @@ func (r Result) Message() string {
 
 const systemdFlag = "--systemd-cgroup"
 
+// SystemdCgroups says whether systemd makes the cgroups of all tests.
+func SystemdCgroups() bool { return os.Getenv(cgroupsEnv) == "systemd" }
+
 // Systemd is a bundle whose cgroup systemd makes; the test is skipped where systemd doesn't run.
 func Systemd(t T) *Bundle {
 	t.Helper()
@@ -117,7 +120,7 @@ type Runtime struct {
 func NewRuntime(t T) *Runtime {
 	t.Helper()
 	r := &Runtime{t: t, Root: filepath.Join(TempDir(t), "root")}
-	if os.Getenv(cgroupsEnv) == "systemd" {
+	if SystemdCgroups() {
 		r.Flags = []string{systemdFlag}
 	}
 	t.Cleanup(func() {

@@ -43,7 +43,7 @@ func probeLibraryWait(args []string) error {
 		return err
 	}
 	given := libcontainer.ProcessOptions{Stdio: [3]*os.File{null, null, null}}
-	r := &libcontainer.Runtime{Root: root}
+	r := libraryRuntime(root)
 	spec, config, _, err := specconv.LoadBundle(bundle, func(*specs.Spec) check.Options { return check.Options{} })
 	if err != nil {
 		return err

@@ -797,7 +797,7 @@ func TestRuntimeKilledDuringCreate(t *testing.T) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		b.Must("delete", "--force", b.ID)
-		if os.Getenv("OCITEST_CGROUPS") == "systemd" {
+		if harness.SystemdCgroups() {
 			// It may come to the request for a scope only after the delete. Without a process in
 			// it, it removes the scope by itself.
 			harness.Eventually(t, "an end of the scope", func() bool { return b.CgroupDirs() == nil })
