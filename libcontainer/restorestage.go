@@ -231,15 +231,16 @@ func (c *restoration) placeWorker() error {
 	return nil
 }
 
-// checkMemoryPolicy says what has become of linux.memoryPolicy, which the processes have from criu:
-// as they enter their cpuset, the kernel moves the nodes along, the first that was allowed becoming
-// the first that is.
+// checkMemoryPolicy says what has become of linux.memoryPolicy, which the processes have from criu,
+// and criu from us.
 func (c *restoration) checkMemoryPolicy() {
-	if c.spec.Linux.MemoryPolicy == nil || c.proc == nil {
+	policy := c.spec.Linux.MemoryPolicy
+	if policy == nil || c.proc == nil {
 		return
 	}
-	if was, is := setup.MemoryPolicy(c.worker.Pid), setup.MemoryPolicy(c.proc.Pid()); was != is {
-		c.rt.warn(fmt.Sprintf("linux.memoryPolicy: restored as %s, not %s, since the container's cpuset has other nodes than ours", is, was))
+	if is := setup.MovedMemoryPolicy(c.proc.Pid(), policy); is != "" {
+		c.rt.warn(fmt.Sprintf("linux.memoryPolicy: restored as %s, not for the nodes %s: it is set before the processes enter their cpuset, "+
+			"and the kernel moves it along (with the flag %s it does not)", is, policy.Nodes, specs.MpolFStaticNodes))
 	}
 }
 

@@ -105,8 +105,8 @@ var rooms = []room{
 		"libcontainer/refusal", "libcontainer/state", "specconv/compile", "specconv/idmap",
 	}},
 	{"libcontainer/internal/setup", []string{
-		"libcontainer/cgroups", "libcontainer/console", "libcontainer/facts", "libcontainer/hooks", "libcontainer/internal/fs",
-		"libcontainer/internal/unixsock", "libcontainer/kernel/entry", "libcontainer/launch", "libcontainer/plan",
+		"libcontainer/cgroups", "libcontainer/console", "libcontainer/cpuset", "libcontainer/facts", "libcontainer/hooks",
+		"libcontainer/internal/fs", "libcontainer/internal/unixsock", "libcontainer/kernel/entry", "libcontainer/launch", "libcontainer/plan",
 		"libcontainer/probe", "libcontainer/refusal", "specconv/compile", "specconv/idmap", "specconv/names",
 	}},
 	{"libcontainer/probe", []string{

@@ -1,14 +1,15 @@
 package setup
 
 import (
-	"bufio"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/libcontainer/cpuset"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
 	"github.com/ociruntime/ociruntime/specconv/compile"
 )
@@ -29,18 +30,42 @@ func SetMemoryPolicy(m *specs.LinuxMemoryPolicy) error {
 	return nil
 }
 
-// MemoryPolicy is the policy of a process as the kernel words it, "" if it has none to tell of.
-func MemoryPolicy(pid int) string {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/numa_maps", pid))
+// MovedMemoryPolicy says where the memory of a process comes from if that is not what m says of the
+// nodes that its cpuset allows, or "". When a process enters a cpuset, the kernel moves its policy
+// along: the first node that was allowed becomes the first that is.
+func MovedMemoryPolicy(pid int, m *specs.LinuxMemoryPolicy) string {
+	relative := slices.Contains(m.Flags, specs.MpolFRelativeNodes)
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/numa_maps", pid))
+	if m.Nodes == "" || relative || err != nil {
+		return ""
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return ""
 	}
-	defer f.Close()
-	line := bufio.NewScanner(f)
-	line.Scan()
-	// The first mapping's, which has hardly ever one of its own.
-	fields := strings.Fields(line.Text())
+	_, allowed, _ := strings.Cut(string(status), "Mems_allowed_list:")
+	allowed, _, _ = strings.Cut(allowed, "\n")
+	return movedPolicy(string(maps), strings.TrimSpace(allowed), m)
+}
+
+// movedPolicy looks at the first mapping: hardly ever it has a policy of its own.
+func movedPolicy(maps, allowed string, m *specs.LinuxMemoryPolicy) string {
+	line, _, _ := strings.Cut(maps, "\n")
+	fields := strings.Fields(strings.Replace(line, "prefer (many)", "prefer(many)", 1))
 	if len(fields) < 2 {
+		return ""
+	}
+	_, nodes, _ := strings.Cut(fields[1], ":")
+	want, _ := cpuset.Mask(m.Nodes)
+	may, _ := cpuset.Mask(allowed)
+	for i := range want {
+		want[i] &= append(may, make([]byte, len(want))...)[i]
+	}
+	list := cpuset.List(want)
+	if m.Mode == specs.MpolPreferred {
+		list, _, _ = strings.Cut(strings.ReplaceAll(list, "-", ","), ",") // one node
+	}
+	if list == nodes {
 		return ""
 	}
 	return fields[1]
