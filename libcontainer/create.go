@@ -335,7 +335,7 @@ func (c *creation) explain(err error) error {
 	err = diagnose.ExplainFiles(err, c.plan)
 	var killed *launch.KilledError
 	if c.cg == nil || !errors.As(err, &killed) || !killed.Killed(unix.SIGKILL) {
-		return diagnose.ExplainExec(err, c.spec, compile.RootfsPath(c.spec, c.o.Bundle))
+		return diagnose.ExplainCreate(err, c.spec, c.o.Bundle, compile.RootfsPath(c.spec, c.o.Bundle))
 	}
 	if n, oomErr := c.cg.OOMKills(); oomErr == nil && n > 0 {
 		return fmt.Errorf("container init was OOM-killed (memory limit too low?): %s%w", c.memoryLimit(), err)

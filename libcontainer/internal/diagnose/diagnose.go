@@ -34,15 +34,15 @@ func ExplainFiles(err error, pl *plan.Plan) error {
 }
 
 // ExplainExec adds the likely reason to a process that could not be brought into the container, and
-// to an execve that failed for a file that exists: a foreign architecture, a missing interpreter or
-// loader, a carriage return at the end of a #! line. It reads the program in the root file system,
-// resolved there; what it can't find out it leaves.
+// to a program that can't be executed although its file exists: a file that is not executable, a
+// foreign architecture, a missing interpreter or loader, a carriage return at the end of a #! line.
+// It reads the program in the root file system, resolved there; what it can't find out it leaves.
 func ExplainExec(err error, spec *specs.Spec, rootfs string) error {
 	var step *launch.StepError
 	if errors.As(err, &step) && step.Op.Joins() && errors.Is(err, unix.EAGAIN) {
 		return fmt.Errorf("%w (perhaps for linux.resources.pids.limit, which has to leave room for two: the new process and, for a moment, its parent)", err)
 	}
-	if step == nil || step.Op.Call != plan.SysExecve || spec.Process == nil || len(spec.Process.Args) == 0 {
+	if step == nil || step.Step.From != "process.args" || spec.Process == nil || len(spec.Process.Args) == 0 {
 		return err
 	}
 	if !errors.Is(err, unix.ENOEXEC) && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EACCES) {
@@ -59,10 +59,20 @@ func ExplainExec(err error, spec *specs.Spec, rootfs string) error {
 			continue
 		}
 		defer f.Close()
-		if why := diagnose(&image{root: root}, f); why != "" {
-			return fmt.Errorf("%w (%s %s)", err, path, why)
+		executed := step.Op.Call == plan.SysExecve
+		why := ""
+		if executed {
+			why = diagnose(&image{root: root}, f)
+		} else if st, err := f.Stat(); err == nil && !st.IsDir() {
+			// Not of a directory: engines take these words for another error.
+			why = notExecutable(f)
 		}
-		return err
+		switch {
+		case why != "":
+			return fmt.Errorf("%w (%s %s)", err, path, why)
+		case executed: // and none of those behind it
+			return err
+		}
 	}
 	return err
 }

@@ -79,7 +79,7 @@ func notExecutable(f *os.File) string {
 	case st.IsDir():
 		return "is a directory"
 	case st.Mode().IsRegular() && st.Mode()&0o111 == 0:
-		return "is not executable"
+		return fmt.Sprintf("is not executable: its mode is %04o", st.Mode().Perm())
 	}
 	return ""
 }
