@@ -251,7 +251,7 @@ func (c *creation) launch(entrance *cgroups.Entrance) error {
 	var page *os.File // launch makes one that goes with it
 	var err error
 	if !c.o.Run {
-		if page, err = c.dir.ProgressFile(true); err != nil {
+		if page, err = c.dir.NewProgressFile(); err != nil {
 			return err
 		}
 		defer page.Close()

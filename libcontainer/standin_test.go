@@ -67,7 +67,7 @@ func newStandIn(t *testing.T, pidNS bool, script string) *standIn {
 	})
 	s.start(pidNS, script)
 	s.must(s.cg.Finish())
-	page, err := dir.ProgressFile(true)
+	page, err := dir.NewProgressFile()
 	s.must(err)
 	s.must(page.Close())
 	s.progress(execOp)
@@ -119,7 +119,7 @@ func (s *standIn) save() { s.t.Helper(); s.must(s.dir.Save(s.rec)) }
 // progress plays the init that has begun op.
 func (s *standIn) progress(op int) {
 	s.t.Helper()
-	f, err := s.dir.ProgressFile(false)
+	f, err := s.dir.ProgressFile()
 	s.must(err)
 	defer f.Close()
 	_, err = f.WriteAt(binary.NativeEndian.AppendUint32(nil, uint32(op)), plan.PageOp)

@@ -122,7 +122,7 @@ func (c *Container) release(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	page, err := c.dir.ProgressFile(false)
+	page, err := c.dir.ProgressFile()
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -26,11 +27,12 @@ type command struct {
 	build func(*app) *cli.Command
 }
 
-// newApp is the program that reads such arguments: the global flags, and the command that stands
-// there alone, or every one if there is none: to make all flags of all commands would take a tenth
-// of the time of `state`.
-func newApp(a *app, args []string) *cli.App {
+// newApp is the program that reads such arguments, and the arguments in the order in which it reads
+// them. It has the global flags, and the command that stands there alone, or every one if there is
+// none: to make all flags of all commands would take a tenth of the time of `state`.
+func newApp(a *app, args []string) (*cli.App, []string) {
 	flags := a.globals.flags(a)
+	given := readLine(flags, args)
 	line := &cli.App{
 		Name:  name,
 		Usage: "run containers from bundles of the Open Container Initiative",
@@ -39,14 +41,17 @@ writes a config.json to start from, and "` + name + ` run ID" runs the bundle in
 current directory. "` + name + ` help COMMAND" says more about a command.`,
 		HideVersion: true, // the library's flag would be answered before --log is there
 		Flags:       flags,
+		Compiled:    time.Unix(0, 0), // never shown; without it the library looks at the file of the program
 		Before:      func(*cli.Context) error { return a.log.open() },
 		// Errors are reported in one place, and nothing but main ends the program.
 		ExitErrHandler:  func(*cli.Context, error) {},
 		OnUsageError:    a.wrongGlobal(flags),
 		CommandNotFound: func(_ *cli.Context, word string) { a.unknown = unknownCommand(word) },
 	}
-	all, given := commands(), commandOf(flags, args)
-	if i := slices.IndexFunc(all, func(c command) bool { return c.name == given }); i >= 0 {
+	all := commands()
+	if given.version() {
+		all = nil
+	} else if i := slices.IndexFunc(all, func(c command) bool { return c.name == given.command() }); i >= 0 {
 		all = all[i : i+1]
 	}
 	for _, c := range all {
@@ -56,7 +61,7 @@ current directory. "` + name + ` help COMMAND" says more about a command.`,
 		c.HideHelpCommand = true // a container may be called "help"
 		c.OnUsageError = wrongUsage(c, flags)
 	}
-	return line
+	return line, given.arrange(line)
 }
 
 // anyNumber of positional arguments is fine.
@@ -114,7 +119,7 @@ func checkCount(command *cli.Command, least, most int, given []string) error {
 	return fmt.Errorf("%s: %q requires %s%s", name, command.Name, wants, got)
 }
 
-// isCommand reports whether a word names a command.
-func isCommand(app *cli.App, word string) bool {
-	return slices.ContainsFunc(app.Commands, func(c *cli.Command) bool { return c.HasName(word) })
+// isNoCommand reports whether a word names no command, neither ours nor the library's.
+func isNoCommand(word string) bool {
+	return word != "help" && word != "h" && !slices.ContainsFunc(commands(), func(c command) bool { return c.name == word })
 }

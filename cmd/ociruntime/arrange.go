@@ -8,25 +8,49 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// arrange puts a command line into the order that the library reads: flags under their first name,
-// "--", arguments. Engines write flags behind the container's id, too, and the library's flags may
-// not be given under two names. Nothing is refused here: the library finds what is wrong, behind
-// all that is right, so that --log has been seen by then.
-func arrange(app *cli.App, args []string) []string {
-	app.Setup() // adds --help and the help command
-	global := sorter{flags: byName(app.Flags), skip: func(word string) bool { return !isCommand(app, word) }}
-	rest := global.sort(args, true)
-	line := global.line()
-	if len(rest) == 0 || len(global.wrong) > 0 {
+// commandLine is a command line without its global flags, which are sorted.
+type commandLine struct {
+	global sorter
+	rest   []string // the command and what follows it
+}
+
+// readLine takes the global flags out of a command line.
+func readLine(flags []cli.Flag, args []string) *commandLine {
+	l := &commandLine{global: sorter{flags: byName(append(slices.Clip(flags), cli.HelpFlag)), skip: isNoCommand}}
+	l.rest = l.global.sort(args, true)
+	return l
+}
+
+// command is the name of the command, "" where none is to be seen.
+func (l *commandLine) command() string {
+	if len(l.rest) == 0 || len(l.global.wrong) > 0 {
+		return ""
+	}
+	return l.rest[0]
+}
+
+// version says that the program's version is asked for, and nothing else.
+func (l *commandLine) version() bool {
+	return l.global.version && !l.global.help && len(l.rest) == 0 && len(l.global.wrong) == 0
+}
+
+// arrange puts the command line into the order that the library reads: flags under their first
+// name, "--", arguments. Engines write flags behind the container's id, too, and the library's
+// flags may not be given under two names. Nothing is refused here: the library finds what is wrong,
+// behind all that is right, so that --log has been seen by then.
+func (l *commandLine) arrange(app *cli.App) []string {
+	line, name := l.global.line(), l.command()
+	if name == "" {
 		return line
 	}
-	c := app.Command(rest[0])
+	app.Setup() // adds the help command
+	c := app.Command(name)
 	if c == nil || c.SkipFlagParsing {
-		return append(line, rest...)
+		return append(line, l.rest...)
 	}
 	own := sorter{flags: byName(append(slices.Clip(c.Flags), cli.HelpFlag))}
 	// What follows the id of a command that takes any number of words belongs to another program.
-	rest = own.sort(rest[1:], strings.HasSuffix(c.ArgsUsage, "...]"))
+	rest := own.sort(l.rest[1:], strings.HasSuffix(c.ArgsUsage, "...]"))
 	switch {
 	case own.help:
 		return append(line, "help", c.Name)
@@ -36,24 +60,14 @@ func arrange(app *cli.App, args []string) []string {
 	return slices.Concat(line, []string{c.Name}, own.line(), []string{"--"}, rest)
 }
 
-// commandOf is the name of the command in a command line behind the global flags, "" where none is
-// to be seen.
-func commandOf(flags []cli.Flag, args []string) string {
-	global := sorter{flags: byName(append(slices.Clip(flags), cli.HelpFlag))}
-	if rest := global.sort(args, true); len(rest) > 0 && len(global.wrong) == 0 {
-		return rest[0]
-	}
-	return ""
-}
-
 // sorter takes the flags out of a command line.
 type sorter struct {
 	flags map[string]cli.Flag
 	// skip says of the first word behind a flag that nobody knows that it may be the value of that
 	// flag. It may be nil.
-	skip         func(word string) bool
-	right, wrong []string
-	help         bool
+	skip          func(word string) bool
+	right, wrong  []string
+	help, version bool // --help and --version are on
 }
 
 func byName(flags []cli.Flag) map[string]cli.Flag {
@@ -107,8 +121,11 @@ func (s *sorter) one(arg string, rest []string) []string {
 			s.wrong = append(s.wrong, arg)
 			return rest
 		}
-		if long == cli.HelpFlag.Names()[0] {
+		switch long {
+		case cli.HelpFlag.Names()[0]:
 			s.help = on
+		case versionFlag:
+			s.version = on
 		}
 	} else if !hasValue {
 		if len(rest) == 0 {

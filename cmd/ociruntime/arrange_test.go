@@ -37,7 +37,7 @@ func parse(args []string, flags []cli.Flag, usage string, do func(args []string)
 			Action: func(c *cli.Context) error { return do(c.Args().Slice()) },
 		}},
 	}
-	return app.Run(append([]string{name}, arrange(app, append([]string{"x"}, args...))...))
+	return app.Run(append([]string{name}, readLine(nil, append([]string{"x"}, args...)).arrange(app)...))
 }
 
 func TestArrange(t *testing.T) {

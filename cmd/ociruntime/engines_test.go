@@ -48,7 +48,7 @@ func TestEngineLines(t *testing.T) {
 	for line := range strings.Lines(strings.ReplaceAll(strings.TrimSpace(engineLines), "DIR", t.TempDir())) {
 		given, want, _ := strings.Cut(line, "->")
 		a := &app{}
-		commandLine := newApp(a, strings.Fields(given))
+		commandLine, args := newApp(a, strings.Fields(given))
 		commandLine.Writer = io.Discard
 		var got string
 		for _, c := range commandLine.Commands {
@@ -57,7 +57,7 @@ func TestEngineLines(t *testing.T) {
 				return nil
 			}
 		}
-		err := commandLine.Run(append([]string{name}, arrange(commandLine, strings.Fields(given))...))
+		err := commandLine.Run(append([]string{name}, args...))
 		if err != nil || got != strings.Join(strings.Fields(want), " ") {
 			t.Errorf("%s: %v\n got %s\nwant %s", given, err, got, want)
 		}

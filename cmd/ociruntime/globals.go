@@ -12,6 +12,8 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/probe"
 )
 
+const versionFlag = "version"
+
 // globals are the flags in front of the command.
 type globals struct {
 	root                    string
@@ -25,7 +27,7 @@ type globals struct {
 func (g *globals) flags(a *app) []cli.Flag {
 	g.root, g.usersRoot = defaultRoot(hostEnvironment())
 	var asked bool
-	version := boolean(&asked, "version,v", "print the version")
+	version := boolean(&asked, versionFlag+",v", "print the version")
 	version.then = func() error {
 		if !asked {
 			return nil

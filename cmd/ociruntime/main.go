@@ -103,8 +103,8 @@ func (a *app) guarded(args []string) (err error) {
 			err = fmt.Errorf("internal error: %v (--debug shows where)", r)
 		}
 	}()
-	app := newApp(a, args)
-	err = app.Run(append([]string{name}, arrange(app, args)...))
+	app, args := newApp(a, args)
+	err = app.Run(append([]string{name}, args...))
 	if err == nil {
 		err = a.unknown
 	}

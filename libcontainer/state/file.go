@@ -112,14 +112,16 @@ func (d *Dir) ReadFile(name string) ([]byte, error) {
 }
 
 // ProgressFile opens the page on which the init writes how far it came (plan.PageOp and so on).
-func (d *Dir) ProgressFile(create bool) (*os.File, error) {
-	if !create {
-		f, err := os.OpenFile(d.file(progressFile), os.O_RDWR|unix.O_NOFOLLOW, 0)
-		if err != nil {
-			return nil, fmt.Errorf("open the container's progress page: %w", err)
-		}
-		return f, nil
+func (d *Dir) ProgressFile() (*os.File, error) {
+	f, err := os.OpenFile(d.file(progressFile), os.O_RDWR|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open the container's progress page: %w", err)
 	}
+	return f, nil
+}
+
+// NewProgressFile makes that page.
+func (d *Dir) NewProgressFile() (*os.File, error) {
 	f, err := os.OpenFile(d.file(progressFile), os.O_RDWR|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
 	if err == nil {
 		// A page that exists only as a hole would be charged to the container's memory limit by the

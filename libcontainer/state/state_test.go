@@ -185,7 +185,7 @@ func TestFilesAreForTheirOwnerOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	page, err := d.ProgressFile(true)
+	page, err := d.NewProgressFile()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -535,7 +535,7 @@ func TestProgress(t *testing.T) {
 	if _, _, err := d.Progress(); err == nil {
 		t.Error("progress without a page")
 	}
-	f, err := d.ProgressFile(true)
+	f, err := d.NewProgressFile()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -549,7 +549,7 @@ func TestProgress(t *testing.T) {
 	if op, errno, err := d.Progress(); err != nil || op != 42 && op != 42<<24 || errno != unix.ENOENT && errno != unix.ENOENT<<24 {
 		t.Errorf("%d %v %v", op, errno, err)
 	}
-	again, err := d.ProgressFile(false)
+	again, err := d.ProgressFile()
 	if err != nil {
 		t.Fatal(err)
 	}

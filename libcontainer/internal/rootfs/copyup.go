@@ -71,7 +71,13 @@ const (
 	copyBatch = 512              // names read at a time
 )
 
-var errEndless = fmt.Errorf("more than %d files, or directories %d deep: %w", copyCount, copyDepth, unix.EUCLEAN)
+type endlessError struct{}
+
+func (endlessError) Error() string {
+	return fmt.Sprintf("more than %d files, or directories %d deep: %v", copyCount, copyDepth, unix.EUCLEAN)
+}
+
+func (endlessError) Unwrap() error { return unix.EUCLEAN }
 
 // asOwnerOf calls f with the owner of an open directory for the user of file systems, and all our
 // capabilities. In the tmpfs of a user namespace nobody can make anything whose own id has no place
@@ -125,17 +131,17 @@ func (c *copier) directory(from, to int) error {
 // entries copies what one open directory holds to another.
 func (c *copier) entries(src *os.File, to int) error {
 	if c.depth++; c.depth > copyDepth {
-		return errEndless
+		return endlessError{}
 	}
 	defer func() { c.depth-- }()
 	for {
 		names, err := src.Readdirnames(copyBatch)
 		if c.count += len(names); c.count > copyCount {
-			return errEndless
+			return endlessError{}
 		}
 		for _, name := range names {
 			switch err := c.entry(int(src.Fd()), to, name); {
-			case errors.Is(err, errEndless):
+			case errors.Is(err, endlessError{}):
 				return err // without the names of thousands of directories
 			case err != nil:
 				return fmt.Errorf("%s: %w", name, err)

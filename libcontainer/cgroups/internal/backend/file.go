@@ -111,7 +111,7 @@ func ReadFile(path string) (string, error) {
 // ReadFD reads all of a file from its beginning.
 func ReadFD(fd int) (string, error) {
 	var text []byte
-	var buf [4096]byte
+	var buf [2048]byte // no more, for the stack's sake: see package fs
 	for {
 		var n int
 		err := Retry(func() (err error) {
