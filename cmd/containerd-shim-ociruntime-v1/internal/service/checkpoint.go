@@ -8,10 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	api "github.com/containerd/containerd/api/runtime/task/v2"
-	runc "github.com/containerd/containerd/api/types/runc/options"
-	"google.golang.org/protobuf/types/known/emptypb"
-
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/options"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
 	"github.com/ociruntime/ociruntime/libcontainer"
@@ -21,7 +18,7 @@ import (
 const workName = "criu-work"
 
 // checkpoint dumps a container. The client has paused it before, and resumes it in the end.
-func (s *Service) checkpoint(ctx context.Context, r *api.CheckpointTaskRequest) (*emptypb.Empty, error) {
+func (s *Service) checkpoint(ctx context.Context, r *api.CheckpointTaskRequest) (*api.Empty, error) {
 	c, err := s.find(r.ID)
 	if err != nil {
 		return nil, err
@@ -35,11 +32,11 @@ func (s *Service) checkpoint(ctx context.Context, r *api.CheckpointTaskRequest) 
 	}
 	err = c.dump(ctx, r.Path, o)
 	_ = c.with(func(m *task.Machine) error { m.Checkpointed(r.Path, err == nil); return nil })
-	return &emptypb.Empty{}, err
+	return &api.Empty{}, err
 }
 
-func (c *container) dump(ctx context.Context, images string, o *runc.CheckpointOptions) error {
-	work := o.GetWorkPath()
+func (c *container) dump(ctx context.Context, images string, o *api.CheckpointOptions) error {
+	work := o.WorkPath
 	if work == "" {
 		work = filepath.Join(c.bundle, workName)
 	}
@@ -47,15 +44,15 @@ func (c *container) dump(ctx context.Context, images string, o *runc.CheckpointO
 	if err == nil {
 		err = lc.Checkpoint(ctx, &libcontainer.CheckpointOptions{
 			CRIUOptions: libcontainer.CRIUOptions{
-				ImageDir: images, WorkDir: work, TCPEstablished: o.GetOpenTcp(), ExtUnixSockets: o.GetExternalUnixSockets(),
-				ShellJob: o.GetTerminal(), FileLocks: o.GetFileLocks(), CgroupsMode: o.GetCgroupsMode(),
+				ImageDir: images, WorkDir: work, TCPEstablished: o.OpenTcp, ExtUnixSockets: o.ExternalUnixSockets,
+				ShellJob: o.Terminal, FileLocks: o.FileLocks, CgroupsMode: o.CgroupsMode,
 			},
-			ParentPath: o.GetParentPath(), LeaveRunning: !o.GetExit(),
+			ParentPath: o.ParentPath, LeaveRunning: !o.Exit,
 		})
 	}
 	if err == nil {
 		c.mu.Lock()
-		c.dumped = o.GetExit()
+		c.dumped = o.Exit
 		c.mu.Unlock()
 		return nil
 	}

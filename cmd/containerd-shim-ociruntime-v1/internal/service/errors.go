@@ -3,10 +3,8 @@ package service
 import (
 	"errors"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/ttrpc"
 	"github.com/ociruntime/ociruntime/libcontainer"
 )
 
@@ -15,42 +13,42 @@ func answerError(err error) error {
 	if err == nil {
 		return nil
 	}
-	if _, ok := status.FromError(err); ok {
-		return err
+	if code := codeOf(err); code != ttrpc.Unknown {
+		return &ttrpc.Error{Code: code, Text: err.Error()}
 	}
-	return status.Error(code(err), err.Error())
+	return err
 }
 
-func code(err error) codes.Code {
-	var e *task.Error
-	if errors.As(err, &e) {
-		switch e.Kind {
+func codeOf(err error) ttrpc.Code {
+	var refusal *task.Error
+	if errors.As(err, &refusal) {
+		switch refusal.Kind {
 		case task.NotFound:
-			return codes.NotFound
+			return ttrpc.NotFound
 		case task.AlreadyExists:
-			return codes.AlreadyExists
+			return ttrpc.AlreadyExists
 		case task.InvalidArgument:
-			return codes.InvalidArgument
+			return ttrpc.InvalidArgument
 		case task.FailedPrecondition:
-			return codes.FailedPrecondition
+			return ttrpc.FailedPrecondition
 		}
 	}
 	for _, c := range []struct {
 		err  error
-		code codes.Code
+		code ttrpc.Code
 	}{
-		{libcontainer.ErrNotExist, codes.NotFound},
-		{libcontainer.ErrExist, codes.AlreadyExists},
-		{libcontainer.ErrInvalidID, codes.InvalidArgument},
-		{libcontainer.ErrNotRunning, codes.FailedPrecondition},
-		{libcontainer.ErrRunning, codes.FailedPrecondition},
-		{libcontainer.ErrPaused, codes.FailedPrecondition},
-		{libcontainer.ErrNotPaused, codes.FailedPrecondition},
-		{libcontainer.ErrCreating, codes.FailedPrecondition},
+		{libcontainer.ErrNotExist, ttrpc.NotFound},
+		{libcontainer.ErrExist, ttrpc.AlreadyExists},
+		{libcontainer.ErrInvalidID, ttrpc.InvalidArgument},
+		{libcontainer.ErrNotRunning, ttrpc.FailedPrecondition},
+		{libcontainer.ErrRunning, ttrpc.FailedPrecondition},
+		{libcontainer.ErrPaused, ttrpc.FailedPrecondition},
+		{libcontainer.ErrNotPaused, ttrpc.FailedPrecondition},
+		{libcontainer.ErrCreating, ttrpc.FailedPrecondition},
 	} {
 		if errors.Is(err, c.err) {
 			return c.code
 		}
 	}
-	return codes.Unknown
+	return ttrpc.Unknown
 }
