@@ -11,6 +11,7 @@ import (
 
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/console"
@@ -44,6 +45,7 @@ type restoration struct {
 	ownNS    *os.File     // a cgroup namespace for criu
 	lent     func() error // takes the images back, see lendImages
 	pivot    string       // see makePivot
+	resize   []func() error
 }
 
 // Restore makes a container again from the images of Checkpoint, under any id. It runs when Restore
@@ -176,8 +178,45 @@ func (c *restoration) describeStreams() error {
 		return fmt.Errorf("--image-path: read %s: %w", name, err)
 	}
 	for i, key := range list {
+		if strings.HasPrefix(key, externalTerminalPrefix) {
+			if err := c.giveTerminal(i); err != nil {
+				return err
+			}
+		}
 		if _, ok := external(key); ok || strings.HasPrefix(key, "pipe:") {
 			c.inheritAs(c.streamKey(key), int32(i))
+		}
+	}
+	return nil
+}
+
+// giveTerminal wants a terminal where there was one of the host's. criu sets its modes as they
+// were, and its size, which is not the program's to say. criu's own way to connect one, its
+// --shell-job, crashes in a mount namespace, and looks for a standard input that is given away.
+func (c *restoration) giveTerminal(i int) error {
+	no := false
+	c.req.opts.ShellJob = &no
+	f := c.given.Stdio[i]
+	if f == nil || !console.IsTerminal(int(f.Fd())) {
+		return fmt.Errorf("%s was a terminal of the host at the checkpoint with --shell-job, and is none now: restore from a terminal", streamNames[i])
+	}
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return fmt.Errorf("ask for the size of the terminal: %w", err)
+	}
+	c.resize = append(c.resize, func() error {
+		if err := unix.IoctlSetWinsize(int(f.Fd()), unix.TIOCSWINSZ, size); err != nil {
+			return fmt.Errorf("give the terminal its size back: %w", err)
+		}
+		return nil
+	})
+	return nil
+}
+
+func (c *restoration) resizeTerminals() error {
+	for _, resize := range c.resize {
+		if err := resize(); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -288,7 +327,7 @@ func (c *restoration) notified(ctx context.Context, n *criu.Notification) error 
 		return c.recordCreated()
 	case "pre-resume":
 		c.checkMemoryPolicy()
-		return errors.Join(c.takeBack(), c.limit())
+		return errors.Join(c.takeBack(), c.resizeTerminals(), c.limit())
 	}
 	return nil
 }

@@ -150,6 +150,8 @@ func (r *runFlags) finish(a *app, front *foreground.Loop, container *libcontaine
 	var interrupted foreground.Interruption
 	switch {
 	case deleteErr == nil:
+	case errors.Is(deleteErr, libcontainer.ErrNotExist):
+		// Somebody else has removed it, as checkpoint does.
 	case errors.As(deleteErr, &interrupted):
 		err = errors.Join(err, fmt.Errorf("remove the container: %w", deleteErr))
 	default:
