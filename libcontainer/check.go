@@ -10,20 +10,22 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/internal/diagnose"
+	"github.com/ociruntime/ociruntime/libcontainer/probe"
 	"github.com/ociruntime/ociruntime/specconv/compile"
 	"github.com/ociruntime/ociruntime/specconv/mountopt"
 	"github.com/ociruntime/ociruntime/specconv/problem"
 )
 
 // CheckFiles says what stands in the way of a container of a configuration, as far as files tell:
-// what is to be bound is there, and the program is in the root file system and one for this
-// machine. Nothing is touched, and no privileges are needed; of what the caller may not see nothing
-// is said.
+// what is to be bound and to be joined is there, and the program is in the root file system and one
+// for this machine. Nothing is touched, and no privileges are needed; of what the caller may not
+// see nothing is said.
 func CheckFiles(bundle string, spec *specs.Spec) (bad problem.Problems, odd problem.Warnings) {
 	if spec.Process == nil {
 		bad = append(bad, problem.Problem{Path: "process", Msg: "must be set for a container that is to be started"})
 	}
 	bad = append(bad, missingSources(spec, bundle)...)
+	bad = append(bad, missingNamespaces(spec)...)
 	place, why, sure := diagnose.Judge(spec, bundle, compile.RootfsPath(spec, bundle))
 	switch {
 	case why == "":
@@ -41,7 +43,7 @@ func (r *Runtime) CheckHost(bundle string, spec *specs.Spec, asRoot bool) (odd p
 	rt := *r
 	rt.Warn = func(text string) { odd = append(odd, placed(text)) }
 	c := newCreation(&rt, "check", &CreateOptions{Bundle: bundle, Spec: spec})
-	c.asRoot = asRoot
+	c.asRoot, c.toRead = asRoot, true
 	err = c.compile()
 	defer c.scope.close()
 	defer c.files.Close()
@@ -59,19 +61,39 @@ func (r *Runtime) CheckHost(bundle string, spec *specs.Spec, asRoot bool) (odd p
 func missingSources(spec *specs.Spec, bundle string) (bad problem.Problems) {
 	for i := range spec.Mounts {
 		m := &spec.Mounts[i]
-		if !mountopt.ParseMountOptions(m.Options).Bind {
+		o := mountopt.ParseMountOptions(m.Options)
+		if !o.Bind {
 			continue
 		}
 		source := compile.HostPath(m.Source, bundle)
-		if _, err := os.Lstat(source); !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) {
+		if _, brought := probe.MountedInside(compile.RootfsPath(spec, bundle), source, spec.Mounts[:i]); brought || !missing(source, o.SrcNoFollow || o.CopySymlink) {
 			continue
-		}
-		if root := compile.RootfsPath(spec, bundle); root != "" && strings.HasPrefix(source, root+"/") {
-			continue // in the container, where a mount may bring it
 		}
 		bad = append(bad, problem.Problem{Path: fmt.Sprintf("mounts[%d].source", i), Msg: fmt.Sprintf("there is no %s to bind on %s", source, m.Destination)})
 	}
 	return bad
+}
+
+// missingNamespaces are those to join whose paths lead to nothing.
+func missingNamespaces(spec *specs.Spec) (bad problem.Problems) {
+	if spec.Linux == nil {
+		return nil
+	}
+	for i, ns := range spec.Linux.Namespaces {
+		if ns.Path != "" && missing(ns.Path, false) {
+			bad = append(bad, problem.Problem{Path: problem.NamespaceFile(i), Msg: fmt.Sprintf("there is no %s to join", ns.Path)})
+		}
+	}
+	return bad
+}
+
+func missing(path string, linkWillDo bool) bool {
+	look := os.Stat
+	if linkWillDo {
+		look = os.Lstat
+	}
+	_, err := look(path)
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
 }
 
 // placed takes a message apart that has its place in front.

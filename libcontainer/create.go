@@ -32,7 +32,7 @@ type creation struct {
 	facts  *facts.Facts
 	plan   *plan.Plan
 	asRoot bool // compile what root would get, whoever asks
-	toRead bool // the plan is for reading alone, with or without a root file system
+	toRead bool // the plan is for reading alone, whatever files of the host are missing
 
 	undo       setup.Undo // of what has been made so far
 	dir        *state.Dir
@@ -94,20 +94,10 @@ func (r *Runtime) Create(ctx context.Context, id string, o *CreateOptions) (*Con
 	return c.container(), p, nil
 }
 
-// findRootfs wants a root file system before anything is made for it. One that we may not look at
-// is left to the init, as one in a mount namespace that is joined.
+// findRootfs wants a root file system before anything is made for it.
 func (c *creation) findRootfs() error {
-	if joinedNamespace(c.spec, specs.MountNamespace) != "" {
-		return nil
-	}
-	path := compile.RootfsPath(c.spec, c.o.Bundle)
-	var st unix.Stat_t
-	err := unix.Stat(path, &st)
-	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		err = unix.ENOTDIR
-	}
-	if err == unix.ENOENT || err == unix.ENOTDIR {
-		return fmt.Errorf("root.path: look for the root file system %s: %w", path, err)
+	if err := diagnose.Rootfs(c.spec, compile.RootfsPath(c.spec, c.o.Bundle)); err != nil {
+		return fmt.Errorf("root.path: %w", err)
 	}
 	return nil
 }
@@ -166,9 +156,10 @@ func (c *creation) compile() error {
 		return err
 	}
 	c.facts, err = probe.Container(c.spec, c.o.Bundle, c.host, seen, c.given.Stdio)
-	if err != nil && !(c.toRead && c.facts != nil && errors.Is(err, unix.ENOENT)) {
+	if err != nil && (c.facts == nil || !c.bears(err)) {
 		return err
 	}
+	probe.Assume(c.facts, c.spec, c.o.Bundle, c.bears)
 	if c.rt.NoCgroup {
 		c.facts.JoinTasks, c.facts.JoinDir = nil, false
 	}
@@ -193,13 +184,19 @@ func (c *creation) compile() error {
 	return c.compilePlan(c.rt.warn)
 }
 
+// bears reports whether a plan to be read can be made although a file of the host could not be
+// looked at. That it is missing CheckFiles says; one that only root may see is there for root.
+func (c *creation) bears(err error) bool {
+	return c.toRead && (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || c.asRoot && errors.Is(err, unix.EACCES))
+}
+
 // openNamespaces opens the namespaces to join, before the plan is made: what they are decides what
 // may be set in them.
 func (c *creation) openNamespaces() error {
 	if c.spec.Linux == nil {
 		return nil
 	}
-	files, err := probe.Namespaces(c.facts, c.spec.Linux.Namespaces)
+	files, err := probe.Namespaces(c.facts, c.spec.Linux.Namespaces, c.bears)
 	for name, f := range files {
 		c.files.Keep(name, f)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/internal/diagnose"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
-	"github.com/ociruntime/ociruntime/specconv/compile"
+	"github.com/ociruntime/ociruntime/specconv/problem"
 )
 
 // Explain makes the plan of a configuration without touching anything, with the cgroup's part,
@@ -49,8 +49,9 @@ func (c *creation) explained() (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if why := diagnose.Foresee(c.spec, compile.RootfsPath(c.spec, c.o.Bundle)); why != "" {
-		c.rt.warn(why)
+	bad, odd := CheckFiles(c.o.Bundle, c.spec)
+	for _, p := range slices.Concat(bad, problem.Problems(odd)) {
+		c.rt.warn(p.String())
 	}
 	var before []plan.Step
 	add := func(from, what string) {

@@ -107,10 +107,11 @@ func (a *app) judge(bundle string) (*verdict, error) {
 	if asRoot {
 		v.odd(problem.Problem{Msg: "the configuration is for root, having no user namespace, and is checked as root would run it"})
 	}
+	mistaken := len(v.Problems) > 0
 	bad, odd := libcontainer.CheckFiles(bundle, spec)
 	v.wrong(bad...)
 	v.odd(odd...)
-	if len(v.Problems) > 0 {
+	if mistaken {
 		return v, nil // what comes next relies on a configuration without mistakes
 	}
 	odd, err = a.runtime().CheckHost(bundle, spec, asRoot)

@@ -57,10 +57,17 @@ func TestCheck(t *testing.T) {
 			`warning: linux.seccomp.syscalls[0].names[1]: no system call is called "opne", and it is left out: did you mean "open"?`},
 		{process("/bin/ok") + `, "mounts": [{"destination": "/a", "source": "/nosuch", "options": ["bind"]}, {"destination": "/b", "source": "nosuch", "options": ["rbind"]}]`,
 			"wrong:   mounts[0].source: there is no /nosuch to bind on /a\nwrong:   mounts[1].source: there is no DIR/nosuch to bind on /b\n"},
+		{process("nosuch") + `, "linux": {"namespaces": [{"type": "mount"}, {"type": "uts", "path": "/nosuch"}, {"type": "network", "path": "DIR/nosuch"}]}`,
+			"wrong:   linux.namespaces[1].path: there is no /nosuch to join\nwrong:   linux.namespaces[2].path: there is no DIR/nosuch to join\n" +
+				"wrong:   process.args: there is no nosuch in the root file system\n"},
+		{process("/bin/ok") + `, "root": {"path": "none"}`, "wrong:   root.path: there is no root file system in DIR/none: no such file or directory\n"},
+		// What is missing does not hide what the host has to say.
+		{process("/bin/ok") + `, "linux": {"namespaces": [{"type": "mount"}, {"type": "uts", "path": "/nosuch"}, {"type": "ipc", "path": "/proc/self/ns/uts"}]}`,
+			"wrong:   linux.namespaces[1].path: there is no /nosuch to join\nwrong:   linux.namespaces[2].path: /proc/self/ns/uts is a namespace of another type (NEWUTS)\n"},
 		{process("nosuch") + `, "hostname": "h", "domainname": 5`, "wrong:   domainname: must be a string, not a number"},
 		{process("nosuch") + `, "hostname": "h"`, "hostname: needs a uts namespace: without one it would change the host\nwrong:   process.args: there is no nosuch"},
 	} {
-		config := `{"ociVersion": "1.0.2", "root": {"path": "rootfs"}, ` + c.members + `}`
+		config := strings.ReplaceAll(`{"ociVersion": "1.0.2", "root": {"path": "rootfs"}, `+c.members+`}`, "DIR", dir)
 		if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(config), 0o600); err != nil {
 			t.Fatal(err)
 		}

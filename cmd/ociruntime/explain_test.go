@@ -160,3 +160,30 @@ func TestExplainHTML(t *testing.T) {
 		t.Error("what failed has made a file")
 	}
 }
+
+// A plan is shown although files of the host are missing, which are noted in front of it.
+func TestExplainWithWhatIsMissing(t *testing.T) {
+	dir := t.TempDir()
+	bundleDir(t, dir, `"namespaces": [{"type": "mount"}`, `"namespaces": [{"type": "mount"}, {"type": "network", "path": "/nosuch/net"}, {"type": "pid", "path": "/nosuch/pid"}`,
+		`"root"`, `"mounts": [{"destination": "/srv", "source": "/nosuch/srv", "options": ["rbind"]}, {"destination": "/hosts", "source": "hosts", "options": ["bind"]}], "root"`)
+	if err := os.WriteFile(filepath.Join(dir, "rootfs/hosts"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	res := program(t, nil, "explain", "--bundle", dir)
+	for _, want := range []string{
+		"note: mounts[0].source: there is no /nosuch/srv to bind on /srv\nnote: mounts[1].source: there is no " + dir + "/hosts to bind on /hosts\n" +
+			"note: linux.namespaces[1].path: there is no /nosuch/net to join\nnote: linux.namespaces[2].path: there is no /nosuch/pid to join\n",
+		"  join the net namespace /nosuch/net", "  bind /nosuch/srv on /srv (rbind)  ", "  execute sh  ",
+		// A source is taken to be what it will be mounted on: a directory, or here a file.
+		`openat2(fd2, "srv", {O_PATH|O_DIRECTORY|O_CLOEXEC,`, `openat2(fd2, "hosts", {O_PATH|O_CLOEXEC,`,
+	} {
+		if res.code != 0 || !strings.Contains(res.stdout, want) {
+			t.Errorf("exit %d, %q is missing in:\n%s%s", res.code, want, res.stdout, res.stderr)
+		}
+	}
+	// What is there and can't be right is still an error.
+	bundleDir(t, dir, `"namespaces": [{"type": "mount"}`, `"namespaces": [{"type": "mount"}, {"type": "uts", "path": "/proc/self/ns/net"}`)
+	if res := program(t, nil, "explain", "--bundle", dir); res.code != 1 || !strings.Contains(res.stderr, "/proc/self/ns/net is a namespace of another type (NEWNET)") {
+		t.Errorf("of another type: exit %d, %s%s", res.code, res.stdout, res.stderr)
+	}
+}

@@ -17,7 +17,7 @@ import (
 // bindSource looks at the source of mounts[i].
 func bindSource(spec *specs.Spec, bundle string, i int, o *mountopt.MountOptions) facts.Source {
 	root, m := compile.RootfsPath(spec, bundle), &spec.Mounts[i]
-	if p, ok := mountedInside(root, m.Source, spec.Mounts[:i]); ok {
+	if p, ok := MountedInside(root, m.Source, spec.Mounts[:i]); ok {
 		return facts.Source{Inside: p, Dir: sourceInside(root, bundle, p, spec.Mounts[:i])}
 	}
 	source := compile.HostPath(m.Source, bundle)
@@ -30,10 +30,10 @@ func bindSource(spec *specs.Spec, bundle string, i int, o *mountopt.MountOptions
 	return s
 }
 
-// mountedInside tells a bind source that an earlier mount brings into the root file system, and
+// MountedInside tells a bind source that an earlier mount brings into the root file system, and
 // gives its path there: nothing is mounted yet, so that on the host there may be something else, or
 // nothing.
-func mountedInside(root, source string, earlier []specs.Mount) (inside string, ok bool) {
+func MountedInside(root, source string, earlier []specs.Mount) (inside string, ok bool) {
 	inside, ok = strings.CutPrefix(filepath.Clean(source), filepath.Clean(root)+"/")
 	if !ok {
 		return "", false
@@ -77,9 +77,20 @@ func sourceInside(root, bundle, p string, earlier []specs.Mount) (dir bool) {
 	default:
 		return true
 	}
-	if inside, ok := mountedInside(root, from, earlier[:i]); ok {
+	if inside, ok := MountedInside(root, from, earlier[:i]); ok {
 		return sourceInside(root, bundle, inside, earlier[:i])
 	}
 	s := ofSource(compile.HostPath(from, bundle), false, false)
 	return s.Dir || s.Err != nil
+}
+
+// Assume puts a source that could be in the place of each that could not be looked at, with an
+// error that bears is true of: one of the kind of what the image has at the destination.
+func Assume(f *facts.Facts, spec *specs.Spec, bundle string, bears func(error) bool) {
+	for i, s := range f.Sources {
+		if s.Err == nil || !bears(s.Err) {
+			continue
+		}
+		f.Sources[i] = facts.Source{Dir: !holdsFile(compile.RootfsPath(spec, bundle), spec.Mounts[i].Destination)}
+	}
 }

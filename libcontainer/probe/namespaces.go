@@ -17,8 +17,9 @@ import (
 
 // Namespaces opens the namespaces that linux.namespaces has paths for, and notes in f what they
 // are. The files, by the names that the plan has for them, are the ones to join: a path may lead
-// elsewhere when it is looked at again, a descriptor does not. They are the caller's to close.
-func Namespaces(f *facts.Facts, list []specs.LinuxNamespace) (map[string]*os.File, error) {
+// elsewhere when it is looked at again, a descriptor does not. They are the caller's to close. One
+// with an error that bears is true of has no file, and is taken for a namespace as it should be.
+func Namespaces(f *facts.Facts, list []specs.LinuxNamespace, bears func(error) bool) (map[string]*os.File, error) {
 	files := make(map[string]*os.File)
 	for i := range list {
 		if list[i].Path == "" {
@@ -26,7 +27,7 @@ func Namespaces(f *facts.Facts, list []specs.LinuxNamespace) (map[string]*os.Fil
 		}
 		name := problem.NamespaceFile(i)
 		file, ns, err := joined(&list[i])
-		if err != nil {
+		if err != nil && !bears(err) {
 			for _, f := range files {
 				f.Close()
 			}
@@ -35,7 +36,10 @@ func Namespaces(f *facts.Facts, list []specs.LinuxNamespace) (map[string]*os.Fil
 		if f.Joined == nil {
 			f.Joined = make(map[int]facts.Namespace)
 		}
-		f.Joined[i], files[name] = ns, file
+		f.Joined[i] = ns
+		if err == nil {
+			files[name] = file
+		}
 		f.ProcOfOthers = f.ProcOfOthers || list[i].Type == specs.PIDNamespace && feature.Running().Has(feature.ProcOfOthers)
 	}
 	for i, ns := range f.Joined {
@@ -57,6 +61,9 @@ func foreign(list []specs.LinuxNamespace, files map[string]*os.File, ns *os.File
 		default:
 			user = fmt.Sprintf("/proc/self/fd/%d", files[problem.NamespaceFile(i)].Fd())
 		}
+	}
+	if ns == nil {
+		return false
 	}
 	// The owner, its parent, and so on. The kernel does not show those above our own
 	// (ioctl_nsfs(2)).
@@ -82,10 +89,10 @@ func joined(entry *specs.LinuxNamespace) (file *os.File, ns facts.Namespace, err
 	if err != nil {
 		return nil, ns, fmt.Errorf("open %s: %w", entry.Path, err)
 	}
-	file = os.NewFile(uintptr(fd), entry.Path)
+	opened := os.NewFile(uintptr(fd), entry.Path)
 	defer func() {
 		if err != nil {
-			file.Close()
+			opened.Close()
 		}
 	}()
 	// setns would answer with a bare EINVAL.
@@ -107,7 +114,7 @@ func joined(entry *specs.LinuxNamespace) (file *os.File, ns facts.Namespace, err
 	case ns.Host && flag == unix.CLONE_NEWNS:
 		err = fmt.Errorf("%s is the mount namespace of process 1, which would lose its root", entry.Path)
 	}
-	return file, ns, err
+	return opened, ns, err
 }
 
 // OtherNamespaces are the CLONE_NEW* flags of the namespaces of a process that are not ours.

@@ -101,6 +101,22 @@ func linkOfImage(root, dest string) string {
 	return link
 }
 
+// holdsFile reports whether the image has something there that is no directory.
+func holdsFile(root, dest string) bool {
+	dir, err := openRoot(root)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(dir)
+	fd, err := fs.FindInRoot(dir, path.Clean("/"+dest), 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR
+}
+
 // coveredMode is the mode of the directory that a tmpfs covers, if the image has one there.
 func coveredMode(root, dest string) (uint32, bool) {
 	dir, err := openRoot(root)

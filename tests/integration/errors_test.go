@@ -516,7 +516,7 @@ func TestNoRootFilesystem(t *testing.T) {
 		b.Spec.Root.Path = c.path
 		trace := filepath.Join(t.TempDir(), "trace")
 		res := b.TryCreate("--trace", trace)
-		want := fmt.Sprintf("root.path: look for the root file system %s/%s: %s", b.Dir, c.path, c.want)
+		want := fmt.Sprintf("root.path: there is no root file system in %s/%s: %s", b.Dir, c.path, c.want)
 		if res.Code != 1 || !strings.Contains(res.Message(), want) {
 			t.Errorf("exit %d: %s, want %s", res.Code, res.Message(), want)
 		}

@@ -212,7 +212,7 @@ func TestExplainNotes(t *testing.T) {
 	}
 	for _, b.Spec.Linux.RootfsPropagation = range []string{"", "shared"} {
 		b.Save()
-		contains(t, b.Must("explain", "--bundle", b.Dir), "note: root.path: there is no root file system in "+b.Dir+"/rootfs\n")
+		contains(t, b.Must("explain", "--bundle", b.Dir), "note: root.path: there is no root file system in "+b.Dir+"/rootfs: no such file or directory\n")
 	}
 	b.Spec.Linux.RootfsPropagation = ""
 	b.Save()

@@ -99,7 +99,7 @@ var rooms = []room{
 	{"libcontainer/internal/unixsock", nil},
 	{"libcontainer/internal/crmounts", []string{"specconv/mountopt"}},
 	{"libcontainer/internal/stage", []string{"libcontainer/internal/fs", "libcontainer/refusal"}},
-	{"libcontainer/internal/diagnose", []string{"libcontainer/internal/fs", "libcontainer/launch", "libcontainer/plan", "specconv/similar"}},
+	{"libcontainer/internal/diagnose", []string{"libcontainer/internal/fs", "libcontainer/launch", "libcontainer/namespace", "libcontainer/plan", "specconv/similar"}},
 	{"libcontainer/internal/rootfs", []string{
 		"libcontainer/cgroups", "libcontainer/internal/fs", "libcontainer/launch", "libcontainer/plan", "libcontainer/probe",
 		"libcontainer/refusal", "libcontainer/state", "specconv/compile", "specconv/idmap",

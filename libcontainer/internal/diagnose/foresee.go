@@ -10,33 +10,48 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/namespace"
 )
 
-// Foresee says why the program of a configuration could not be run, with the place in front. "" is
-// for what looks right, and for what this process can't see.
-func Foresee(spec *specs.Spec, rootfs string) string {
-	place, why, sure := Judge(spec, "", rootfs)
-	switch {
-	case why == "":
-		return ""
-	case !sure:
-		why += ", unless a mount brings it"
+// Rootfs says that there is no root file system where a configuration has it, with the kernel's
+// word, which engines look for. One that we may not look at is left to the init, as is one in a
+// mount namespace that is joined.
+func Rootfs(spec *specs.Spec, rootfs string) error {
+	if joinsMounts(spec) {
+		return nil
 	}
-	return place + ": " + why
+	var st unix.Stat_t
+	err := unix.Stat(rootfs, &st)
+	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		err = unix.ENOTDIR
+	}
+	if err == unix.ENOENT || err == unix.ENOTDIR {
+		return fmt.Errorf("there is no root file system in %s: %w", rootfs, err)
+	}
+	return nil
+}
+
+func joinsMounts(spec *specs.Spec) bool {
+	path, _ := namespace.Of(spec, specs.MountNamespace)
+	return path != ""
 }
 
 // Judge says why the program of a configuration could not be run: there is no root file system, the
 // program is not in it, or not one for this machine. It is not sure where a mount may bring what is
-// missing. Without a bundle, what is bound into the container is not looked at.
+// missing.
 func Judge(spec *specs.Spec, bundle, rootfs string) (place, why string, sure bool) {
-	if spec.Root == nil {
+	if spec.Root == nil || joinsMounts(spec) {
+		return "", "", true
+	}
+	if err := Rootfs(spec, rootfs); err != nil {
+		return "root.path", err.Error(), true
+	}
+	if spec.Process == nil || len(spec.Process.Args) == 0 {
 		return "", "", true
 	}
 	root, err := os.OpenFile(rootfs, unix.O_PATH|unix.O_DIRECTORY, 0)
-	switch {
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
-		return "root.path", "there is no root file system in " + rootfs, true
-	case err != nil, spec.Process == nil, len(spec.Process.Args) == 0:
+	if err != nil {
 		return "", "", true
 	}
 	defer root.Close()
