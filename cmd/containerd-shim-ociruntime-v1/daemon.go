@@ -12,13 +12,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/containerd/ttrpc"
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/bootstrap"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/events"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/orphans"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/service"
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/ttrpc"
 )
 
 const (
@@ -50,12 +50,18 @@ func daemon(a *bootstrap.Args) error {
 	end := sync.OnceFunc(func() { close(ended) })
 	queue := events.New(strings.TrimPrefix(os.Getenv("TTRPC_ADDRESS"), "unix://"), a.Namespace, warn)
 	s := service.New(a.Namespace, queue, warn, end)
-	server := ttrpc.NewServer(sameUser, s.Handle)
+	server, err := ttrpc.NewServer(
+		ttrpc.WithServerHandshaker(ttrpc.UnixCredentialsFunc(sameUser)), ttrpc.WithUnaryServerInterceptor(s.Guard),
+	)
+	if err != nil {
+		return err
+	}
+	s.Register(server)
 	if err := orphans.Reap(s.Owns); err != nil {
 		warn(err.Error())
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(l.(*net.UnixListener)) }()
+	go func() { served <- server.Serve(context.Background(), l) }()
 	select {
 	case err = <-served:
 	case <-ended:

@@ -16,13 +16,14 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/containerd/containerd/api/types"
 	"golang.org/x/sys/unix"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/bootstrap"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/options"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/service"
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/wire"
 	"github.com/ociruntime/ociruntime/internal/version"
 	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 	"github.com/ociruntime/ociruntime/libcontainer/seccomp"
@@ -141,16 +142,19 @@ func info() error {
 	if err != nil {
 		return err
 	}
-	return print(&api.RuntimeInfo{
+	return print(&types.RuntimeInfo{
 		Name:    runtimeName,
-		Version: &api.RuntimeVersion{Version: v, Revision: c},
-		Features: &api.Any{
+		Version: &types.RuntimeVersion{Version: v, Revision: c},
+		Features: &anypb.Any{
 			TypeUrl: "types.containerd.io/opencontainers/runtime-spec/1/features/Features", Value: features,
 		},
 	})
 }
 
-func print(m any) error {
-	_, err := os.Stdout.Write(wire.Marshal(m))
+func print(m proto.Message) error {
+	data, err := proto.Marshal(m)
+	if err == nil {
+		_, err = os.Stdout.Write(data)
+	}
 	return err
 }

@@ -8,10 +8,10 @@ import (
 )
 
 // unlinked are packages that cost a daemon of which there is one for each pod too much: gRPC and
-// net/http some megabytes each, ttrpc and protobuf 2.5 together, the others what they initialise.
+// net/http some megabytes each, the others what they initialise. Of gRPC, ttrpc brings the error
+// codes along, and by its own package for logs logrus, too.
 var unlinked = []string{
-	"google.golang.org/grpc", "google.golang.org/grpc/codes", "google.golang.org/protobuf/proto", "github.com/containerd/ttrpc",
-	"github.com/sirupsen/logrus", "net/http", "crypto/tls", "text/template", "html/template", "regexp",
+	"google.golang.org/grpc", "google.golang.org/grpc/internal/transport", "net/http", "crypto/tls", "text/template", "html/template",
 	"github.com/urfave/cli/v2", "github.com/containerd/containerd/v2/pkg/shim", "github.com/containerd/go-runc",
 	"runtime/pprof", "expvar",
 }

@@ -124,12 +124,12 @@ var forTests = []string{
 	"libcontainer/plan/diff",
 }
 
-// shimRoom is the containerd shim's, which has containerd's messages written down anew. Its tests
-// hold them against containerd's own packages. Those are generated, and hold nothing of a runtime.
+// shimRoom is the containerd shim's, which speaks containerd's protocol by containerd's own
+// packages for it. They are generated, and hold nothing of a runtime.
 const shimRoom = "cmd/containerd-shim-ociruntime-v1/..."
 
-// speaksToShim are the rooms that talk to the shim as containerd does, or through it.
-var speaksToShim = []string{"tests/shim", "tests/bench/..."}
+// speaksToShim are the rooms that do, as containerd does or through it.
+var speaksToShim = []string{shimRoom, "tests/shim", "tests/bench/..."}
 
 var shimMessages = []string{
 	"github.com/containerd/containerd/api/...",
@@ -172,7 +172,7 @@ func TestRooms(t *testing.T) {
 				t.Errorf("%s:%d: cgo is not used here", file, where)
 			case slices.Contains(heavy, name) && !strings.HasPrefix(dir, "tests/"):
 				t.Errorf("%s:%d: %s takes too long to initialise", file, where, name)
-			case slices.ContainsFunc(shimMessages, func(m string) bool { return within(name, m) }) && speaks(dir, file):
+			case slices.ContainsFunc(speaksToShim, func(room string) bool { return within(dir, room) }) && slices.ContainsFunc(shimMessages, func(m string) bool { return within(name, m) }):
 			case slices.ContainsFunc(foreign, func(m string) bool { return within(name, m+"/...") }):
 				t.Errorf("%s:%d: %s is another runtime's own code", file, where, name)
 			}
@@ -198,12 +198,6 @@ func TestRooms(t *testing.T) {
 			}
 		}
 	}
-}
-
-// speaks reports whether a file may use containerd's packages for messages.
-func speaks(dir, file string) bool {
-	return within(dir, shimRoom) && strings.HasSuffix(file, "_test.go") ||
-		slices.ContainsFunc(speaksToShim, func(room string) bool { return within(dir, room) })
 }
 
 func roomOf(dir string) *room {

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/wire"
+	bootstrapapi "github.com/containerd/containerd/api/runtime/bootstrap/v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 )
 
 // maxMessage is more than any containerd sends.
@@ -16,7 +17,7 @@ type Message struct {
 	// New says that it came as a BootstrapParams (containerd 2.3), and that the answer has to be of
 	// that kind, too. Before, there were the runtime options alone.
 	New       bool
-	Options   *api.Any
+	Options   *anypb.Any
 	Events    string // address of containerd's ttrpc socket, if it is said here
 	SocketDir string
 }
@@ -34,19 +35,19 @@ func ReadMessage(r io.Reader, a *Args) (*Message, error) {
 	if len(data) == 0 {
 		return &Message{}, nil
 	}
-	var p api.BootstrapParams
-	if wire.Unmarshal(data, &p) == nil && p.InstanceID == a.ID && p.Namespace == a.Namespace {
-		m := &Message{New: true, Events: p.ContainerdTtrpcAddress, SocketDir: p.SocketDir}
-		for _, e := range p.Extensions {
-			switch name := e.Value.Name(); name {
+	var p bootstrapapi.BootstrapParams
+	if proto.Unmarshal(data, &p) == nil && p.GetInstanceID() == a.ID && p.GetNamespace() == a.Namespace {
+		m := &Message{New: true, Events: p.GetContainerdTtrpcAddress(), SocketDir: p.GetSocketDir()}
+		for _, e := range p.GetExtensions() {
+			switch name := e.GetValue().MessageName(); name {
 			case "containerd.runc.v1.Options", "runtimeoptions.v1.Options":
-				m.Options = e.Value
+				m.Options = e.GetValue()
 			}
 		}
 		return m, nil
 	}
-	var options api.Any
-	if err := wire.Unmarshal(data, &options); err != nil {
+	var options anypb.Any
+	if err := proto.Unmarshal(data, &options); err != nil {
 		return nil, fmt.Errorf("the message on stdin: %w", err)
 	}
 	return &Message{Options: &options}, nil
@@ -58,5 +59,5 @@ func (m *Message) Answer(address string) ([]byte, error) {
 	if !m.New {
 		return []byte(address), nil
 	}
-	return wire.Marshal(&api.BootstrapResult{Version: 3, Address: address, Protocol: "ttrpc"}), nil
+	return proto.Marshal(&bootstrapapi.BootstrapResult{Version: 3, Address: address, Protocol: "ttrpc"})
 }

@@ -2,13 +2,19 @@
 package events
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"sync"
 	"time"
 
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/ttrpc"
+	api "github.com/containerd/containerd/api/services/ttrpc/events/v1"
+	"github.com/containerd/containerd/api/types"
+	"github.com/containerd/ttrpc"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 const (
@@ -29,7 +35,7 @@ type Queue struct {
 	warn      func(string)
 
 	mu      sync.Mutex
-	waiting []*api.Envelope
+	waiting []*types.Envelope
 	busy    bool          // the sender is at work
 	idle    chan struct{} // closed whenever it is not
 	client  *ttrpc.Client // of the sender
@@ -46,14 +52,19 @@ func New(address, namespace string, warn func(string)) *Queue {
 }
 
 // Send puts an event into the queue. It never waits.
-func (q *Queue) Send(topic string, event any) {
+func (q *Queue) Send(topic string, event proto.Message) {
+	value, err := proto.Marshal(event)
+	if err != nil {
+		q.warn(fmt.Sprintf("event %s is lost: %v", topic, err))
+		return
+	}
 	if q.dial == nil {
 		return
 	}
-	e := &api.Envelope{
-		Timestamp: api.Stamp(time.Now()), Namespace: q.namespace, Topic: topic,
+	e := &types.Envelope{
+		Timestamp: timestamppb.Now(), Namespace: q.namespace, Topic: topic,
 		// containerd's own names have no host in front.
-		Event: api.Pack("containerd.events.", event),
+		Event: &anypb.Any{TypeUrl: string(event.ProtoReflect().Descriptor().FullName()), Value: value},
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -83,7 +94,7 @@ func (q *Queue) Flush(patience time.Duration) {
 }
 
 // next takes the event to be sent, and says when there is none.
-func (q *Queue) next() *api.Envelope {
+func (q *Queue) next() *types.Envelope {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.waiting) == 0 {
@@ -111,7 +122,7 @@ func (q *Queue) send() {
 }
 
 // forward makes one attempt. A connection that has failed is not used again.
-func (q *Queue) forward(e *api.Envelope) error {
+func (q *Queue) forward(e *types.Envelope) error {
 	if q.client == nil {
 		conn, err := q.dial()
 		if err != nil {
@@ -119,8 +130,10 @@ func (q *Queue) forward(e *api.Envelope) error {
 		}
 		q.client = ttrpc.NewClient(conn)
 	}
-	err := q.client.Call(callTime, "containerd.services.events.ttrpc.v1.Events", "Forward",
-		"containerd-namespace-ttrpc", q.namespace, &api.ForwardRequest{Envelope: e}, &api.Empty{})
+	ctx, cancel := context.WithTimeout(context.Background(), callTime)
+	defer cancel()
+	ctx = ttrpc.WithMetadata(ctx, ttrpc.MD{"containerd-namespace-ttrpc": {q.namespace}})
+	err := q.client.Call(ctx, "containerd.services.events.ttrpc.v1.Events", "Forward", &api.ForwardRequest{Envelope: e}, &emptypb.Empty{})
 	if err != nil {
 		q.client.Close()
 		q.client = nil

@@ -1,82 +1,70 @@
 // Package metrics says what a container has used in the messages that containerd has for it, one
-// for each version of cgroups (github.com/containerd/cgroups/v3, metrics.proto).
+// for each version of cgroups.
 package metrics
 
 import (
 	"maps"
 	"slices"
 
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/wire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/stats"
 )
 
-// Messages that both versions have.
-type (
-	pids struct {
-		Current uint64 `pb:"1"`
-		Limit   uint64 `pb:"2"`
-	}
+// The messages of both versions share field names, but no types. What is alike in them is filled in
+// by those names.
 
-	rdma struct {
-		Current []*rdmaEntry `pb:"1"`
-		Limit   []*rdmaEntry `pb:"2"`
-	}
-
-	rdmaEntry struct {
-		Device  string `pb:"1"`
-		Handles uint32 `pb:"2"`
-		Objects uint32 `pb:"3"`
-	}
-
-	network struct {
-		Name      string `pb:"1"`
-		RxBytes   uint64 `pb:"2"`
-		RxPackets uint64 `pb:"3"`
-		RxErrors  uint64 `pb:"4"`
-		RxDropped uint64 `pb:"5"`
-		TxBytes   uint64 `pb:"6"`
-		TxPackets uint64 `pb:"7"`
-		TxErrors  uint64 `pb:"8"`
-		TxDropped uint64 `pb:"9"`
-	}
-)
-
-func pack(name string, m any) *api.Any {
-	return &api.Any{TypeUrl: name, Value: wire.Marshal(m)}
-}
-
-// pick takes numbers in the order of their names.
-func pick(to []uint64, names []string, from map[string]uint64) {
-	for i, name := range names {
-		to[i] = from[name]
+// fill sets the fields of a message that are called like a line of the kernel's, or, if they stand
+// in names, what that says.
+func fill(m protoreflect.Message, lines map[string]uint64, names map[string]string) {
+	fields := m.Descriptor().Fields()
+	for i := range fields.Len() {
+		f := fields.Get(i)
+		name := string(f.Name())
+		if line, ok := names[name]; ok {
+			name = line
+		}
+		n, ok := lines[name]
+		switch {
+		case !ok:
+		case f.Kind() == protoreflect.Uint64Kind:
+			m.Set(f, protoreflect.ValueOfUint64(n))
+		case f.Kind() == protoreflect.Uint32Kind:
+			m.Set(f, protoreflect.ValueOfUint32(uint32(n)))
+		}
 	}
 }
 
-func networkOf(s *stats.Stats) (all []*network) {
+// filled is a message with a name and numbers.
+func filled[M proto.Message](make func(string) M, name string, numbers map[string]uint64) M {
+	m := make(name)
+	fill(m.ProtoReflect(), numbers, nil)
+	return m
+}
+
+func network[M proto.Message](s *stats.Stats, make func(name string) M) (all []M) {
 	for _, n := range s.NetworkInterfaces {
-		all = append(all, &network{
-			Name: n.Name, RxBytes: n.RxBytes, RxPackets: n.RxPackets, RxErrors: n.RxErrors, RxDropped: n.RxDropped,
-			TxBytes: n.TxBytes, TxPackets: n.TxPackets, TxErrors: n.TxErrors, TxDropped: n.TxDropped,
-		})
+		all = append(all, filled(make, n.Name, map[string]uint64{
+			"rx_bytes": n.RxBytes, "rx_packets": n.RxPackets, "rx_errors": n.RxErrors, "rx_dropped": n.RxDropped,
+			"tx_bytes": n.TxBytes, "tx_packets": n.TxPackets, "tx_errors": n.TxErrors, "tx_dropped": n.TxDropped,
+		}))
 	}
 	return all
 }
 
-func rdmaOf(s *stats.Stats) *rdma {
-	list := func(from []stats.RDMAEntry) (all []*rdmaEntry) {
-		for _, e := range from {
-			all = append(all, &rdmaEntry{e.Device, e.Handles, e.Objects})
-		}
-		return all
+// hugetlb has what is in use under the names of both versions.
+func hugetlb[M proto.Message](s *stats.Stats, make func(size string) M) (all []M) {
+	for _, size := range slices.Sorted(maps.Keys(s.Hugetlb)) {
+		h := s.Hugetlb[size]
+		all = append(all, filled(make, size, map[string]uint64{"usage": h.Usage, "current": h.Usage, "max": h.Max, "failcnt": h.Failcnt}))
 	}
-	return &rdma{list(s.RDMA.Current), list(s.RDMA.Limit)}
+	return all
 }
 
-// hugetlb makes messages of the sizes of pages.
-func hugetlb[M any](s *stats.Stats, make func(size string, h stats.Hugetlb) *M) (all []*M) {
-	for _, size := range slices.Sorted(maps.Keys(s.Hugetlb)) {
-		all = append(all, make(size, s.Hugetlb[size]))
+func rdma[M proto.Message](list []stats.RDMAEntry, make func(device string) M) (all []M) {
+	for _, e := range list {
+		all = append(all, filled(make, e.Device, map[string]uint64{"hca_handles": uint64(e.Handles), "hca_objects": uint64(e.Objects)}))
 	}
 	return all
 }

@@ -2,13 +2,7 @@ package metrics
 
 import (
 	"math"
-	"strings"
 	"testing"
-
-	v1 "github.com/containerd/cgroups/v3/cgroup1/stats"
-	v2 "github.com/containerd/cgroups/v3/cgroup2/stats"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/stats"
 )
@@ -42,10 +36,7 @@ func sample() *stats.Stats {
 }
 
 func TestV1(t *testing.T) {
-	var m v1.Metrics
-	if a := V1(sample()); a.TypeUrl != string(m.ProtoReflect().Descriptor().FullName()) || proto.Unmarshal(a.Value, &m) != nil {
-		t.Fatalf("%q", a)
-	}
+	m := V1(sample())
 	for name, c := range map[string][2]uint64{
 		"cpu":       {m.CPU.Usage.Total, 5000},
 		"throttled": {m.CPU.Throttling.ThrottledTime, 7000},
@@ -69,10 +60,7 @@ func TestV1(t *testing.T) {
 }
 
 func TestV2(t *testing.T) {
-	var m v2.Metrics
-	if a := V2(sample()); a.TypeUrl != string(m.ProtoReflect().Descriptor().FullName()) || proto.Unmarshal(a.Value, &m) != nil {
-		t.Fatalf("%q", a)
-	}
+	m := V2(sample())
 	for name, c := range map[string][2]uint64{
 		"cpu":        {m.CPU.UsageUsec, 5},
 		"system":     {m.CPU.SystemUsec, 2},
@@ -98,38 +86,5 @@ func TestV2(t *testing.T) {
 		if c[0] != c[1] {
 			t.Errorf("%s: %d, not %d", name, c[0], c[1])
 		}
-	}
-}
-
-// The lines of the kernel's files stand in the order of their fields: without underscores, the
-// fields have the same names.
-func TestLines(t *testing.T) {
-	for _, c := range []struct {
-		message proto.Message
-		lines   []string
-	}{
-		{&v1.MemoryStat{}, memoryLinesV1[:]}, {&v1.MemoryOomControl{}, oomLinesV1[:]},
-		{&v2.MemoryStat{}, memoryLinesV2[:]}, {&v2.MemoryEvents{}, eventLinesV2[:]},
-	} {
-		d := c.message.ProtoReflect().Descriptor()
-		for i, line := range c.lines {
-			field := string(d.Fields().ByNumber(protoreflect.FieldNumber(i + 1)).Name())
-			if line == "hierarchical_memsw_limit" {
-				line = "hierarchical_swap_limit"
-			}
-			if strings.ReplaceAll(field, "_", "") != strings.ReplaceAll(line, "_", "") {
-				t.Errorf("%s: field %d is %s, not %s", d.FullName(), i+1, field, line)
-			}
-		}
-	}
-}
-
-// A cgroup of which nothing is known has a message, too.
-func TestNothing(t *testing.T) {
-	if err := proto.Unmarshal(V1(&stats.Stats{}).Value, &v1.Metrics{}); err != nil {
-		t.Error(err)
-	}
-	if err := proto.Unmarshal(V2(&stats.Stats{}).Value, &v2.Metrics{}); err != nil {
-		t.Error(err)
 	}
 }

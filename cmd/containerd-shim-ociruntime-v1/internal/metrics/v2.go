@@ -1,137 +1,44 @@
 package metrics
 
 import (
-	"maps"
 	"math"
 	"slices"
 
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
+	v2 "github.com/containerd/cgroups/v3/cgroup2/stats"
+
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/stats"
 )
 
-// The messages of cgroup v2.
-type (
-	metricsV2 struct {
-		Pids    *pids        `pb:"1"`
-		CPU     *cpuV2       `pb:"2"`
-		Memory  *memoryV2    `pb:"4"`
-		RDMA    *rdma        `pb:"5"`
-		IO      *ioV2        `pb:"6"`
-		Hugetlb []*hugetlbV2 `pb:"7"`
-		Events  *eventsV2    `pb:"8"`
-		Network []*network   `pb:"9"`
-	}
-
-	cpuV2 struct {
-		Usage         uint64 `pb:"1"`
-		User          uint64 `pb:"2"`
-		System        uint64 `pb:"3"`
-		Periods       uint64 `pb:"4"`
-		Throttled     uint64 `pb:"5"`
-		ThrottledTime uint64 `pb:"6"`
-		PSI           *psi   `pb:"7"`
-		Bursts        uint64 `pb:"8"`
-		BurstTime     uint64 `pb:"9"`
-	}
-
-	memoryV2 struct {
-		Lines     [len(memoryLinesV2)]uint64 `pb:"1"`
-		Usage     uint64                     `pb:"32"`
-		Limit     uint64                     `pb:"33"`
-		SwapUsage uint64                     `pb:"34"`
-		SwapLimit uint64                     `pb:"35"`
-		Max       uint64                     `pb:"36"`
-		SwapMax   uint64                     `pb:"37"`
-		PSI       *psi                       `pb:"38"`
-	}
-
-	eventsV2 struct {
-		Lines [len(eventLinesV2)]uint64 `pb:"1"`
-	}
-
-	psi struct {
-		Some *pressure `pb:"1"`
-		Full *pressure `pb:"2"`
-	}
-
-	pressure struct {
-		Avg10  float64 `pb:"1"`
-		Avg60  float64 `pb:"2"`
-		Avg300 float64 `pb:"3"`
-		Total  uint64  `pb:"4"`
-	}
-
-	ioV2 struct {
-		Usage []*ioEntry `pb:"1"`
-		PSI   *psi       `pb:"2"`
-	}
-
-	ioEntry struct {
-		Major   uint64 `pb:"1"`
-		Minor   uint64 `pb:"2"`
-		Read    uint64 `pb:"3"`
-		Written uint64 `pb:"4"`
-		Reads   uint64 `pb:"5"`
-		Writes  uint64 `pb:"6"`
-	}
-
-	hugetlbV2 struct {
-		Current uint64 `pb:"1"`
-		Max     uint64 `pb:"2"`
-		Size    string `pb:"3"`
-		Failcnt uint64 `pb:"4"`
-	}
-)
-
-// The lines of memory.stat and memory.events in the order of their fields.
-var (
-	memoryLinesV2 = [...]string{
-		"anon", "file", "kernel_stack", "slab", "sock", "shmem", "file_mapped", "file_dirty", "file_writeback", "anon_thp",
-		"inactive_anon", "active_anon", "inactive_file", "active_file", "unevictable", "slab_reclaimable", "slab_unreclaimable",
-		"pgfault", "pgmajfault", "workingset_refault", "workingset_activate", "workingset_nodereclaim",
-		"pgrefill", "pgscan", "pgsteal", "pgactivate", "pgdeactivate", "pglazyfree", "pglazyfreed",
-		"thp_fault_alloc", "thp_collapse_alloc",
-	}
-	eventLinesV2 = [...]string{"low", "high", "max", "oom", "oom_kill", "oom_group_kill"}
-)
-
 // V2 is the message for cgroup v2. Its times are in microseconds, and its swap is without memory.
-func V2(s *stats.Stats) *api.Any {
+func V2(s *stats.Stats) *v2.Metrics {
 	const micro = 1000
-	u, t, usage, swap := &s.CPU.Usage, &s.CPU.Throttling, &s.Memory.Usage, &s.Memory.Swap
-	m := &metricsV2{
-		Pids: &pids{s.Pids.Current, s.Pids.Limit},
-		CPU: &cpuV2{
-			Usage: u.Total / micro, User: u.User / micro, System: u.Kernel / micro,
-			Periods: t.Periods, Throttled: t.ThrottledPeriods, ThrottledTime: t.ThrottledTime / micro,
-			PSI: psiOf(s.CPU.PSI), Bursts: s.CPU.Bursts.Periods, BurstTime: s.CPU.Bursts.Time / micro,
+	m := &v2.Metrics{
+		Pids: &v2.PidsStat{Current: s.Pids.Current, Limit: s.Pids.Limit},
+		CPU: &v2.CPUStat{
+			UsageUsec: s.CPU.Usage.Total / micro, UserUsec: s.CPU.Usage.User / micro, SystemUsec: s.CPU.Usage.Kernel / micro,
+			NrPeriods: s.CPU.Throttling.Periods, NrThrottled: s.CPU.Throttling.ThrottledPeriods,
+			ThrottledUsec: s.CPU.Throttling.ThrottledTime / micro, PSI: psi(s.CPU.PSI),
+			NrBursts: s.CPU.Bursts.Periods, BurstUsec: s.CPU.Bursts.Time / micro,
 		},
-		Memory: &memoryV2{
-			Usage: usage.Usage, Limit: usage.Limit, Max: usage.Max,
-			SwapUsage: less(swap.Usage, usage.Usage), SwapLimit: less(swap.Limit, usage.Limit), SwapMax: less(swap.Max, usage.Max),
-			PSI: psiOf(s.Memory.PSI),
+		Memory: &v2.MemoryStat{
+			Usage: s.Memory.Usage.Usage, UsageLimit: s.Memory.Usage.Limit, MaxUsage: s.Memory.Usage.Max,
+			SwapUsage: less(s.Memory.Swap.Usage, s.Memory.Usage.Usage), SwapLimit: less(s.Memory.Swap.Limit, s.Memory.Usage.Limit),
+			SwapMaxUsage: less(s.Memory.Swap.Max, s.Memory.Usage.Max), PSI: psi(s.Memory.PSI),
 		},
-		Events: &eventsV2{}, IO: &ioV2{ioOf(&s.BlkIO), psiOf(s.BlkIO.PSI)}, RDMA: rdmaOf(s), Network: networkOf(s),
-		Hugetlb: hugetlb(s, func(size string, h stats.Hugetlb) *hugetlbV2 {
-			return &hugetlbV2{h.Usage, h.Max, size, h.Failcnt}
-		}),
+		MemoryEvents: &v2.MemoryEvents{},
+		Io:           &v2.IOStat{Usage: ioV2(&s.BlkIO), PSI: psi(s.BlkIO.PSI)},
 	}
-	pick(m.Memory.Lines[:], memoryLinesV2[:], together(s.Memory.Raw))
-	pick(m.Events.Lines[:], eventLinesV2[:], s.Memory.Events)
-	return pack("io.containerd.cgroups.v2.Metrics", m)
-}
-
-// together adds up what has two lines each since Linux 5.9, one for anonymous pages and one for
-// files.
-func together(lines map[string]uint64) map[string]uint64 {
-	if len(lines) == 0 || lines["workingset_refault"] != 0 {
-		return lines
+	fill(m.Memory.ProtoReflect(), s.Memory.Raw, nil)
+	if m.Memory.WorkingsetRefault == 0 { // since Linux 5.9 there are two
+		m.Memory.WorkingsetRefault = s.Memory.Raw["workingset_refault_anon"] + s.Memory.Raw["workingset_refault_file"]
+		m.Memory.WorkingsetActivate = s.Memory.Raw["workingset_activate_anon"] + s.Memory.Raw["workingset_activate_file"]
 	}
-	lines = maps.Clone(lines)
-	for _, name := range []string{"workingset_refault", "workingset_activate"} {
-		lines[name] = lines[name+"_anon"] + lines[name+"_file"]
-	}
-	return lines
+	fill(m.MemoryEvents.ProtoReflect(), s.Memory.Events, nil)
+	m.Hugetlb = hugetlb(s, func(size string) *v2.HugeTlbStat { return &v2.HugeTlbStat{Pagesize: size} })
+	adapter := func(device string) *v2.RdmaEntry { return &v2.RdmaEntry{Device: device} }
+	m.Rdma = &v2.RdmaStat{Current: rdma(s.RDMA.Current, adapter), Limit: rdma(s.RDMA.Limit, adapter)}
+	m.Network = network(s, func(name string) *v2.NetworkStat { return &v2.NetworkStat{Name: name} })
+	return m
 }
 
 // less takes memory off from memory and swap together; no limit stays none.
@@ -142,38 +49,41 @@ func less(together, memory uint64) uint64 {
 	return together - memory
 }
 
-func psiOf(p *stats.PSI) *psi {
+func psi(p *stats.PSI) *v2.PSIStats {
 	if p == nil {
 		return nil
 	}
-	some, full := pressure(p.Some), pressure(p.Full)
-	return &psi{&some, &full}
+	data := func(p stats.Pressure) *v2.PSIData {
+		return &v2.PSIData{Avg10: p.Avg10, Avg60: p.Avg60, Avg300: p.Avg300, Total: p.Total}
+	}
+	return &v2.PSIStats{Some: data(p.Some), Full: data(p.Full)}
 }
 
-// ioOf puts the numbers of a device together.
-func ioOf(b *stats.BlkIO) (all []*ioEntry) {
-	entry := func(e stats.BlkIOEntry) *ioEntry {
-		i := slices.IndexFunc(all, func(x *ioEntry) bool { return x.Major == e.Major && x.Minor == e.Minor })
+// ioV2 puts the numbers of a device together.
+func ioV2(b *stats.BlkIO) []*v2.IOEntry {
+	var all []*v2.IOEntry
+	entry := func(e stats.BlkIOEntry) *v2.IOEntry {
+		i := slices.IndexFunc(all, func(x *v2.IOEntry) bool { return x.Major == e.Major && x.Minor == e.Minor })
 		if i < 0 {
 			i = len(all)
-			all = append(all, &ioEntry{Major: e.Major, Minor: e.Minor})
+			all = append(all, &v2.IOEntry{Major: e.Major, Minor: e.Minor})
 		}
 		return all[i]
 	}
 	for _, e := range b.ServiceBytes {
 		switch e.Op {
 		case "Read":
-			entry(e).Read = e.Value
+			entry(e).Rbytes = e.Value
 		case "Write":
-			entry(e).Written = e.Value
+			entry(e).Wbytes = e.Value
 		}
 	}
 	for _, e := range b.Serviced {
 		switch e.Op {
 		case "Read":
-			entry(e).Reads = e.Value
+			entry(e).Rios = e.Value
 		case "Write":
-			entry(e).Writes = e.Value
+			entry(e).Wios = e.Value
 		}
 	}
 	return all

@@ -6,8 +6,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/wire"
+	runc "github.com/containerd/containerd/api/types/runc/options"
+	cri "github.com/containerd/containerd/api/types/runtimeoptions/v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 )
 
 // Options are what is honoured of runc's options.
@@ -29,20 +31,20 @@ type Options struct {
 
 // Decode reads the options of a request, which may be nil. The kinds are runc's own, and the one
 // that CRI sends for a runtime it does not know.
-func Decode(a *api.Any) (Options, error) {
-	name := a.Name()
+func Decode(a *anypb.Any) (Options, error) {
+	name := typeName(a)
 	switch name {
 	case "":
 		return Options{}, nil
 	case "containerd.runc.v1.Options":
-		var o api.RuncOptions
-		if err := wire.Unmarshal(a.Value, &o); err != nil {
+		var o runc.Options
+		if err := proto.Unmarshal(a.GetValue(), &o); err != nil {
 			return Options{}, fmt.Errorf("options: %w", err)
 		}
 		return fromRunc(&o), nil
 	case "runtimeoptions.v1.Options":
-		var o api.RuntimeOptions
-		if err := wire.Unmarshal(a.Value, &o); err != nil {
+		var o cri.Options
+		if err := proto.Unmarshal(a.GetValue(), &o); err != nil {
 			return Options{}, fmt.Errorf("options: %w", err)
 		}
 		return fromCRI(&o)
@@ -50,14 +52,20 @@ func Decode(a *api.Any) (Options, error) {
 	return Options{Ignored: []string{"options of type " + name}}, nil
 }
 
-func fromRunc(o *api.RuncOptions) Options {
+// typeName is the name of a message's type, "" for none.
+func typeName(a *anypb.Any) string {
+	name := a.GetTypeUrl() // with or without a host in front
+	return name[strings.LastIndexByte(name, '/')+1:]
+}
+
+func fromRunc(o *runc.Options) Options {
 	r := Options{
-		NoPivot: o.NoPivotRoot, NoNewKeyring: o.NoNewKeyring,
-		UID: o.IoUid, GID: o.IoGid, Root: o.Root, SystemdCgroup: o.SystemdCgroup,
-		ShimCgroup: o.ShimCgroup, CRIUWork: o.CriuWorkPath,
+		NoPivot: o.GetNoPivotRoot(), NoNewKeyring: o.GetNoNewKeyring(),
+		UID: o.GetIoUid(), GID: o.GetIoGid(), Root: o.GetRoot(), SystemdCgroup: o.GetSystemdCgroup(),
+		ShimCgroup: o.GetShimCgroup(), CRIUWork: o.GetCriuWorkPath(),
 	}
 	for _, o := range []struct{ name, given string }{
-		{"BinaryName", o.BinaryName}, {"CriuImagePath", o.CriuImagePath},
+		{"BinaryName", o.GetBinaryName()}, {"CriuImagePath", o.GetCriuImagePath()},
 	} {
 		if o.given != "" {
 			r.Ignored = append(r.Ignored, o.name)
@@ -66,9 +74,9 @@ func fromRunc(o *api.RuncOptions) Options {
 	return r
 }
 
-func fromCRI(o *api.RuntimeOptions) (Options, error) {
-	r, err := parseTable(string(o.ConfigBody))
-	if o.ConfigPath != "" && len(o.ConfigBody) == 0 {
+func fromCRI(o *cri.Options) (Options, error) {
+	r, err := parseTable(string(o.GetConfigBody()))
+	if o.GetConfigPath() != "" && len(o.GetConfigBody()) == 0 {
 		r.Ignored = append(r.Ignored, "ConfigPath")
 	}
 	return r, err

@@ -7,18 +7,16 @@ import (
 	runc "github.com/containerd/containerd/api/types/runc/options"
 	cri "github.com/containerd/containerd/api/types/runtimeoptions/v1"
 	"google.golang.org/protobuf/proto"
-
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
+	"google.golang.org/protobuf/types/known/anypb"
 )
 
-// pack is what a client sends, by containerd's own package.
-func pack(t *testing.T, url string, m proto.Message) *api.Any {
+func pack(t *testing.T, url string, m proto.Message) *anypb.Any {
 	t.Helper()
 	data, err := proto.Marshal(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &api.Any{TypeUrl: url, Value: data}
+	return &anypb.Any{TypeUrl: url, Value: data}
 }
 
 func TestDecode(t *testing.T) {
@@ -30,7 +28,7 @@ func TestDecode(t *testing.T) {
 	table := "BinaryName = \"runc\"\nNoPivotRoot = true\nNoNewKeyring = true\nShimCgroup = '/s'\nIoUid = 7\n" +
 		"IoGid = 8\nRoot = \"/r\"\nSystemdCgroup = true\nCriuWorkPath = \"/w\"\nCriuPath = \"\"\n"
 	for name, c := range map[string]struct {
-		any  *api.Any
+		any  *anypb.Any
 		want Options
 	}{
 		"none":             {nil, Options{}},
@@ -38,7 +36,7 @@ func TestDecode(t *testing.T) {
 		"runc's, with url": {pack(t, "type.googleapis.com/containerd.runc.v1.Options", ofRunc), all},
 		"CRI's":            {pack(t, "runtimeoptions.v1.Options", &cri.Options{ConfigBody: []byte(table)}), all},
 		"CRI's path":       {pack(t, "runtimeoptions.v1.Options", &cri.Options{ConfigPath: "/x"}), Options{Ignored: []string{"ConfigPath"}}},
-		"unknown":          {&api.Any{TypeUrl: "a.b"}, Options{Ignored: []string{"options of type a.b"}}},
+		"unknown":          {&anypb.Any{TypeUrl: "a.b"}, Options{Ignored: []string{"options of type a.b"}}},
 	} {
 		if got, err := Decode(c.any); err != nil || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %+v, %v, not %+v", name, got, err, c.want)
@@ -52,7 +50,7 @@ func TestDecodeErrors(t *testing.T) {
 			t.Errorf("%q: no error", table)
 		}
 	}
-	if _, err := Decode(&api.Any{TypeUrl: "containerd.runc.v1.Options", Value: []byte{0xff}}); err == nil {
+	if _, err := Decode(&anypb.Any{TypeUrl: "containerd.runc.v1.Options", Value: []byte{0xff}}); err == nil {
 		t.Error("garbage: no error")
 	}
 }

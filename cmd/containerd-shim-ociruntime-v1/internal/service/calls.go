@@ -6,10 +6,15 @@ import (
 	"os"
 	"weak"
 
+	api "github.com/containerd/containerd/api/runtime/task/v2"
+	"github.com/containerd/containerd/api/types/runc/options"
+	tasktypes "github.com/containerd/containerd/api/types/task"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/emptypb"
 
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/metrics"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
 	"github.com/ociruntime/ociruntime/libcontainer"
@@ -58,8 +63,8 @@ func (s *Service) state(_ context.Context, r *api.StateRequest) (*api.StateRespo
 	return a, s.process(r.ID, r.ExecID, func(c *container, p *process, v task.View) error {
 		a.Bundle = c.bundle
 		a.Stdin, a.Stdout, a.Stderr, a.Terminal = p.streams.Stdin, p.streams.Stdout, p.streams.Stderr, p.streams.Terminal
-		a.Pid, a.Status = uint32(v.Pid), int32(v.Status)
-		a.ExitStatus, a.ExitedAt = v.End.Status, api.Stamp(v.End.At)
+		a.Pid, a.Status = uint32(v.Pid), tasktypes.Status(v.Status)
+		a.ExitStatus, a.ExitedAt = v.End.Status, stamp(v.End.At)
 		return nil
 	})
 }
@@ -81,12 +86,12 @@ func (s *Service) wait(ctx context.Context, r *api.WaitRequest) (*api.WaitRespon
 	// A deleted process is forgotten; its exit has been told before.
 	a := &api.WaitResponse{}
 	return a, s.process(r.ID, r.ExecID, func(_ *container, _ *process, v task.View) error {
-		a.ExitStatus, a.ExitedAt = v.End.Status, api.Stamp(v.End.At)
+		a.ExitStatus, a.ExitedAt = v.End.Status, stamp(v.End.At)
 		return nil
 	})
 }
 
-func (s *Service) kill(_ context.Context, r *api.KillRequest) (*api.Empty, error) {
+func (s *Service) kill(_ context.Context, r *api.KillRequest) (*emptypb.Empty, error) {
 	sig := unix.Signal(r.Signal)
 	allow := func(m *task.Machine) error {
 		err := m.Kill(r.ExecID)
@@ -105,7 +110,7 @@ func (s *Service) kill(_ context.Context, r *api.KillRequest) (*api.Empty, error
 	if errors.Is(err, os.ErrProcessDone) || errors.Is(err, libcontainer.ErrNotRunning) {
 		err = &task.Error{Kind: task.NotFound, Text: "process already finished"}
 	}
-	return &api.Empty{}, err
+	return &emptypb.Empty{}, err
 }
 
 func (s *Service) pids(_ context.Context, r *api.PidsRequest) (*api.PidsResponse, error) {
@@ -131,9 +136,11 @@ func (s *Service) pids(_ context.Context, r *api.PidsRequest) (*api.PidsResponse
 			return nil
 		})
 		for _, pid := range pids {
-			info := &api.ProcessInfo{Pid: uint32(pid)}
+			info := &tasktypes.ProcessInfo{Pid: uint32(pid)}
 			if id := ids[pid]; id != "" {
-				info.Info = api.Pack("containerd.runc.v1.", &api.ProcessDetails{ExecID: id})
+				if info.Info, err = pack(&options.ProcessDetails{ExecID: id}); err != nil {
+					return err
+				}
 			}
 			a.Processes = append(a.Processes, info)
 		}
@@ -141,16 +148,22 @@ func (s *Service) pids(_ context.Context, r *api.PidsRequest) (*api.PidsResponse
 	})
 }
 
-func (s *Service) pause(_ context.Context, r *api.PauseRequest) (*api.Empty, error) {
-	return &api.Empty{}, s.container(r.ID, (*task.Machine).Pause, func(c *container, lc *libcontainer.Container) error {
+// pack puts a message into an Any as containerd does, without a host in front of its name.
+func pack(m proto.Message) (*anypb.Any, error) {
+	value, err := proto.Marshal(m)
+	return &anypb.Any{TypeUrl: string(m.ProtoReflect().Descriptor().FullName()), Value: value}, err
+}
+
+func (s *Service) pause(_ context.Context, r *api.PauseRequest) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, s.container(r.ID, (*task.Machine).Pause, func(c *container, lc *libcontainer.Container) error {
 		err := lc.Pause()
 		_ = c.with(func(m *task.Machine) error { m.Paused(err == nil); return nil })
 		return err
 	})
 }
 
-func (s *Service) resume(_ context.Context, r *api.ResumeRequest) (*api.Empty, error) {
-	return &api.Empty{}, s.container(r.ID, (*task.Machine).Resume, func(c *container, lc *libcontainer.Container) error {
+func (s *Service) resume(_ context.Context, r *api.ResumeRequest) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, s.container(r.ID, (*task.Machine).Resume, func(c *container, lc *libcontainer.Container) error {
 		if err := lc.Resume(); err != nil {
 			return err
 		}
@@ -158,8 +171,8 @@ func (s *Service) resume(_ context.Context, r *api.ResumeRequest) (*api.Empty, e
 	})
 }
 
-func (s *Service) resizePty(_ context.Context, r *api.ResizePtyRequest) (*api.Empty, error) {
-	return &api.Empty{}, s.process(r.ID, r.ExecID, func(_ *container, p *process, _ task.View) error {
+func (s *Service) resizePty(_ context.Context, r *api.ResizePtyRequest) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, s.process(r.ID, r.ExecID, func(_ *container, p *process, _ task.View) error {
 		if p.opened == nil {
 			p.size = &size{uint16(r.Width), uint16(r.Height)}
 			return nil
@@ -168,8 +181,8 @@ func (s *Service) resizePty(_ context.Context, r *api.ResizePtyRequest) (*api.Em
 	})
 }
 
-func (s *Service) closeIO(_ context.Context, r *api.CloseIORequest) (*api.Empty, error) {
-	return &api.Empty{}, s.process(r.ID, r.ExecID, func(_ *container, p *process, _ task.View) error {
+func (s *Service) closeIO(_ context.Context, r *api.CloseIORequest) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, s.process(r.ID, r.ExecID, func(_ *container, p *process, _ task.View) error {
 		p.inputOver = p.inputOver || r.Stdin
 		if r.Stdin && p.opened != nil {
 			return p.opened.CloseInput()
@@ -178,9 +191,9 @@ func (s *Service) closeIO(_ context.Context, r *api.CloseIORequest) (*api.Empty,
 	})
 }
 
-func (s *Service) update(_ context.Context, r *api.UpdateTaskRequest) (*api.Empty, error) {
-	return &api.Empty{}, s.container(r.ID, nil, func(c *container, lc *libcontainer.Container) error {
-		resources, _, err := load.Resources(r.Resources.Content())
+func (s *Service) update(_ context.Context, r *api.UpdateTaskRequest) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, s.container(r.ID, nil, func(c *container, lc *libcontainer.Container) error {
+		resources, _, err := load.Resources(r.GetResources().GetValue())
 		if err == nil {
 			_, err = check.Resources(resources)
 		}
@@ -204,11 +217,11 @@ func (s *Service) stats(_ context.Context, r *api.StatsRequest) (*api.StatsRespo
 		}
 		var st unix.Statfs_t
 		if err := unix.Statfs("/sys/fs/cgroup", &st); err == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
-			a.Stats = metrics.V2(e.Data)
-		} else {
-			a.Stats = metrics.V1(e.Data)
+			a.Stats, err = pack(metrics.V2(e.Data))
+			return err
 		}
-		return nil
+		a.Stats, err = pack(metrics.V1(e.Data))
+		return err
 	})
 }
 
@@ -224,9 +237,9 @@ func (s *Service) connect(_ context.Context, r *api.ConnectRequest) (*api.Connec
 
 // shutdown is called after each deletion; the shim ends with its last container, and after the
 // answer.
-func (s *Service) shutdown(context.Context, *api.ShutdownRequest) (*api.Empty, error) {
+func (s *Service) shutdown(context.Context, *api.ShutdownRequest) (*emptypb.Empty, error) {
 	if s.empty() {
 		s.end()
 	}
-	return &api.Empty{}, nil
+	return &emptypb.Empty{}, nil
 }

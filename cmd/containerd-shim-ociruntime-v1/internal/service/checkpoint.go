@@ -8,7 +8,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
+	api "github.com/containerd/containerd/api/runtime/task/v2"
+	runc "github.com/containerd/containerd/api/types/runc/options"
+	"google.golang.org/protobuf/types/known/emptypb"
+
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/options"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
 	"github.com/ociruntime/ociruntime/libcontainer"
@@ -18,7 +21,7 @@ import (
 const workName = "criu-work"
 
 // checkpoint dumps a container. The client has paused it before, and resumes it in the end.
-func (s *Service) checkpoint(ctx context.Context, r *api.CheckpointTaskRequest) (*api.Empty, error) {
+func (s *Service) checkpoint(ctx context.Context, r *api.CheckpointTaskRequest) (*emptypb.Empty, error) {
 	c, err := s.find(r.ID)
 	if err != nil {
 		return nil, err
@@ -32,11 +35,11 @@ func (s *Service) checkpoint(ctx context.Context, r *api.CheckpointTaskRequest) 
 	}
 	err = c.dump(ctx, r.Path, o)
 	_ = c.with(func(m *task.Machine) error { m.Checkpointed(r.Path, err == nil); return nil })
-	return &api.Empty{}, err
+	return &emptypb.Empty{}, err
 }
 
-func (c *container) dump(ctx context.Context, images string, o *api.CheckpointOptions) error {
-	work := o.WorkPath
+func (c *container) dump(ctx context.Context, images string, o *runc.CheckpointOptions) error {
+	work := o.GetWorkPath()
 	if work == "" {
 		work = filepath.Join(c.bundle, workName)
 	}
@@ -44,15 +47,15 @@ func (c *container) dump(ctx context.Context, images string, o *api.CheckpointOp
 	if err == nil {
 		err = lc.Checkpoint(ctx, &libcontainer.CheckpointOptions{
 			CRIUOptions: libcontainer.CRIUOptions{
-				ImageDir: images, WorkDir: work, TCPEstablished: o.OpenTcp, ExtUnixSockets: o.ExternalUnixSockets,
-				ShellJob: o.Terminal, FileLocks: o.FileLocks, CgroupsMode: o.CgroupsMode,
+				ImageDir: images, WorkDir: work, TCPEstablished: o.GetOpenTcp(), ExtUnixSockets: o.GetExternalUnixSockets(),
+				ShellJob: o.GetTerminal(), FileLocks: o.GetFileLocks(), CgroupsMode: o.GetCgroupsMode(),
 			},
-			ParentPath: o.ParentPath, LeaveRunning: !o.Exit,
+			ParentPath: o.GetParentPath(), LeaveRunning: !o.GetExit(),
 		})
 	}
 	if err == nil {
 		c.mu.Lock()
-		c.dumped = o.Exit
+		c.dumped = o.GetExit()
 		c.mu.Unlock()
 		return nil
 	}

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	api "github.com/containerd/containerd/api/runtime/task/v2"
 	"golang.org/x/sys/unix"
 
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/rootfs"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
 	"github.com/ociruntime/ociruntime/libcontainer"
@@ -42,7 +42,7 @@ func (s *Service) delete(ctx context.Context, r *api.DeleteRequest) (*api.Delete
 	if r.ExecID == "" {
 		s.forget(c)
 	}
-	return &api.DeleteResponse{Pid: uint32(v.Pid), ExitStatus: v.End.Status, ExitedAt: api.Stamp(v.End.At)}, nil
+	return &api.DeleteResponse{Pid: uint32(v.Pid), ExitStatus: v.End.Status, ExitedAt: stamp(v.End.At)}, nil
 }
 
 // remove removes the container and all that was made for it. It can be repeated.
@@ -95,7 +95,7 @@ func (c *container) closeStreams(id string) error {
 // Cleanup removes what a dead shim has left of a container, and after a live one's deletion finds
 // nothing. The bundle is all there is to go by.
 func Cleanup(ctx context.Context, id, bundle string, warn func(string)) (*api.DeleteResponse, error) {
-	answer := &api.DeleteResponse{ExitStatus: 128 + uint32(unix.SIGKILL), ExitedAt: api.Stamp(time.Now())}
+	answer := &api.DeleteResponse{ExitStatus: 128 + uint32(unix.SIGKILL), ExitedAt: stamp(time.Now())}
 	n, err := readNote(bundle)
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func Cleanup(ctx context.Context, id, bundle string, warn func(string)) (*api.De
 			answer.Pid = uint32(lc.Record().InitPid)
 		}
 		if !n.ExitedAt.IsZero() {
-			answer.Pid, answer.ExitStatus, answer.ExitedAt = uint32(n.Pid), n.Status, api.Stamp(n.ExitedAt)
+			answer.Pid, answer.ExitStatus, answer.ExitedAt = uint32(n.Pid), n.Status, stamp(n.ExitedAt)
 		}
 		err = rt.Delete(ctx, id, true)
 	}

@@ -3,8 +3,10 @@ package service
 import (
 	"errors"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/ttrpc"
 	"github.com/ociruntime/ociruntime/libcontainer"
 )
 
@@ -13,42 +15,42 @@ func answerError(err error) error {
 	if err == nil {
 		return nil
 	}
-	if code := codeOf(err); code != ttrpc.Unknown {
-		return &ttrpc.Error{Code: code, Text: err.Error()}
+	if _, ok := status.FromError(err); ok {
+		return err
 	}
-	return err
+	return status.Error(code(err), err.Error())
 }
 
-func codeOf(err error) ttrpc.Code {
-	var refusal *task.Error
-	if errors.As(err, &refusal) {
-		switch refusal.Kind {
+func code(err error) codes.Code {
+	var e *task.Error
+	if errors.As(err, &e) {
+		switch e.Kind {
 		case task.NotFound:
-			return ttrpc.NotFound
+			return codes.NotFound
 		case task.AlreadyExists:
-			return ttrpc.AlreadyExists
+			return codes.AlreadyExists
 		case task.InvalidArgument:
-			return ttrpc.InvalidArgument
+			return codes.InvalidArgument
 		case task.FailedPrecondition:
-			return ttrpc.FailedPrecondition
+			return codes.FailedPrecondition
 		}
 	}
 	for _, c := range []struct {
 		err  error
-		code ttrpc.Code
+		code codes.Code
 	}{
-		{libcontainer.ErrNotExist, ttrpc.NotFound},
-		{libcontainer.ErrExist, ttrpc.AlreadyExists},
-		{libcontainer.ErrInvalidID, ttrpc.InvalidArgument},
-		{libcontainer.ErrNotRunning, ttrpc.FailedPrecondition},
-		{libcontainer.ErrRunning, ttrpc.FailedPrecondition},
-		{libcontainer.ErrPaused, ttrpc.FailedPrecondition},
-		{libcontainer.ErrNotPaused, ttrpc.FailedPrecondition},
-		{libcontainer.ErrCreating, ttrpc.FailedPrecondition},
+		{libcontainer.ErrNotExist, codes.NotFound},
+		{libcontainer.ErrExist, codes.AlreadyExists},
+		{libcontainer.ErrInvalidID, codes.InvalidArgument},
+		{libcontainer.ErrNotRunning, codes.FailedPrecondition},
+		{libcontainer.ErrRunning, codes.FailedPrecondition},
+		{libcontainer.ErrPaused, codes.FailedPrecondition},
+		{libcontainer.ErrNotPaused, codes.FailedPrecondition},
+		{libcontainer.ErrCreating, codes.FailedPrecondition},
 	} {
 		if errors.Is(err, c.err) {
 			return c.code
 		}
 	}
-	return ttrpc.Unknown
+	return codes.Unknown
 }

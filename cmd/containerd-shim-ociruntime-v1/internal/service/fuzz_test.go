@@ -2,9 +2,11 @@ package service
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -58,7 +60,18 @@ func FuzzSocket(f *testing.F) {
 		f.Add(s)
 	}
 	s := New("ns", events.New("", "ns", func(string) {}), func(string) {}, func() {})
-	path := listen(f, s)
+	server, err := ttrpc.NewServer(ttrpc.WithUnaryServerInterceptor(s.Guard))
+	if err != nil {
+		f.Fatal(err)
+	}
+	s.Register(server)
+	path := filepath.Join(f.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	go func() { _ = server.Serve(context.Background(), l) }()
+	f.Cleanup(func() { server.Close() })
 	f.Fuzz(func(t *testing.T, data []byte) {
 		// How many answers there will be, nobody can know.
 		send(t, path, data, 3*time.Millisecond, 1<<30)

@@ -1,14 +1,20 @@
 package service
 
 import (
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
+	"time"
+
+	api "github.com/containerd/containerd/api/events"
+	tasks "github.com/containerd/containerd/api/runtime/task/v2"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
 )
 
 // publish gives the machine's events to containerd. It is called with the container's lock held, so
 // that they are queued in the machine's order.
-func (c *container) publish(r *api.CreateTaskRequest) func(task.Event) {
-	send := func(topic string, m any) { c.service.events.Send("/tasks/"+topic, m) }
+func (c *container) publish(r *tasks.CreateTaskRequest) func(task.Event) {
+	send := func(topic string, m proto.Message) { c.service.events.Send("/tasks/"+topic, m) }
 	return func(e task.Event) {
 		id := e.ExecID
 		if id == "" {
@@ -24,9 +30,9 @@ func (c *container) publish(r *api.CreateTaskRequest) func(task.Event) {
 		case task.Start:
 			send("start", &api.TaskStart{ContainerID: c.id, Pid: pid})
 		case task.Exit:
-			send("exit", &api.TaskExit{ContainerID: c.id, ID: id, Pid: pid, ExitStatus: e.End.Status, ExitedAt: api.Stamp(e.End.At)})
+			send("exit", &api.TaskExit{ContainerID: c.id, ID: id, Pid: pid, ExitStatus: e.End.Status, ExitedAt: stamp(e.End.At)})
 		case task.Delete:
-			send("delete", &api.TaskDelete{ContainerID: c.id, Pid: pid, ExitStatus: e.End.Status, ExitedAt: api.Stamp(e.End.At)})
+			send("delete", &api.TaskDelete{ContainerID: c.id, Pid: pid, ExitStatus: e.End.Status, ExitedAt: stamp(e.End.At)})
 		case task.ExecAdded:
 			send("exec-added", &api.TaskExecAdded{ContainerID: c.id, ExecID: e.ExecID})
 		case task.ExecStarted:
@@ -42,3 +48,6 @@ func (c *container) publish(r *api.CreateTaskRequest) func(task.Event) {
 		}
 	}
 }
+
+// stamp is a time for containerd; the zero time is the year 1, as Go has it.
+func stamp(t time.Time) *timestamppb.Timestamp { return timestamppb.New(t) }

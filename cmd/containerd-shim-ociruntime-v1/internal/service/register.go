@@ -2,68 +2,47 @@ package service
 
 import (
 	"context"
-	"slices"
 
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/ttrpc"
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/wire"
+	api "github.com/containerd/containerd/api/runtime/task/v2"
+	"github.com/containerd/ttrpc"
 )
 
-// names of the service. Version 3 has the methods and the messages of version 2.
+// names of the service. Version 3 has the methods and the messages of version 2; containerd's
+// package for it would bring all of gRPC and of net/http along.
 var names = [...]string{"containerd.task.v2.Task", "containerd.task.v3.Task"}
 
-// method answers a request.
-type method func(ctx context.Context, payload []byte) (answer any, err error)
-
-// method gives a method of a service, or nil.
-func (s *Service) method(service, name string) method {
-	if !slices.Contains(names[:], service) {
-		return nil
+// Register adds the service to a server.
+func (s *Service) Register(server *ttrpc.Server) {
+	desc := &ttrpc.ServiceDesc{Methods: map[string]ttrpc.Method{
+		"State":      method(s.state),
+		"Create":     method(lasting(s, s.create)),
+		"Start":      method(lasting(s, s.start)),
+		"Delete":     method(lasting(s, s.delete)),
+		"Pids":       method(s.pids),
+		"Pause":      method(s.pause),
+		"Resume":     method(s.resume),
+		"Checkpoint": method(s.checkpoint),
+		"Kill":       method(s.kill),
+		"Exec":       method(s.exec),
+		"ResizePty":  method(s.resizePty),
+		"CloseIO":    method(s.closeIO),
+		"Update":     method(s.update),
+		"Wait":       method(s.wait),
+		"Stats":      method(s.stats),
+		"Connect":    method(s.connect),
+		"Shutdown":   method(s.shutdown),
+	}}
+	var _ api.TTRPCTaskService // whose methods these are
+	for _, name := range names {
+		server.RegisterService(name, desc)
 	}
-	switch name {
-	case "State":
-		return ready(s.state)
-	case "Create":
-		return ready(lasting(s, s.create))
-	case "Start":
-		return ready(lasting(s, s.start))
-	case "Delete":
-		return ready(lasting(s, s.delete))
-	case "Pids":
-		return ready(s.pids)
-	case "Pause":
-		return ready(s.pause)
-	case "Resume":
-		return ready(s.resume)
-	case "Checkpoint":
-		return ready(s.checkpoint)
-	case "Kill":
-		return ready(s.kill)
-	case "Exec":
-		return ready(s.exec)
-	case "ResizePty":
-		return ready(s.resizePty)
-	case "CloseIO":
-		return ready(s.closeIO)
-	case "Update":
-		return ready(s.update)
-	case "Wait":
-		return ready(s.wait)
-	case "Stats":
-		return ready(s.stats)
-	case "Connect":
-		return ready(s.connect)
-	case "Shutdown":
-		return ready(s.shutdown)
-	}
-	return nil
 }
 
-// ready reads the request of a call.
-func ready[Q, A any](call func(context.Context, *Q) (*A, error)) method {
-	return func(ctx context.Context, payload []byte) (any, error) {
+func method[Q, A any](call func(context.Context, *Q) (*A, error)) ttrpc.Method {
+	return func(ctx context.Context, unmarshal func(any) error) (any, error) {
 		var q Q
-		if err := wire.Unmarshal(payload, &q); err != nil {
-			return nil, &ttrpc.Error{Code: ttrpc.InvalidArgument, Text: "the request: " + err.Error()}
+		if err := unmarshal(&q); err != nil {
+			return nil, err
 		}
 		return call(ctx, &q)
 	}

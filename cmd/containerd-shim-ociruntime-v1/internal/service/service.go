@@ -10,9 +10,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/containerd/ttrpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/events"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/ttrpc"
 )
 
 const (
@@ -88,22 +91,18 @@ func (s *Service) empty() bool {
 	return len(s.containers) == 0
 }
 
-// Handle answers a call. What the caller has begun is done even if the connection ends, and a fault
-// of ours in one call does not end the containers of the others.
-func (s *Service) Handle(ctx context.Context, service, name string, payload []byte) (answer any, err error) {
+// Guard is around every call. What the caller has begun is done even if the connection ends, and a
+// fault of ours in one call does not end the containers of the others.
+func (s *Service) Guard(ctx context.Context, u ttrpc.Unmarshaler, info *ttrpc.UnaryServerInfo, m ttrpc.Method) (answer any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			fmt.Fprintf(os.Stderr, "panic in %s: %v\n%s", name, p, debug.Stack())
-			err = &ttrpc.Error{Code: ttrpc.Internal, Text: fmt.Sprintf("%s: panic: %v", name, p)}
+			fmt.Fprintf(os.Stderr, "panic in %s: %v\n%s", info.FullMethod, p, debug.Stack())
+			err = status.Errorf(codes.Internal, "%s: panic: %v", info.FullMethod, p)
 		}
 		s.rest.Reset(restTime)
 		s.lone.Reset(loneTime)
 	}()
-	m := s.method(service, name)
-	if m == nil {
-		return nil, &ttrpc.Error{Code: ttrpc.Unimplemented, Text: service + " has no method " + name}
-	}
-	answer, err = m(ctx, payload)
+	answer, err = m(ctx, u)
 	return answer, answerError(err)
 }
 

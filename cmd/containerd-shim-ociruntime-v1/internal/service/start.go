@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
+	api "github.com/containerd/containerd/api/runtime/task/v2"
+	"google.golang.org/protobuf/types/known/emptypb"
+
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/stdio"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
 	"github.com/ociruntime/ociruntime/libcontainer"
@@ -13,18 +15,18 @@ import (
 )
 
 // exec only notes what is to be executed.
-func (s *Service) exec(_ context.Context, r *api.ExecProcessRequest) (*api.Empty, error) {
+func (s *Service) exec(_ context.Context, r *api.ExecProcessRequest) (*emptypb.Empty, error) {
 	c, err := s.find(r.ID)
 	if err != nil {
 		return nil, err
 	}
-	spec, _, err := load.ParseProcess(r.Spec.Content())
+	spec, _, err := load.ParseProcess(r.GetSpec().GetValue())
 	if err != nil {
 		return nil, &task.Error{Kind: task.InvalidArgument, Text: err.Error()}
 	}
 	spec.Terminal = r.Terminal
 	p := &process{spec: spec, streams: c.streams(r.ExecID, r.Stdin, r.Stdout, r.Stderr, r.Terminal)}
-	return &api.Empty{}, c.with(func(m *task.Machine) error {
+	return &emptypb.Empty{}, c.with(func(m *task.Machine) error {
 		err := m.AddExec(r.ExecID)
 		if err == nil {
 			c.processes[r.ExecID] = p
