@@ -158,7 +158,7 @@ lint:
 	$(GO) tool staticcheck -checks inherit,-SA1019 ./...
 
 cross:
-	@for arch in $(PORTS); do echo "linux/$$arch"; GOOS=linux GOARCH=$$arch $(GO) build ./cmd/... ./libcontainer/... ./specconv/.../... ./libcontainer/... ./specconv/... || exit 1; done
+	@for arch in $(PORTS); do echo "linux/$$arch"; GOOS=linux GOARCH=$$arch $(GO) build ./cmd/... ./libcontainer/... ./specconv/... || exit 1; done
 
 clean:
 	rm -rf bin $(DEMO) hello
