@@ -18,6 +18,29 @@ func TestMain(m *testing.M) {
 	Main(m, nil)
 }
 
+// A runtime that lies where only root may go is copied, with what tests look for beside it.
+func TestRuntimeThatOnlyRootReaches(t *testing.T) {
+	dir, work := t.TempDir(), t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	programs := append(besideRuntime(), "ociruntime")
+	for _, name := range programs {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv(runtimeEnv, filepath.Join(dir, "ociruntime"))
+	if at, err := findRuntime(work); err != nil || at != filepath.Join(work, "ociruntime") {
+		t.Errorf("found %s, %v", at, err)
+	}
+	for _, name := range programs {
+		if data, err := os.ReadFile(filepath.Join(work, name)); err != nil || string(data) != name {
+			t.Errorf("%s: %q, %v", name, data, err)
+		}
+	}
+}
+
 const leakEnv = "OCITEST_LEAK"
 
 // Each kind of leak fails a run that passes otherwise, and is gone after it.

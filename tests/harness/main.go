@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -141,6 +142,11 @@ func outer() (int, error) {
 	return code, nil
 }
 
+// besideRuntime are the programs that tests look for beside the runtime.
+func besideRuntime() []string {
+	return []string{"containerd-shim-ociruntime-v1", "ociruntime-recvtty"}
+}
+
 // findRuntime gives the absolute path of the binary under test: of a copy, if it lies where only
 // root may go, as in a clone below /root.
 func findRuntime(work string) (string, error) {
@@ -155,6 +161,12 @@ func findRuntime(work string) (string, error) {
 	}
 	if full, err = filepath.Abs(full); err != nil || openToAll(filepath.Dir(full)) {
 		return full, err
+	}
+	for _, name := range besideRuntime() {
+		err := CopyFile(filepath.Join(filepath.Dir(full), name), filepath.Join(work, name), 0o755)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
 	}
 	bin := filepath.Join(work, filepath.Base(full))
 	return bin, CopyFile(full, bin, 0o755)
