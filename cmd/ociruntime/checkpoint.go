@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
-	"github.com/ociruntime/ociruntime/libcontainer/foreground"
 )
 
 // checkpointFlags are the flags of checkpoint.
@@ -60,7 +59,7 @@ func (f *checkpointFlags) checkpoint(a *app, id string) (err error) {
 	if err != nil {
 		return err
 	}
-	return foreground.Interruptible(func(ctx context.Context) error { return container.Checkpoint(ctx, &f.opts) })
+	return a.interruptible(func(ctx context.Context) error { return container.Checkpoint(ctx, &f.opts) })
 }
 
 func (f *checkpointFlags) setPageServer(text string) error {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"github.com/ociruntime/ociruntime/libcontainer/foreground"
 
 	"github.com/urfave/cli/v2"
 )
@@ -21,8 +20,7 @@ HUP, INT, QUIT and TERM undo what was made, and end the hook that runs.
 The ID is a name for the container: letters, digits and _ + . - .`,
 		Flags: b.flags(),
 		Action: a.action(1, 1, func(c *cli.Context) error {
-			// From the first: Go answers SIGQUIT with a dump of its goroutines where nobody catches it.
-			err := foreground.Interruptible(func(ctx context.Context) error {
+			err := a.interruptible(func(ctx context.Context) error {
 				opts, err := b.options(a, false)
 				if err != nil {
 					return err

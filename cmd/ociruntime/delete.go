@@ -42,7 +42,7 @@ has left is removed, too, and an unknown ID is no error.`,
 func (a *app) delete(id string, force bool) error {
 	remove := func(ctx context.Context) error { return a.runtime().Delete(ctx, id, force) }
 	if c, err := a.runtime().Load(id); err == nil && c.HasPoststop() {
-		return foreground.Interruptible(remove)
+		return a.interruptible(remove)
 	}
 	return uninterruptible(remove)
 }

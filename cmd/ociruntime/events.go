@@ -8,7 +8,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
-	"github.com/ociruntime/ociruntime/libcontainer/foreground"
 )
 
 // eventsCommand prints statistics and notices.
@@ -38,7 +37,6 @@ time it has run out of memory, until it ends.`,
 				return err
 			}
 			if !once {
-				foreground.QuitQuietly()
 				return container.Events(c.Context, interval, a.printEvent)
 			}
 			e, err := container.Stats()

@@ -13,7 +13,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
-	"github.com/ociruntime/ociruntime/libcontainer/foreground"
 	"github.com/ociruntime/ociruntime/specconv"
 	"github.com/ociruntime/ociruntime/specconv/check"
 	"github.com/ociruntime/ociruntime/specconv/load"
@@ -134,7 +133,7 @@ func (x *execFlags) exec(a *app, id string, args []string) (int, error) {
 		started, err = container.Exec(ctx, opts)
 		return err
 	}
-	begin := foreground.Interruptible
+	begin := a.interruptible
 	if x.ignorePaused {
 		// On cgroup v2 clone3(2) may not return before the container goes on. It blocks signals,
 		// and Go runs nothing else meanwhile: only a default action ends us then.
@@ -144,13 +143,13 @@ func (x *execFlags) exec(a *app, id string, args []string) (int, error) {
 		return 0, begin(launch)
 	}
 	if !x.ignorePaused {
-		front.Catch()
+		a.catch(front)
 		begin = front.Begin
 	}
 	if err := begin(launch); err != nil {
 		return 0, err
 	}
-	front.Catch()
+	a.catch(front)
 	a.log.flush()
 	code, err := front.Wait(started, false)
 	if err != nil {

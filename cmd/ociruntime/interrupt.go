@@ -8,6 +8,12 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/foreground"
 )
 
+// interruptible carries out a part of a command that a signal cancels, to be undone.
+func (a *app) interruptible(do func(ctx context.Context) error) error {
+	a.quit()
+	return foreground.Interruptible(do)
+}
+
 // uninterruptible carries out a part of a command that a signal may end as it ends any process.
 func uninterruptible(do func(ctx context.Context) error) error { return do(context.Background()) }
 
@@ -20,4 +26,10 @@ func (a *app) foreground() *foreground.Loop {
 		}
 	}
 	return l
+}
+
+// catch has a loop catch the signals that end a process.
+func (a *app) catch(l *foreground.Loop) {
+	a.quit()
+	l.Catch()
 }

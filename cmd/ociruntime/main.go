@@ -21,8 +21,10 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/foreground"
+	"github.com/ociruntime/ociruntime/libcontainer/kernel"
 	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 )
 
@@ -64,13 +66,15 @@ type app struct {
 	log     logger
 	// inherited is the number of descriptors that the caller left to us from 3 on, without a gap.
 	inherited int
+	// quit lets Go catch SIGQUIT, which ends this program as it ends any other until then.
+	quit func()
 	// unknown is the error of a command line whose command nobody knows.
 	unknown error
 }
 
 // run carries out a command line and gives the exit code.
 func run(args []string, inherited int) int {
-	a := &app{log: logger{now: time.Now}, inherited: inherited}
+	a := &app{log: logger{now: time.Now}, inherited: inherited, quit: kernel.DefaultAction(unix.SIGQUIT)}
 	err := a.guarded(args)
 	code := exitFailure
 	var exit cli.ExitCoder

@@ -57,8 +57,7 @@ func (r *runFlags) run(a *app, id string) (int, error) {
 }
 
 // carryOut makes a container with its program running, and stays in front of it if it is to.
-// Signals are caught from before the bundle is read: Go answers SIGQUIT with a dump of its
-// goroutines otherwise.
+// Signals are caught from before the bundle is read.
 func (r *runFlags) carryOut(a *app,
 	begin func(context.Context, *libcontainer.CreateOptions) (*libcontainer.Container, *libcontainer.Process, error),
 ) (int, error) {
@@ -77,7 +76,7 @@ func (r *runFlags) carryOut(a *app,
 		return err
 	}
 	if r.detach {
-		if err := foreground.Interruptible(create); err != nil {
+		if err := a.interruptible(create); err != nil {
 			return 0, err
 		}
 		return 0, container.ForwardReady(a.notifySocket(), 0)
@@ -89,7 +88,7 @@ func (r *runFlags) carryOut(a *app,
 			return 0, fmt.Errorf("become a subreaper: %w", err)
 		}
 	}
-	front.Catch()
+	a.catch(front)
 	defer front.Close()
 	if err := front.Begin(create); err != nil {
 		return 0, err

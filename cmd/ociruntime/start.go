@@ -6,7 +6,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
-	"github.com/ociruntime/ociruntime/libcontainer/foreground"
 )
 
 // startCommand lets a created container's program run.
@@ -27,7 +26,7 @@ end the hook and remove the container.`,
 			// Without hooks, start ends as soon as the program runs: nothing is left when a signal
 			// ends it at once, and to catch four signals takes a third of its time.
 			start := func(ctx context.Context) error { return c.Start(ctx, trace) }
-			wait := foreground.Interruptible
+			wait := a.interruptible
 			if !c.HasStartHooks() {
 				wait = uninterruptible
 			}

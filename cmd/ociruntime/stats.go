@@ -46,6 +46,7 @@ statistics there is "events".`,
 			if err := checkFormat(s.format); err != nil {
 				return err
 			}
+			a.quit()
 			ctx, stop := signal.NotifyContext(context.Background(), unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM)
 			defer stop()
 			return s.show(ctx, a, c.Args().Slice())

@@ -69,14 +69,3 @@ func cancelOn(ending []os.Signal, signals <-chan os.Signal) (_ context.Context, 
 		return list
 	}
 }
-
-// QuitQuietly has SIGQUIT end a program that goes on for long. Where nobody catches it, Go dumps
-// its goroutines.
-func QuitQuietly() {
-	quit := make(chan os.Signal, 1)
-	signal.Notify(quit, unix.SIGQUIT)
-	go func() {
-		<-quit
-		os.Exit(Interruption{unix.SIGQUIT}.ExitCode())
-	}()
-}

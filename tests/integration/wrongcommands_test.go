@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -240,8 +241,51 @@ func TestQuitOfEvents(t *testing.T) {
 	if err := cmd.Process.Signal(unix.SIGQUIT); err != nil {
 		t.Fatal(err)
 	}
+	endsByQuit(t, cmd, &stderr)
+}
+
+// endsByQuit wants a command to have ended as SIGQUIT ends a program, without a word.
+func endsByQuit(t *testing.T, cmd *exec.Cmd, stderr *strings.Builder) {
+	t.Helper()
 	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 131 || stderr.String() != "" {
-		t.Errorf("exit %d: %s", code, stderr.String())
+	if ws := cmd.ProcessState.Sys().(syscall.WaitStatus); !ws.Signaled() || ws.Signal() != unix.SIGQUIT || stderr.String() != "" {
+		t.Errorf("%s: %v: %s", cmd.Args[1:], cmd.ProcessState, stderr)
+	}
+}
+
+// Commands that have nothing to undo are ended by SIGQUIT as any other program.
+func TestQuitOfShortCommands(t *testing.T) {
+	t.Parallel()
+	ours(t, "has a runtime of its own")
+	created, stopped := sleeper(t).Create(), sleeper(t).Start()
+	stopped.Kill()
+	for _, b := range []*harness.Bundle{created, stopped} {
+		// Whoever changes the container holds its directory.
+		fd, err := unix.Open(filepath.Join(b.Root, b.ID), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		if err := unix.Flock(fd, unix.LOCK_EX); err != nil {
+			t.Fatal(err)
+		}
+	}
+	update := created.Cmd("update", "--resources", "-", created.ID)
+	in, err := update.StdinPipe() // open, so that there is more to come
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	for _, cmd := range []*exec.Cmd{created.Cmd("start", created.ID), stopped.Cmd("delete", stopped.ID), update} {
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(harness.Patience(300 * time.Millisecond))
+		if err := cmd.Process.Signal(unix.SIGQUIT); err != nil {
+			t.Fatal(err)
+		}
+		endsByQuit(t, cmd, &stderr)
 	}
 }
