@@ -46,17 +46,18 @@ func (c *Container) Exec(ctx context.Context, o *ExecOptions) (*Process, error) 
 			return nil, err
 		}
 	}
-	p, err := c.launch(ctx, o, spec)
+	j, err := c.launch(ctx, o, spec)
 	if err != nil && ctx.Err() == nil && c.justEnded() {
 		return nil, &statusError{fmt.Sprintf("cannot exec in a stopped container: it has just ended (%v)", err), ErrNotRunning}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("unable to start container process: %w", err)
 	}
-	further, err := newProcess(p)
+	further, err := newProcess(j.proc)
 	if err != nil {
 		c.rt.warn(err.Error())
 	}
+	further.oom = j.oom
 	return further, nil
 }
 
@@ -91,6 +92,7 @@ type joining struct {
 	o    *ExecOptions
 	init *os.File // pidfd
 	warn func(string)
+	oom  func() (*OOM, error) // for Process.OOM
 }
 
 func (c *Container) newJoining(o *ExecOptions, spec *specs.Spec) *joining {
@@ -111,7 +113,7 @@ func (j *joining) openInit() (err error) {
 }
 
 // launch starts a process in the container, created or running.
-func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec) (*launch.Process, error) {
+func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec) (*joining, error) {
 	j := c.newJoining(o, spec)
 	var err error
 	if j.trace, err = trace.Open(o.Trace, "exec"); err != nil {
@@ -128,6 +130,11 @@ func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec
 		return nil, diagnose.ExplainFiles(err, nil)
 	}
 	defer cg.Close()
+	if o.CountOOM {
+		if before, err := cg.OOMKills(); err == nil { // who can't count tells nothing
+			j.oom = func() (*OOM, error) { return c.oomSince(before, o.Cgroup) }
+		}
+	}
 	err = j.start(ctx, cg)
 	var closed *closedCgroup
 	if errors.As(err, &closed) && len(o.Cgroup) == 0 {
@@ -141,7 +148,7 @@ func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec
 		}
 		return nil, diagnose.ExplainExec(diagnose.ExplainFiles(err, nil), j.spec, c.rec.Config.Rootfs)
 	}
-	return j.proc, nil
+	return j, nil
 }
 
 // closedCgroup says that the container's own cgroup takes no process. Its manager has moved its

@@ -43,3 +43,18 @@ func (c *Container) oom(cg *cgroups.Cgroup, kills uint64) (*OOM, error) {
 	}
 	return o, nil
 }
+
+// oomSince is OOM for what has happened since the kernel had killed so many; args are those of
+// `--cgroup`.
+func (c *Container) oomSince(kills uint64, args []string) (*OOM, error) {
+	cg, err := c.execCgroup(args)
+	if err != nil {
+		return nil, err
+	}
+	defer cg.Close()
+	now, err := cg.OOMKills()
+	if err != nil || now <= kills {
+		return nil, err
+	}
+	return c.oom(cg, now-kills)
+}

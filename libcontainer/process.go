@@ -24,6 +24,8 @@ type Process struct {
 	done     bool            // it is reaped, with the following outcome
 	status   unix.WaitStatus
 	err      error
+
+	oom func() (*OOM, error) // nil if nobody has counted
 }
 
 // newProcess keeps nothing of a launch but the process.
@@ -100,6 +102,15 @@ func (p *Process) reap() (unix.WaitStatus, error) {
 		p.done = true
 	}
 	return p.status, p.err
+}
+
+// OOM says whether the kernel has killed a process of the container for a lack of memory since this
+// one was started, and what is known of that; nil if it has not. It takes [ExecOptions.CountOOM].
+func (p *Process) OOM() (*OOM, error) {
+	if p.oom == nil {
+		return nil, nil
+	}
+	return p.oom()
 }
 
 // Signal sends a signal to the process, and never to another one that has got its pid. One that has

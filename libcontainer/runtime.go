@@ -79,6 +79,8 @@ type ExecOptions struct {
 	// Config is what [Container.Config] has given, for a caller that has asked for it anyway: it is
 	// not read once more then, and not changed.
 	Config *specs.Spec
+	// CountOOM makes a note of what the kernel has killed before, for [Process.OOM].
+	CountOOM bool
 
 	path string // see compile.ExecInput.Path
 }

@@ -107,11 +107,11 @@ func (c *Container) runStartHooks(ctx context.Context, spec *specs.Spec) error {
 		if h.Env != nil {
 			process.Env = h.Env
 		}
-		p, err := c.launch(ctx, &ExecOptions{Process: &process, path: h.Path, ProcessOptions: ProcessOptions{Stdio: stdio}}, spec)
+		j, err := c.launch(ctx, &ExecOptions{Process: &process, path: h.Path, ProcessOptions: ProcessOptions{Stdio: stdio}}, spec)
 		if err != nil {
 			return 0, err
 		}
-		return p.Pid(), p.Close()
+		return j.proc.Pid(), j.proc.Close()
 	}})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
 	"github.com/ociruntime/ociruntime/specconv"
@@ -152,11 +153,26 @@ func (x *execFlags) exec(a *app, id string, args []string) (int, error) {
 	a.catch(front)
 	a.log.flush()
 	code, err := front.Wait(started, false)
+	if code == 128+int(unix.SIGKILL) {
+		x.tellOOM(a, started)
+	}
 	if err != nil {
 		// Nobody would know of it any more.
 		err = errors.Join(err, started.Kill())
 	}
 	return code, err
+}
+
+// tellOOM says of a process that was killed whether it was for a lack of memory.
+func (x *execFlags) tellOOM(a *app, p *libcontainer.Process) {
+	o, err := p.OOM()
+	switch {
+	case err != nil:
+		a.log.warn(err.Error())
+	case o != nil:
+		a.log.people = x.processFile == "" // standard error may be an engine's otherwise
+		a.log.warn(oomText(o, "a process of the container"))
+	}
 }
 
 // options are the container, and what is to be run in it.
@@ -184,7 +200,7 @@ func (x *execFlags) options(a *app, id string, args []string) (*libcontainer.Con
 	}
 	process.Env = append(process.Env, given.env...)
 	return container, &libcontainer.ExecOptions{
-		ProcessOptions: given.options(), Process: process, Cgroup: x.cgroup, IgnorePaused: x.ignorePaused,
+		ProcessOptions: given.options(), Process: process, Cgroup: x.cgroup, IgnorePaused: x.ignorePaused, CountOOM: !x.detach,
 	}, nil
 }
 

@@ -119,15 +119,16 @@ func (a *app) tellOOM(container *libcontainer.Container) {
 	case err != nil:
 		a.log.warn(err.Error())
 	case o != nil:
-		a.log.warn(oomText(o))
+		a.log.warn(oomText(o, "the container"))
 	}
 }
 
-func oomText(o *libcontainer.OOM) string {
-	text := "the kernel has killed the container for a lack of memory: "
+// oomText says what the kernel has killed, if it was one process.
+func oomText(o *libcontainer.OOM, one string) string {
 	if o.Kills > 1 {
-		text = fmt.Sprintf("the kernel has killed %d processes of the container for a lack of memory: ", o.Kills)
+		one = fmt.Sprintf("%d processes of the container", o.Kills)
 	}
+	text := "the kernel has killed " + one + " for a lack of memory: "
 	if limit := sizeLimit(o.Limit); limit != "none" {
 		text = "linux.resources.memory.limit: " + text + "it may have " + limit
 	} else {
