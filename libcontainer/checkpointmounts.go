@@ -160,7 +160,7 @@ func mountsOf(process string) ([]crmounts.Mount, error) {
 	mounts := make([]crmounts.Mount, len(list))
 	for i, m := range list {
 		mounts[i] = crmounts.Mount{ID: m.ID, Parent: m.Parent, Major: m.Major, Minor: m.Minor, Root: m.Root, Place: m.Mountpoint, FSType: m.FSType,
-			IDMapped: slices.Contains(strings.Split(m.Options, ","), "idmapped")}
+			IDMapped: slices.Contains(strings.Split(m.Options, ","), "idmapped"), Group: m.Optional}
 	}
 	return mounts, nil
 }

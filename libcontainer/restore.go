@@ -46,6 +46,7 @@ type restoration struct {
 	lent     func() error // takes the images back, see lendImages
 	pivot    string       // see makePivot
 	resize   []func() error
+	lends    []lentMount
 }
 
 // Restore makes a container again from the images of Checkpoint, under any id. It runs when Restore
@@ -314,6 +315,9 @@ func (c *restoration) notified(ctx context.Context, n *criu.Notification) error 
 	}
 	switch n.Script {
 	case "setup-namespaces":
+		if err := c.widen(); err != nil {
+			return err
+		}
 		if err := c.runEarlyHooks(ctx); err != nil {
 			return err
 		}

@@ -2,11 +2,9 @@ package libcontainer
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -14,7 +12,6 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/internal/crmounts"
 	"github.com/ociruntime/ociruntime/libcontainer/internal/rootfs"
 	"github.com/ociruntime/ociruntime/libcontainer/internal/stage"
-	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/specconv/compile"
 	"github.com/ociruntime/ociruntime/specconv/mountopt"
 )
@@ -22,7 +19,7 @@ import (
 // nameMounts makes the mount points that are missing, as in a new root file system, and says what
 // criu is to bind on which.
 func (c *restoration) nameMounts(room string) error {
-	binds, err := c.binds(room)
+	binds, err := c.binds()
 	if err != nil {
 		return err
 	}
@@ -30,7 +27,11 @@ func (c *restoration) nameMounts(room string) error {
 	if err != nil {
 		return err
 	}
-	list := append(crmounts.Restored(binds, host), crmounts.Masked(c.spec)...)
+	list := crmounts.Restored(binds, host)
+	if err := c.findSources(room, list); err != nil {
+		return err
+	}
+	list = append(list, crmounts.Masked(c.spec)...)
 	list = append(list, c.cgroupMounts()...)
 	if !slices.ContainsFunc(list, func(e crmounts.External) bool { return e.Key == notifyMount }) {
 		// A container that has reported that it is ready has no more use for the socket.
@@ -52,7 +53,7 @@ func (c *restoration) nameMounts(room string) error {
 }
 
 // binds makes the mount points of all mounts, and gives those that come from the host.
-func (c *restoration) binds(room string) (binds []crmounts.Bind, err error) {
+func (c *restoration) binds() (binds []crmounts.Bind, err error) {
 	places := make([]string, len(c.spec.Mounts))
 	for i := range c.spec.Mounts {
 		m := &c.spec.Mounts[i]
@@ -71,12 +72,12 @@ func (c *restoration) binds(room string) (binds []crmounts.Bind, err error) {
 			return nil, fmt.Errorf("mounts[%d].source: %s is not there to be bound on %s: %w", i, source, m.Destination, err)
 		}
 		// criu does not follow links.
-		b := crmounts.Bind{Keys: []string{places[i]}, Source: bindSource(m, c.o.Bundle), Recursive: o.Recursive}
+		b := crmounts.Bind{Index: i, Keys: []string{places[i]}, Source: bindSource(m, c.o.Bundle), Recursive: o.Recursive}
 		if clean := path.Clean("/" + m.Destination); clean != places[i] {
 			b.Keys = append(b.Keys, clean)
 		}
-		if b.Tree, err = c.attachTree(i, room); err != nil {
-			return nil, err
+		if f := c.idmapped(i); f != nil {
+			b.IDMapped, b.IDMappedTree = true, f.IDMap.Recursive
 		}
 		binds = append(binds, b)
 	}
@@ -126,75 +127,6 @@ func (c *restoration) cgroupMounts() (list []crmounts.External) {
 		}
 	}
 	return list
-}
-
-// openIDMapped opens the sources of idmapped mounts.
-func (c *restoration) openIDMapped() error {
-	var only plan.Plan
-	for _, f := range c.plan.Files {
-		if f.IDMap != nil && f.Open == plan.OpenTree {
-			only.Files = append(only.Files, f)
-		}
-	}
-	return c.files.OpenAll(&only)
-}
-
-// attachTree gives a path to the source of an idmapped mount, which is mounted nowhere; "" for
-// other mounts.
-func (c *restoration) attachTree(i int, room string) (at string, err error) {
-	tree := c.files.ByName[compile.SourceFile(i)]
-	if tree == nil {
-		return "", nil
-	}
-	at = fmt.Sprintf("%s/mount%d", room, i)
-	if err := stage.Attach(tree, at); err != nil {
-		return "", fmt.Errorf("mounts[%d]: %w", i, err)
-	}
-	return at, nil
-}
-
-// lend adds the device nodes of a container that can't make any, and binds in a room what criu
-// would not get at: it looks for what it is to bind as root of the container's user namespace, who
-// may not go wherever the host's root may, nor clone a mount without those that cover parts of it.
-func (c *restoration) lend(room string, list []crmounts.External) ([]crmounts.External, error) {
-	nodes, err := c.deviceNodes(room)
-	if err != nil {
-		return nil, err
-	}
-	list = slices.DeleteFunc(list, func(e crmounts.External) bool { return nodes[e.Key] != "" })
-	for _, place := range slices.Sorted(maps.Keys(nodes)) {
-		list = append(list, crmounts.External{Key: place, Value: nodes[place]})
-	}
-	mounts, err := mountsOf("thread-self")
-	if err != nil {
-		return nil, err
-	}
-	for i := range list {
-		source := list[i].Value
-		covered := slices.ContainsFunc(mounts, func(m crmounts.Mount) bool { _, below := crmounts.Below(m.Place, source); return below })
-		if !covered && (strings.HasPrefix(source, room+"/") || openToAll(source)) {
-			continue
-		}
-		at := fmt.Sprintf("%s/external%d", room, i)
-		if err := stage.Lend(source, at); err != nil {
-			return nil, err
-		}
-		list[i].Value = at
-	}
-	return list, nil
-}
-
-// openToAll says whether everybody may go to where a file is.
-func openToAll(name string) bool {
-	for dir := path.Dir(name); ; dir = path.Dir(dir) {
-		var st unix.Stat_t
-		if unix.Stat(dir, &st) != nil || st.Mode&0o001 == 0 {
-			return false
-		}
-		if dir == "/" {
-			return true
-		}
-	}
 }
 
 // deviceNodes are the nodes for the container's devices, by their places in it.

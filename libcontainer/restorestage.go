@@ -78,14 +78,16 @@ func (c *restoration) furnish() error {
 	if err := c.makePivot(); err != nil {
 		return err
 	}
-	if err := c.openIDMapped(); err != nil {
-		return err
-	}
 	room := c.room()
-	if err := stage.Room(room); err != nil {
+	if err := c.makeRoom(room); err != nil {
 		return err
 	}
-	if err := c.nameMounts(room); err != nil {
+	return c.nameMounts(room)
+}
+
+// makeRoom makes a room for mounts, with the cgroups if criu is not to look for them elsewhere.
+func (c *restoration) makeRoom(room string) error {
+	if err := stage.Room(room); err != nil {
 		return err
 	}
 	dir, ok := yard(c.host)

@@ -33,6 +33,7 @@ type box struct {
 
 	program string // another runtime than the one under test
 	apart   string // a script that comes first, in a mount namespace that is the command's own
+	within  string // a mount namespace
 }
 
 // Cmd is a command of the runtime that is the box's at the moment.
@@ -47,7 +48,51 @@ func (b *box) adapt(cmd *exec.Cmd) *exec.Cmd {
 		own := exec.Command(args[0])
 		cmd.Path, cmd.Args, cmd.Err = own.Path, append(args, cmd.Args[1:]...), own.Err
 	}
+	if b.within != "" {
+		args := []string{"nsenter", "--mount=" + b.within, "--", cmd.Path}
+		own := exec.Command(args[0])
+		cmd.Path, cmd.Args, cmd.Err = own.Path, append(args, cmd.Args[1:]...), own.Err
+	}
 	return cmd
+}
+
+// share has the box's commands run where mounts are shared, as systemd makes them. It sees what is
+// mounted already.
+func (b *box) share() {
+	b.t.Helper()
+	holder := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-ec", "mount --make-rshared /; echo ready; exec sleep 1000")
+	out, err := holder.StdoutPipe()
+	if err == nil {
+		err = holder.Start()
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { _ = holder.Process.Kill(); _ = holder.Wait() })
+	if _, err := out.Read(make([]byte, 10)); err != nil {
+		b.t.Fatal("no mount namespace with shared mounts: ", err)
+	}
+	b.within = fmt.Sprintf("/proc/%d/ns/mnt", holder.Process.Pid)
+}
+
+// propagation says which of the container's mounts get something from elsewhere, or give it there.
+func (b *box) propagation() string {
+	b.t.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", b.Pid()))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var list []string
+	for line := range strings.Lines(string(data)) {
+		place := strings.Fields(line)[4]
+		for _, kind := range []string{" shared:", " master:"} {
+			if strings.Contains(line, kind) {
+				place += kind
+			}
+		}
+		list = append(list, place)
+	}
+	return strings.Join(list, "\n")
 }
 
 // Do is a command that takes the id last.

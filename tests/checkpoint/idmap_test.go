@@ -2,12 +2,14 @@ package checkpoint
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/tests/harness"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -64,48 +66,60 @@ func TestIDMappedMounts(t *testing.T) {
 	t.Parallel()
 	ours(t)
 	for _, userns := range []bool{false, true} {
-		name := map[bool]string{false: "mappings of the mounts", true: "mappings of the container"}[userns]
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := newBox(t)
-			b.Writable()
-			if err := errors.Join(os.MkdirAll(filepath.Join(b.Rootfs, "real"), 0o755), os.Symlink("real", filepath.Join(b.Rootfs, "link"))); err != nil {
-				t.Fatal(err)
-			}
-			if userns {
-				b.MapIDs(100000, 65536)
-			}
-			dir := idmapped(t, "text")
-			deep := idmapped(t, "deep")
-			if err := os.Mkdir(filepath.Join(deep, "sub"), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			below := idmapped(t, "below")
-			if err := unix.Mount(below, filepath.Join(deep, "sub"), "", unix.MS_BIND, ""); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = unix.Unmount(filepath.Join(deep, "sub"), unix.MNT_DETACH) })
-			for _, m := range [][]string{
-				{dir, "/dir", "bind", "idmap"}, {dir + "/file", "/file", "bind", "idmap", "ro"}, {dir, "/link/place", "bind", "idmap"},
-				{deep, "/top", "rbind", "idmap"}, {deep, "/tree", "rbind", "ridmap"}, {deep, "/plain", "rbind"},
-			} {
-				b.Mount(m[0], m[1], "bind", m[2:]...)
-				if !userns && len(m) > 3 {
-					b.mapped()
+		for _, shared := range []bool{false, true} {
+			t.Run(fmt.Sprintf("user namespace %v shared %v", userns, shared), func(t *testing.T) {
+				t.Parallel()
+				b, files := idmappedBox(t, userns)
+				if shared {
+					b.share()
 				}
-			}
-			b.run()
-			files := []string{"/dir/file", "/file", "/link/place/file", "/top/file", "/top/sub/file", "/tree/file", "/tree/sub/file", "/plain/file", "/plain/sub/file"}
-			before, mounts := b.owners(files...), b.mountinfo()
-			if strings.Count(mounts, "idmapped") != 6 {
-				t.Errorf("idmapped at first: %s", mounts)
-			}
-			b.again()
-			sameLines(t, "owners", before, b.owners(files...))
-			sameLines(t, "mountinfo", mounts, b.mountinfo())
-			b.counts(1)
-		})
+				b.run()
+				before, mounts, propagation := b.owners(files...), b.mountinfo(), b.propagation()
+				if strings.Count(mounts, "idmapped") != 6 {
+					t.Errorf("idmapped at first: %s", mounts)
+				}
+				b.again()
+				sameLines(t, "owners", before, b.owners(files...))
+				sameLines(t, "mountinfo", mounts, b.mountinfo())
+				sameLines(t, "propagation", propagation, b.propagation())
+				b.counts(1)
+			})
+		}
 	}
+}
+
+// idmappedBox has idmapped mounts of all sorts, and files in them.
+func idmappedBox(t *testing.T, userns bool) (b *box, files []string) {
+	t.Helper()
+	b = newBox(t)
+	b.Writable()
+	if err := errors.Join(os.MkdirAll(filepath.Join(b.Rootfs, "real"), 0o755), os.Symlink("real", filepath.Join(b.Rootfs, "link"))); err != nil {
+		t.Fatal(err)
+	}
+	if userns {
+		b.MapIDs(100000, 65536)
+	}
+	dir, deep, below := idmapped(t, "text"), idmapped(t, "deep"), idmapped(t, "below")
+	sub := filepath.Join(deep, "sub")
+	if err := errors.Join(os.Mkdir(sub, 0o755), unix.Mount(below, sub, "", unix.MS_BIND, "")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(sub, unix.MNT_DETACH) })
+	// Where the container's root may not go.
+	closed := filepath.Join(harness.TempDir(t), "closed")
+	if err := errors.Join(os.Mkdir(closed, 0o700), os.Chown(closed, 70, 70), os.Mkdir(filepath.Join(closed, "in"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range [][]string{
+		{dir, "/dir", "bind", "idmap"}, {dir + "/file", "/file", "bind", "idmap", "ro"}, {closed + "/in", "/link/place", "bind", "idmap"},
+		{deep, "/top", "rbind", "idmap"}, {deep, "/tree", "rbind", "ridmap"}, {deep, "/plain", "rbind"},
+	} {
+		b.Mount(m[0], m[1], "bind", m[2:]...)
+		if !userns && len(m) > 3 {
+			b.mapped()
+		}
+	}
+	return b, []string{"/dir/file", "/file", "/link/place", "/top/file", "/top/sub/file", "/tree/file", "/tree/sub/file", "/plain/file", "/plain/sub/file"}
 }
 
 // A root file system that an engine has mounted so stays it.

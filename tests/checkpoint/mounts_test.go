@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,20 +80,29 @@ func (b *box) holds(files map[string]string) {
 // 7
 func TestBindMounts(t *testing.T) {
 	t.Parallel()
-	b, files := bound(t)
-	b.run()
-	b.holds(files)
-	b.MustExec("sh", "-c", "echo kept >/scratch/mine")
-	before := b.mountinfo()
-	b.again()
-	sameLines(t, "mountinfo", before, b.mountinfo())
-	b.holds(files)
-	b.MustExec("touch", "/deep/sub/new") // one and the same file system still
-	b.MustExec("ls", "/alias/sub/new")
-	if got := b.MustExec("cat", "/scratch/mine"); got != "kept" {
-		t.Errorf("the tmpfs has lost its file: %q", got)
+	for _, shared := range []bool{false, true} {
+		t.Run(fmt.Sprint("shared ", shared), func(t *testing.T) {
+			t.Parallel()
+			b, files := bound(t)
+			if shared {
+				b.share()
+			}
+			b.run()
+			b.holds(files)
+			b.MustExec("sh", "-c", "echo kept >/scratch/mine")
+			before, propagation := b.mountinfo(), b.propagation()
+			b.again()
+			sameLines(t, "mountinfo", before, b.mountinfo())
+			sameLines(t, "propagation", propagation, b.propagation())
+			b.holds(files)
+			b.MustExec("touch", "/deep/sub/new") // one and the same file system still
+			b.MustExec("ls", "/alias/sub/new")
+			if got := b.MustExec("cat", "/scratch/mine"); got != "kept" {
+				t.Errorf("the tmpfs has lost its file: %q", got)
+			}
+			b.counts(1)
+		})
 	}
-	b.counts(1)
 }
 
 // 7

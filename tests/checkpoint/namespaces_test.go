@@ -18,13 +18,13 @@ import (
 // 13
 func TestUserNamespace(t *testing.T) {
 	t.Parallel()
-	for _, devices := range []bool{false, true} {
-		t.Run(fmt.Sprint("devices ", devices), func(t *testing.T) {
+	for _, c := range []struct{ devices, shared bool }{{false, false}, {true, false}, {true, true}} {
+		t.Run(fmt.Sprintf("devices %v shared %v", c.devices, c.shared), func(t *testing.T) {
 			t.Parallel()
 			b := newBox(t)
 			b.MapIDs(100000, 65536)
 			look := "ls -ln /dev/null /dev/zero; id -u; cat /proc/self/uid_map; head -c3 /dev/zero | wc -c; cat /proc/keys"
-			if devices {
+			if c.devices {
 				mode, id := os.FileMode(0o640), uint32(5)
 				b.Spec.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/mine", Type: "c", Major: 1, Minor: 5, FileMode: &mode, UID: &id, GID: &id}}
 				allow := int64(1)
@@ -40,8 +40,11 @@ func TestUserNamespace(t *testing.T) {
 			}
 			b.Mount(closed+"/in", "/closed", "bind", "bind")
 			look += "; ls -ld /closed | cut -c1-10"
+			if c.shared {
+				b.share()
+			}
 			b.run()
-			before, mounts := b.MustExec("sh", "-c", look), b.mountinfo()
+			before, mounts, propagation := b.MustExec("sh", "-c", look), b.mountinfo(), b.propagation()
 			b.again()
 			if after := b.MustExec("sh", "-c", look); after != before {
 				t.Errorf("before %q\nafter %q", before, after)
@@ -49,6 +52,7 @@ func TestUserNamespace(t *testing.T) {
 			// Where cgroups are bound from the host, their source is called otherwise.
 			same := strings.NewReplacer("cgroup2 none", "cgroup2 cgroup2").Replace
 			sameLines(t, "mountinfo", same(mounts), same(b.mountinfo()))
+			sameLines(t, "propagation", propagation, b.propagation())
 			b.counts(1)
 			// Its pipes are its own: who opens them by name needs that.
 			var st unix.Stat_t

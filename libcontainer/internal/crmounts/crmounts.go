@@ -23,10 +23,16 @@ type Mount struct {
 	Root, Place  string
 	FSType       string
 	IDMapped     bool
+	// Group is the propagation that it shares with other mounts (mount_namespaces(7)), or "".
+	Group string
 }
 
 // External is what stands for a mount: its key, and the path on the host.
-type External struct{ Key, Value string }
+type External struct {
+	Key, Value string
+	Mapped     *Bind  // whose idmap it is to have, or nil
+	Mount      string // of the host, in which it is found
+}
 
 // Container is what Dumped looks at.
 type Container struct {
@@ -115,33 +121,35 @@ func Below(p, dir string) (rel string, ok bool) {
 
 // Bind is an entry of mounts that is bound again when the container is restored.
 type Bind struct {
+	Index     int
 	Keys      []string // the places that an image may have it under
 	Source    string   // on the host
-	Tree      string   // where a copy of the source is mounted that is idmapped, if it is to be
 	Recursive bool
-}
-
-// from is where a mount below the source is found, the source itself being "".
-func (b *Bind) from(rel string) string {
-	if b.Tree != "" {
-		return path.Join(b.Tree, rel)
-	}
-	return path.Join(b.Source, rel)
+	// IDMapped says that it is to be idmapped, IDMappedTree that the mounts below are, too.
+	IDMapped, IDMappedTree bool
 }
 
 // Restored gives what stands for the binds of an image, and for what the host has mounted below
 // those that are recursive.
 func Restored(binds []Bind, host []Mount) []External {
 	var list []External
-	for _, b := range binds {
+	for i := range binds {
+		b := &binds[i]
+		var top, tree *Bind
+		if b.IDMapped {
+			top = b
+		}
+		if b.IDMappedTree {
+			tree = b
+		}
 		for _, key := range b.Keys {
-			list = append(list, External{key, b.from("")})
+			list = append(list, External{Key: key, Value: b.Source, Mapped: top})
 			if !b.Recursive {
 				continue
 			}
 			for i := range host {
 				if rel, below := Below(host[i].Place, b.Source); below {
-					list = append(list, External{path.Join(key, rel), b.from(rel)})
+					list = append(list, External{Key: path.Join(key, rel), Value: host[i].Place, Mapped: tree})
 				}
 			}
 		}
@@ -149,13 +157,40 @@ func Restored(binds []Bind, host []Mount) []External {
 	return list
 }
 
+// Widest is the mount that shows most of a file system among those with the same propagation as the
+// mount with an id, and the rest of the path of something in that. criu gives the propagation of
+// one mount of the host's to others, and the kernel wants that to show all that they show.
+func Widest(mounts []Mount, id int, place string) (w Mount, rel string, ok bool) {
+	at := slices.IndexFunc(mounts, func(m Mount) bool { return m.ID == id })
+	if at < 0 {
+		return w, "", false
+	}
+	m := mounts[at]
+	rel, below := Below(place, m.Place)
+	if !below && place != m.Place {
+		return w, "", false
+	}
+	if !below {
+		rel = ""
+	}
+	inside := path.Join(m.Root, rel)
+	w = m
+	for _, o := range mounts {
+		same := m.Group != "" && o.Group == m.Group && o.Major == m.Major && o.Minor == m.Minor && !o.IDMapped && !m.IDMapped
+		if r, under := Below(inside, o.Root); same && under && len(o.Root) < len(w.Root) {
+			w, rel = o, r
+		}
+	}
+	return w, rel, true
+}
+
 // Masked stands for the masked files in images of other runtimes: all have the key of the null
 // device in those of runc, and each that of its own place in those of crun.
 func Masked(spec *specs.Spec) []External {
 	const null = "/dev/null"
-	list := []External{{null, null}}
+	list := []External{{Key: null, Value: null}}
 	for _, p := range spec.Linux.MaskedPaths {
-		list = append(list, External{path.Clean(p), null})
+		list = append(list, External{Key: path.Clean(p), Value: null})
 	}
 	return list
 }

@@ -73,18 +73,59 @@ func TestDumped(t *testing.T) {
 }
 
 func TestRestored(t *testing.T) {
-	got := Restored([]Bind{
+	var got []string
+	for _, e := range Restored([]Bind{
 		{Keys: []string{"/data"}, Source: "/srv/data", Recursive: true},
 		{Keys: []string{"/real/plain", "/link/plain"}, Source: "/srv/plain"},
-		{Keys: []string{"/real/mapped", "/link/mapped"}, Source: "/srv/data", Tree: "/room/mount2", Recursive: true},
-	}, table(t, host))
-	want := []External{
-		{"/data", "/srv/data"}, {"/data/sub", "/srv/data/sub"}, {"/real/plain", "/srv/plain"}, {"/link/plain", "/srv/plain"},
-		{"/real/mapped", "/room/mount2"}, {"/real/mapped/sub", "/room/mount2/sub"},
-		{"/link/mapped", "/room/mount2"}, {"/link/mapped/sub", "/room/mount2/sub"},
+		{Index: 2, Keys: []string{"/mapped"}, Source: "/srv/data", Recursive: true, IDMapped: true},
+		{Index: 3, Keys: []string{"/tree"}, Source: "/srv/data", Recursive: true, IDMapped: true, IDMappedTree: true},
+	}, table(t, host)) {
+		text := e.Key + " " + e.Value
+		if e.Mapped != nil {
+			text += fmt.Sprint(" like ", e.Mapped.Index)
+		}
+		got = append(got, text)
+	}
+	want := []string{
+		"/data /srv/data", "/data/sub /srv/data/sub", "/real/plain /srv/plain", "/link/plain /srv/plain",
+		"/mapped /srv/data like 2", "/mapped/sub /srv/data/sub", "/tree /srv/data like 3", "/tree/sub /srv/data/sub like 3",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+func TestWidest(t *testing.T) {
+	mounts := table(t, `
+		1 0 8:1 / / ext4
+		2 1 8:1 /srv/deep /mnt/bound ext4
+		3 1 8:1 /srv/deep/more /mnt/private ext4
+		4 1 8:2 / /mnt/other ext4
+		5 1 8:2 /in/file /mnt/file ext4`)
+	for i, group := range []string{"master:1", "master:1", "", "master:2", "master:2"} {
+		mounts[i].Group = group
+	}
+	for _, c := range []struct {
+		id              int
+		place, at, rest string
+	}{
+		{1, "/srv/x", "/", "srv/x"},
+		{1, "/", "/", ""},
+		{2, "/mnt/bound", "/", "srv/deep"},
+		{2, "/mnt/bound/x", "/", "srv/deep/x"},
+		{3, "/mnt/private/x", "/mnt/private", "x"},
+		{5, "/mnt/file", "/mnt/other", "in/file"},
+		{6, "/x", "", ""},
+		{2, "/elsewhere", "", ""},
+	} {
+		w, rel, ok := Widest(mounts, c.id, c.place)
+		if w.Place != c.at || rel != c.rest || ok != (c.at != "") {
+			t.Errorf("%s: %s in %s, %v, want %s in %s", c.place, rel, w.Place, ok, c.rest, c.at)
+		}
+	}
+	mounts[1].IDMapped = true
+	if w, _, _ := Widest(mounts, 2, "/mnt/bound"); w.ID != 2 {
+		t.Errorf("an idmapped mount is replaced by %s", w.Place)
 	}
 }
 

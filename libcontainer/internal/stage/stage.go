@@ -162,6 +162,22 @@ func within(file string, flag int, f func() error) error {
 	return f()
 }
 
+// InMounts calls f on a thread in the mount namespace of a process. As with Do, the thread ends
+// with f.
+func InMounts(pid int, f func() error) error {
+	there, err := os.Open(fmt.Sprintf("/proc/%d/ns/mnt", pid))
+	if err != nil {
+		return fmt.Errorf("open criu's mount namespace: %w", err)
+	}
+	defer there.Close()
+	return Do(func() error {
+		if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNS); err != nil {
+			return fmt.Errorf("join criu's mount namespace: %w", err)
+		}
+		return f()
+	})
+}
+
 func kindOf(flag int) string {
 	if flag == unix.CLONE_NEWNET {
 		return "net"
