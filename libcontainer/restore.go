@@ -93,8 +93,8 @@ func (o *RestoreOptions) check() error {
 	if err := o.CRIUOptions.check(); err != nil {
 		return err
 	}
-	if kind, _, ok := strings.Cut(o.LSMProfile, ":"); o.LSMProfile != "" && (!ok || kind != "apparmor" && kind != "selinux") {
-		return fmt.Errorf("--lsm-profile: %q is neither apparmor:NAME nor selinux:NAME", o.LSMProfile)
+	if err := o.checkLSM(); err != nil {
+		return err
 	}
 	if o.Spec.Process == nil {
 		return errors.New("process: not set in config.json, so there is nothing to restore")
@@ -109,6 +109,24 @@ func (o *RestoreOptions) check() error {
 		return fmt.Errorf("--image-path: %s holds no images of a checkpoint (inventory.img is missing)", o.ImageDir)
 	}
 	return nil
+}
+
+func (o *RestoreOptions) checkLSM() error {
+	kind, name, _ := strings.Cut(o.LSMProfile, ":")
+	if o.LSMProfile == "" || name != "" && (kind == "apparmor" || kind == "selinux") {
+		return nil
+	}
+	return fmt.Errorf("--lsm-profile: %q is neither apparmor:NAME nor selinux:NAME", o.LSMProfile)
+}
+
+// describeLSM leaves criu what is in the images where nothing is said.
+func (o *RestoreOptions) describeLSM(opts *rpc.CriuOpts) {
+	if o.LSMProfile != "" {
+		opts.LsmProfile = &o.LSMProfile
+	}
+	if o.LSMMountContext != "" {
+		opts.LsmMountContext = &o.LSMMountContext
+	}
 }
 
 // prepare compiles what create would, and puts the request together. Nothing is made but the
@@ -126,12 +144,7 @@ func (c *restoration) prepare() (err error) {
 	}
 	yes, root := true, compile.RootfsPath(c.spec, c.o.Bundle)
 	c.req.opts.RstSibling, c.req.opts.Root, c.req.opts.TcpClose = &yes, &root, &c.ro.TCPClose
-	if c.ro.LSMProfile != "" {
-		c.req.opts.LsmProfile = &c.ro.LSMProfile
-	}
-	if c.ro.LSMMountContext != "" {
-		c.req.opts.LsmMountContext = &c.ro.LSMMountContext
-	}
+	c.ro.describeLSM(&c.req.opts)
 	c.req.emptyNetwork(c.spec)
 	c.describeCgroups()
 	if err := c.describeStreams(); err != nil {

@@ -16,38 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// appArmorProfile loads a profile that allows everything but what is denied.
-func appArmorProfile(t *testing.T, denied string) string {
-	t.Helper()
-	if on, err := os.ReadFile("/sys/module/apparmor/parameters/enabled"); err != nil || on[0] != 'Y' {
-		t.Skip("AppArmor is off, or not in this kernel")
-	}
-	parser, err := exec.LookPath("apparmor_parser")
-	if err != nil {
-		t.Skip("no apparmor_parser on this host")
-	}
-	name := fmt.Sprintf("ocitest-%d-%d", os.Getpid(), rand.Uint32())
-	text := "profile " + name + ` flags=(attach_disconnected,mediate_deleted) {
-	file, capability, network, mount, umount, pivot_root, signal, ptrace, dbus, unix,
-	deny ` + denied + `,
-}
-`
-	load := func(flag string) {
-		t.Helper()
-		cmd := exec.Command(parser, flag, "--skip-cache")
-		cmd.Stdin = strings.NewReader(text)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("apparmor_parser %s: %v: %s", flag, err, out)
-		}
-	}
-	load("--replace")
-	t.Cleanup(func() { load("--remove") })
-	return name
-}
-
 func TestAppArmor(t *testing.T) {
 	t.Parallel()
-	profile := appArmorProfile(t, "/tmp/secret rw")
+	profile := harness.AppArmorProfile(t, "/tmp/secret rw")
 	confined := profile + " (enforce)\n"
 	for name, edit := range map[string]func(b *harness.Bundle){
 		"plain":               func(*harness.Bundle) {},

@@ -260,7 +260,7 @@ func TestRefusedCloseRangeLeaksNothing(t *testing.T) {
 func TestRefusedByAppArmor(t *testing.T) {
 	t.Parallel()
 	ours(t, "its own calls and texts")
-	profile := appArmorProfile(t, "mount")
+	profile := harness.AppArmorProfile(t, "mount")
 	if _, err := os.Stat("/sys/kernel/security/apparmor/features/mount/move_mount"); err != nil {
 		t.Skip("AppArmor lets move_mount pass here, as before Linux 6.7")
 	}
