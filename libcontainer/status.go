@@ -39,7 +39,12 @@ type State struct {
 }
 
 // MarshalJSON makes of the state what its tags say, without the time that reflection takes.
-func (s *State) MarshalJSON() ([]byte, error) {
+func (s *State) MarshalJSON() ([]byte, error) { return s.members().Append(nil) }
+
+// MarshalIndent is what json.MarshalIndent makes of the state with two spaces.
+func (s *State) MarshalIndent() ([]byte, error) { return s.members().AppendIndent(nil) }
+
+func (s *State) members() members.Table {
 	return members.Table{
 		{Name: "ociVersion", Value: &s.Version},
 		{Name: "id", Value: &s.ID},
@@ -50,7 +55,7 @@ func (s *State) MarshalJSON() ([]byte, error) {
 		{Name: "created", Value: &s.Created},
 		{Name: "annotations", Value: &s.Annotations, Optional: true},
 		{Name: "owner", Value: &s.Owner},
-	}.Append(nil)
+	}
 }
 
 // Status asks the kernel how the container is.

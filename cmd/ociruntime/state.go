@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/ociruntime/ociruntime/libcontainer"
@@ -22,7 +20,7 @@ container has stopped.`,
 				return err
 			}
 			state.Owner = c.Owner()
-			text, err := json.MarshalIndent(state, "", "  ")
+			text, err := state.MarshalIndent()
 			if err != nil {
 				return err
 			}

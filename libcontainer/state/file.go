@@ -29,7 +29,8 @@ const (
 // loss of power there is nothing that a lost record could have found. What the file system may
 // leave then, an empty state.json, is reported by list and removed by delete.
 func (d *Dir) Save(r *Record) error {
-	data, err := r.members().Append(nil)
+	const usual = 2048 // bytes of a record
+	data, err := r.members().Append(make([]byte, 0, usual))
 	if err != nil {
 		return fmt.Errorf("save the container's %s: %w", recordFile, err)
 	}

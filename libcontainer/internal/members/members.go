@@ -39,9 +39,16 @@ type List struct {
 
 // Append adds the object in its shortest form. Like encoding/json it writes <, > and & as escapes,
 // what is not UTF-8 as U+FFFD, and a nil map as null; an empty array is null, too.
-func (t Table) Append(dst []byte) ([]byte, error) {
+func (t Table) Append(dst []byte) ([]byte, error) { return t.append(dst) }
+
+// AppendIndent is Append with each member on a line of its own, behind two spaces for each level.
+func (t Table) AppendIndent(dst []byte) ([]byte, error) {
+	return t.append(dst, jsontext.WithIndent("  "))
+}
+
+func (t Table) append(dst []byte, more ...jsontext.Options) ([]byte, error) {
 	buf := bytes.NewBuffer(dst)
-	e := jsontext.NewEncoder(buf, jsontext.EscapeForHTML(true), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	e := jsontext.NewEncoder(buf, append(more, jsontext.EscapeForHTML(true), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))...)
 	if err := t.write(e); err != nil {
 		return dst, err
 	}
@@ -70,12 +77,11 @@ func write(e *jsontext.Encoder, value any) error {
 		if *v == nil {
 			return e.WriteToken(jsontext.Null)
 		}
-		var t Table
+		err := e.WriteToken(jsontext.BeginObject)
 		for _, k := range slices.Sorted(maps.Keys(*v)) {
-			text := (*v)[k]
-			t = append(t, Member{Name: k, Value: &text})
+			err = errors.Join(err, e.WriteToken(jsontext.String(k)), e.WriteToken(jsontext.String((*v)[k])))
 		}
-		return t.write(e)
+		return errors.Join(err, e.WriteToken(jsontext.EndObject))
 	}
 	return e.WriteToken(token(value))
 }

@@ -1,6 +1,7 @@
 package members
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"strings"
@@ -61,6 +62,13 @@ func TestAsEncodingJSON(t *testing.T) {
 		want = []byte(strings.NewReplacer(`\u2028`, "\u2028", `\ufffd`, "\ufffd").Replace(string(want)))
 		if err != nil || string(got) != "before "+string(want) {
 			t.Errorf("%v\n got %s\nwant before %s", err, got, want)
+		}
+		var lines bytes.Buffer
+		if err := json.Indent(&lines, want, "", "  "); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.table().AppendIndent(nil); err != nil || string(got) != lines.String() {
+			t.Errorf("%v\n got %s\nwant %s", err, got, lines.String())
 		}
 	}
 }
