@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/ociruntime/ociruntime/libcontainer/foreground"
 	"regexp"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/libcontainer/foreground"
 )
 
 // deleteCommand removes what is left of a container.
@@ -37,11 +39,26 @@ has left is removed, too, and an unknown ID is no error.`,
 	}
 }
 
-// delete removes a container. To catch signals takes half a millisecond of five, so that is done
-// only where a hook would outlive us.
+// delete removes a container by its id, and what is left of one that can't be loaded.
 func (a *app) delete(id string, force bool) error {
-	remove := func(ctx context.Context) error { return a.runtime().Delete(ctx, id, force) }
-	if c, err := a.runtime().Load(id); err == nil && c.HasPoststop() {
+	c, err := a.runtime().Load(id)
+	if err != nil {
+		return uninterruptible(func(ctx context.Context) error { return a.runtime().Delete(ctx, id, force) })
+	}
+	return a.deleteLoaded(c, force)
+}
+
+// deleteLoaded removes a container. To catch signals takes half a millisecond of five, so that is
+// done only where a hook would outlive us.
+func (a *app) deleteLoaded(c *libcontainer.Container, force bool) error {
+	remove := func(ctx context.Context) error {
+		err := c.Delete(ctx, force)
+		if force && errors.Is(err, libcontainer.ErrNotExist) {
+			return nil // somebody else was quicker
+		}
+		return err
+	}
+	if c.HasPoststop() {
 		return a.interruptible(remove)
 	}
 	return uninterruptible(remove)
@@ -63,7 +80,7 @@ func (a *app) deleteMany(expression string, force bool) error {
 		if !pattern.MatchString(c.ID()) {
 			continue
 		}
-		err := a.delete(c.ID(), force)
+		err := a.deleteLoaded(c, force)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", c.ID(), err))
 		}
