@@ -330,7 +330,8 @@ func (b *box) mountinfo() string {
 	var list []string
 	for line := range strings.Lines(string(data)) {
 		line = strings.TrimSpace(numbers.ReplaceAllString(line, "$2 "))
-		list = append(list, line)
+		// Where cgroups are bound from the host, their source is called otherwise.
+		list = append(list, strings.Replace(line, "cgroup2 none", "cgroup2 cgroup2", 1))
 	}
 	return strings.Join(list, "\n")
 }
