@@ -167,6 +167,9 @@ func (c *Container) destroy(ctx context.Context, kill bool, patience time.Durati
 				return errors.Join(c.survivor(err), killErr)
 			}
 		}
+		if err := c.endStrays(ctx, deadline); err != nil {
+			return errors.Join(err, killErr)
+		}
 	}
 	if err := errors.Join(c.removeCgroup(cg, deadline), c.removeResctrl(), rootfs.RemoveHostMounts(c.rec)); err != nil {
 		return errors.Join(err, killErr)

@@ -15,7 +15,8 @@ import (
 // Kill sends a signal to the container's init; 0 only asks whether it could be sent. With all,
 // every process of the container gets it, and one that has stopped is no error. SIGKILL ends the
 // whole container in any case, paused or not, and what is left of it when its init is gone. Without
-// a cgroup only the init can be found, and what the kernel ends with it.
+// a cgroup only the init can be found, and what the kernel ends with it; or, for SIGKILL, what has
+// the container's root.
 //
 // Kill takes no lock: a container must be mortal while another command is stuck with it.
 func (c *Container) Kill(sig unix.Signal, all bool) error {
@@ -30,6 +31,8 @@ func (c *Container) Kill(sig unix.Signal, all bool) error {
 		return err
 	case whole && c.rec.CgroupMade && len(c.rec.CgroupPaths) > 0:
 		return c.signalAll(init, sig)
+	case sig == unix.SIGKILL && scattered(c.rec) && c.rec.ProcessRoot != 0:
+		return c.killScattered(init)
 	case init == nil:
 		return nil
 	case all && !(sig == unix.SIGKILL && c.rec.PrivatePid()):

@@ -93,6 +93,7 @@ func opIndex(p *plan.Plan, call plan.Call) int {
 // program on, the record has to find it.
 func (c *creation) recordCreated() error {
 	c.rec.Phase = state.Created
+	c.noteProcessRoot()
 	return c.recordInit()
 }
 

@@ -27,6 +27,10 @@ type Runtime struct {
 	NoCgroup bool
 	// Rootless makes cgroup permission errors harmless. Nil decides by what the process may do.
 	Rootless *bool
+	// Subreaper says that this program has become the parent of what loses its own
+	// (PR_SET_CHILD_SUBREAPER, prctl(2)), and has no children but those of one container. Delete
+	// ends these where nothing else holds a container's processes together.
+	Subreaper bool
 	// Resident is for a program that stays and has many containers: what it waits for takes no
 	// thread each. A command that does one thing and ends is faster without.
 	Resident bool

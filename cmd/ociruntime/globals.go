@@ -81,6 +81,7 @@ func (a *app) runtime() *libcontainer.Runtime {
 		SystemdCgroup: a.globals.systemdCgroup,
 		NoCgroup:      a.globals.cgroupManager == "disabled",
 		Rootless:      a.globals.rootlessSet,
+		Subreaper:     a.subreaper,
 		Warn:          a.log.warn,
 	}
 }

@@ -66,6 +66,8 @@ type app struct {
 	log     logger
 	// inherited is the number of descriptors that the caller left to us from 3 on, without a gap.
 	inherited int
+	// subreaper says that processes which lose their parent become our children.
+	subreaper bool
 	// quit lets Go catch SIGQUIT, which ends this program as it ends any other until then.
 	quit func()
 	// unknown is the error of a command line whose command nobody knows.

@@ -87,6 +87,7 @@ func (r *runFlags) carryOut(a *app,
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 			return 0, fmt.Errorf("become a subreaper: %w", err)
 		}
+		a.subreaper = true
 	}
 	a.catch(front)
 	defer front.Close()

@@ -41,6 +41,17 @@ func UniqueMountID(path string) (uint64, error) {
 	return statxMountID(path, unix.STATX_MNT_ID|unix.STATX_MNT_ID_UNIQUE)
 }
 
+// RootMount is the id of the mount that a process has for its root, and whether it is one as
+// [UniqueMountID] gives it. 0 is for a process that has ended, or that we may not look at.
+func RootMount(pid int) (id uint64, unique bool) {
+	var st unix.Statx_t
+	mask := unix.STATX_MNT_ID | unix.STATX_MNT_ID_UNIQUE
+	if err := unix.Statx(unix.AT_FDCWD, fmt.Sprintf("/proc/%d/root", pid), 0, mask, &st); err != nil {
+		return 0, false
+	}
+	return st.Mnt_id, st.Mask&unix.STATX_MNT_ID_UNIQUE != 0
+}
+
 func statxMountID(path string, mask int) (uint64, error) {
 	var st unix.Statx_t
 	if err := unix.Statx(unix.AT_FDCWD, path, 0, mask, &st); err != nil {

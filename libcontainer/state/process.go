@@ -17,6 +17,7 @@ import (
 type Process struct {
 	Pid     int
 	Parent  int
+	Session int
 	Command string
 	State   byte // R running, S sleeping, D uninterruptible, Z zombie, X dead, …
 	Threads int
@@ -60,6 +61,8 @@ func parseStat(stat string) (*Process, bool) {
 			p.State = field[0]
 		case 4:
 			p.Parent, err = strconv.Atoi(field)
+		case 6:
+			p.Session, err = strconv.Atoi(field)
 		case 20:
 			p.Threads, err = strconv.Atoi(field)
 		case 22:
@@ -92,16 +95,24 @@ func (r *Record) Init() (*Process, error) {
 	if p.Dead() || p.Start != r.InitStart {
 		return nil, nil
 	}
-	if r.BootID != "" {
-		ask := r.boot
-		if ask == nil {
-			ask = bootID
-		}
-		if now, err := ask(); err != nil || now != r.BootID {
-			return nil, err
-		}
+	if same, err := r.SameBoot(); err != nil || !same {
+		return nil, err
 	}
 	return p, nil
+}
+
+// SameBoot reports whether what the record has of processes and mounts is from this boot. Of a
+// record without a word on that it is assumed.
+func (r *Record) SameBoot() (bool, error) {
+	if r.BootID == "" {
+		return true, nil
+	}
+	ask := r.boot
+	if ask == nil {
+		ask = bootID
+	}
+	now, err := ask()
+	return err == nil && now == r.BootID, err
 }
 
 // OpenInit returns a pidfd of the living init: what is signalled through it can't be another

@@ -69,6 +69,10 @@ type Record struct {
 	// mounts lie in on the host; 0 until it is there.
 	RootMount uint64
 
+	// ProcessRoot is the unique id of the mount that is the root of the container's processes,
+	// where these can be found by nothing else, or 0.
+	ProcessRoot uint64
+
 	NamespacePaths      map[string]string
 	ExternalDescriptors []string
 	IntelRdtPath        string
@@ -139,6 +143,7 @@ func (r *Record) members() members.Table {
 		{Name: "systemd_scope", Value: &r.SystemdScope, Optional: true},
 		{Name: "root_below", Value: &r.RootBelow, Optional: true},
 		{Name: "root_mount", Value: &r.RootMount, Optional: true},
+		{Name: "process_root", Value: &r.ProcessRoot, Optional: true},
 		{Name: "namespace_paths", Value: &r.NamespacePaths},
 		{Name: "external_descriptors", Value: &r.ExternalDescriptors, Optional: true},
 		{Name: "criu_pid", Value: &r.WorkerPid, Optional: true},

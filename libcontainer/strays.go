@@ -1,0 +1,159 @@
+package libcontainer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/namespace"
+	"github.com/ociruntime/ociruntime/libcontainer/probe"
+	"github.com/ociruntime/ociruntime/libcontainer/refusal"
+	"github.com/ociruntime/ociruntime/libcontainer/state"
+	"github.com/ociruntime/ociruntime/specconv/compile"
+)
+
+// Without a pid namespace of its own a container's processes outlive its init, and without a cgroup
+// nothing holds them together. What is left of them is found by the mount that is their root: it is
+// the container's alone, and its id is not used again. In a program that has become the parent of
+// what loses its own, they are also found among its children.
+
+// scattered reports whether there is neither a cgroup nor a pid namespace to find processes by.
+func scattered(rec *state.Record) bool { return len(rec.CgroupPaths) == 0 && !rec.PrivatePid() }
+
+// noteProcessRoot notes the mount that is the root of the container's processes, if they may have
+// to be found by it. Who can't look at the init won't find them.
+func (c *creation) noteProcessRoot() {
+	if !scattered(c.rec) {
+		return
+	}
+	if _, own := namespace.Of(c.spec, specs.MountNamespace); !own && !compile.MountsOnHost(c.spec) {
+		return // it lies in a mount of the host's
+	}
+	id, unique := probe.RootMount(c.proc.Pid())
+	if ours, _ := probe.RootMount(os.Getpid()); unique && id != ours {
+		c.rec.ProcessRoot = id
+	}
+}
+
+// endStrays kills what is left of the processes of a scattered container, until there is nothing
+// more.
+func (c *Container) endStrays(ctx context.Context, deadline time.Time) error {
+	if !scattered(c.rec) || c.rec.Phase == state.Creating {
+		return nil
+	}
+	s, err := c.newStrays()
+	if err != nil {
+		return err
+	}
+	if s.root == 0 && !s.all && s.session != 0 {
+		c.rt.warn("linux.namespaces: without a pid namespace and a cgroup, processes that have outlived the container can't be told from others: any that there are go on")
+	}
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		left, err := s.kill()
+		switch {
+		case err != nil || len(left) == 0:
+			return err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case time.Now().After(deadline):
+			return fmt.Errorf("processes of the container were sent SIGKILL and are still there: %v", left)
+		}
+		time.Sleep(pause)
+	}
+}
+
+// killScattered kills the init, nil when it is dead already, and what else there is now. What that
+// starts meanwhile is left to Delete.
+func (c *Container) killScattered(init *os.File) error {
+	if init != nil {
+		if err := signal(init, unix.SIGKILL); err != nil && !errors.Is(err, ErrNotRunning) {
+			return err
+		}
+	}
+	s, err := c.newStrays()
+	if err == nil {
+		_, err = s.kill()
+	}
+	return err
+}
+
+// strays tells the processes of a scattered container from others.
+type strays struct {
+	root    uint64 // the mount that is their root, or 0
+	parent  int    // they become this one's children, or 0
+	session int    // that of the container's first process
+	all     bool   // all of parent's children are
+}
+
+func (c *Container) newStrays() (s strays, err error) {
+	// Unique ids begin anew with each boot, and the record may have outlived one.
+	if same, err := c.rec.SameBoot(); err != nil || !same {
+		return s, err
+	}
+	s = strays{root: c.rec.ProcessRoot, session: c.rec.InitPid}
+	if c.rt.Subreaper {
+		spec, err := c.Config()
+		if err != nil {
+			return s, err
+		}
+		// A hook may have left something of its own.
+		s.parent, s.all = os.Getpid(), spec.Hooks == nil
+	}
+	return s, nil
+}
+
+// kill sends SIGKILL to those that there are. Each is looked at while a descriptor holds it.
+func (s *strays) kill() (found []int, err error) {
+	if s.root == 0 && s.parent == 0 {
+		return nil, nil
+	}
+	proc, err := os.Open("/proc")
+	if err != nil {
+		return nil, fmt.Errorf("look for the container's processes: %w", err)
+	}
+	defer proc.Close()
+	names, err := proc.Readdirnames(-1)
+	if err != nil {
+		return nil, fmt.Errorf("look for the container's processes: %w", err)
+	}
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil || pid == 1 || pid == os.Getpid() || !s.has(pid) {
+			continue
+		}
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			continue // it has just ended
+		}
+		if s.has(pid) {
+			found = append(found, pid)
+			err = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+		}
+		unix.Close(fd)
+		if err != nil && !errors.Is(err, unix.ESRCH) {
+			return found, fmt.Errorf("kill process %d of the container: %w", pid, refusal.Explain("pidfd_send_signal", err))
+		}
+	}
+	return found, nil
+}
+
+// has reports whether a process is one of them, and lives.
+func (s *strays) has(pid int) bool {
+	if s.root != 0 {
+		if id, unique := probe.RootMount(pid); unique && id == s.root {
+			return true
+		}
+	}
+	if s.parent == 0 {
+		return false
+	}
+	p, err := state.ReadProcess(pid)
+	// No new process gets the number of a session that still has members (setsid(2)).
+	return err == nil && !p.Dead() && p.Parent == s.parent && (s.all || p.Session == s.session)
+}
