@@ -195,6 +195,16 @@ func TestLogIsMadeFirst(t *testing.T) {
 	}
 }
 
+// No command is made for the version alone, but help lists them all.
+func TestHelpBesideVersion(t *testing.T) {
+	want := program(t, nil, "help").stdout
+	for _, args := range [][]string{{"--version", "--help"}, {"-v", "--version=false"}, {"--version=0"}} {
+		if got := program(t, nil, args...); got.code != 0 || got.stdout != want {
+			t.Errorf("%q: %+v", args, got)
+		}
+	}
+}
+
 func TestVersionText(t *testing.T) {
 	got := program(t, nil, "--version")
 	lines := strings.Split(got.stdout, "\n")
