@@ -58,8 +58,8 @@ var bashWords = []struct {
 	{[]string{"--root", "=", "/x", "del"}, []string{"delete"}, nil},
 }
 
-// testShell runs a shell in a directory with a program that has two containers.
-func testShell(t *testing.T, shell string, ask func(scripts string) *exec.Cmd, check func(out string)) {
+// shellCommand is a shell in a directory with a program that has two containers.
+func shellCommand(t *testing.T, shell string, ask func(scripts, dir string) *exec.Cmd) *exec.Cmd {
 	t.Helper()
 	if _, err := exec.LookPath(shell); err != nil {
 		t.Skipf("no %s here", shell)
@@ -80,9 +80,16 @@ func testShell(t *testing.T, shell string, ask func(scripts string) *exec.Cmd, c
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := ask(scripts)
+	cmd := ask(scripts, dir)
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=" + dir, "TERM=dumb", "LANG=C.UTF-8"}
+	return cmd
+}
+
+// testShell looks at what such a shell prints.
+func testShell(t *testing.T, shell string, ask func(scripts string) *exec.Cmd, check func(out string)) {
+	t.Helper()
+	cmd := shellCommand(t, shell, func(scripts, _ string) *exec.Cmd { return ask(scripts) })
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", shell, err, out)

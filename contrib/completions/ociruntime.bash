@@ -53,7 +53,9 @@ _ociruntime() {
 		*) words+=("$word") ;;
 		esac
 	done
-	cur=${words[-1]}
+	# Of the word that the cursor is in counts what stands in front of it.
+	word=${COMP_LINE:COMP_POINT}
+	cur=${words[-1]%"${word%%[[:space:]=]*}"}
 	# Go through the words in front, to find the command and whether the last
 	# one is a flag that wants a value.
 	flags=$(_ociruntime_flags "$program")
