@@ -311,6 +311,9 @@ func (d *dump) checkFeatures(ctx context.Context) error {
 
 // notified answers criu.
 func (d *dump) notified(n *criu.Notification) error {
+	if n.Script == "post-dump" && !d.o.PreDump {
+		return d.checkLabels()
+	}
 	if n.Script != "status-ready" || d.o.Status == nil {
 		return nil
 	}

@@ -344,7 +344,13 @@ func (c *restoration) notified(ctx context.Context, n *criu.Notification) error 
 		return c.recordCreated()
 	case "pre-resume":
 		c.checkMemoryPolicy()
-		return errors.Join(c.takeBack(), c.resizeTerminals(), c.limit())
+		err := errors.Join(c.takeBack(), c.resizeTerminals(), c.limit(), c.checkLabels())
+		if err != nil && c.proc != nil {
+			// criu lets them run, whatever we say, or waits for ever for one that is killed.
+			_ = unix.Kill(c.proc.Pid(), unix.SIGKILL)
+			c.worker.Kill()
+		}
+		return err
 	}
 	return nil
 }

@@ -175,7 +175,10 @@ func (w *Worker) Do(ctx context.Context, kind rpc.CriuReqType, opts *rpc.CriuOpt
 		resp, files, err := w.roundTrip(ctx, req)
 		if err != nil {
 			closeAll(files)
-			return nil, errors.Join(failed, err)
+			if failed != nil {
+				err = failed // of which the rest is a consequence
+			}
+			return nil, err
 		}
 		if resp.GetType() == rpc.CriuReqType_NOTIFY {
 			n := &Notification{resp.GetNotify().GetScript(), int(resp.GetNotify().GetPid()), files}

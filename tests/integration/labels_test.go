@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -54,21 +53,6 @@ func TestAppArmor(t *testing.T) {
 	}
 }
 
-// selinuxLabel is a label that the host's policy has.
-func selinuxLabel(t *testing.T, candidates ...string) string {
-	t.Helper()
-	if _, err := os.Stat("/sys/fs/selinux/enforce"); err != nil {
-		t.Skip("SELinux is off, or not in this kernel")
-	}
-	for _, l := range candidates {
-		if os.WriteFile("/sys/fs/selinux/context", []byte(l), 0) == nil {
-			return l
-		}
-	}
-	t.Skipf("the policy knows none of %q", candidates)
-	return ""
-}
-
 // labelOf is a file's SELinux label.
 func labelOf(t *testing.T, path string) string {
 	t.Helper()
@@ -83,8 +67,8 @@ func labelOf(t *testing.T, path string) string {
 
 func TestSELinux(t *testing.T) {
 	t.Parallel()
-	label := selinuxLabel(t, "system_u:system_r:container_t:s0:c1,c2", "system_u:system_r:unconfined_t:s0:c1,c2", "system_u:system_r:unconfined_t:s0")
-	files := selinuxLabel(t, "system_u:object_r:container_file_t:s0:c1,c2", "system_u:object_r:tmp_t:s0:c1,c2", "system_u:object_r:tmp_t:s0")
+	label := harness.SELinuxLabel(t, "system_u:system_r:container_t:s0:c1,c2", "system_u:system_r:unconfined_t:s0:c1,c2", "system_u:system_r:unconfined_t:s0")
+	files := harness.SELinuxLabel(t, "system_u:object_r:container_file_t:s0:c1,c2", "system_u:object_r:tmp_t:s0:c1,c2", "system_u:object_r:tmp_t:s0")
 	for name, edit := range map[string]func(b *harness.Bundle){
 		"plain":          func(*harness.Bundle) {},
 		"user namespace": func(b *harness.Bundle) { b.MapIDs(100000, 65536) },

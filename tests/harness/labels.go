@@ -37,3 +37,18 @@ func AppArmorProfile(t T, denied string) string {
 	t.Cleanup(func() { load("--remove") })
 	return name
 }
+
+// SELinuxLabel is the first of some labels that the host's policy has.
+func SELinuxLabel(t T, candidates ...string) string {
+	t.Helper()
+	if _, err := os.Stat("/sys/fs/selinux/enforce"); err != nil {
+		t.Skip("SELinux is off, or not in this kernel")
+	}
+	for _, l := range candidates {
+		if os.WriteFile("/sys/fs/selinux/context", []byte(l), 0) == nil {
+			return l
+		}
+	}
+	t.Skip(fmt.Sprintf("the policy knows none of %q", candidates))
+	return ""
+}
