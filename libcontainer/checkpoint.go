@@ -61,6 +61,9 @@ func (c *Container) checkpoint(ctx context.Context, o *CheckpointOptions) error 
 	if err := o.check(); err != nil {
 		return err
 	}
+	if err := o.checkLazy(); err != nil {
+		return err
+	}
 	status, unlock, err := c.lockStatus(ctx)
 	if err != nil {
 		return err
@@ -86,6 +89,19 @@ func (c *Container) checkpoint(ctx context.Context, o *CheckpointOptions) error 
 	ctx, cancel := afterwards(ctx)
 	defer cancel()
 	return c.destroy(ctx, true, deathTimeout)
+}
+
+// checkLazy refuses what criu would wait for in vain, or not do.
+func (o *CheckpointOptions) checkLazy() error {
+	switch {
+	case o.LazyPages && o.PreDump:
+		return errors.New("--lazy-pages: not with --pre-dump, which writes the memory")
+	case o.LazyPages && o.PageServer.Port == 0:
+		return errors.New("--lazy-pages: --page-server is missing, at whose address \"criu lazy-pages\" asks for the memory")
+	case o.Status != nil && !o.LazyPages:
+		return errors.New("--status-fd: only with --lazy-pages is there something to wait for")
+	}
+	return nil
 }
 
 // checkParent wants a relative path, as criu does: the images may move together.
@@ -170,10 +186,17 @@ func (d *dump) prepare() (err error) {
 	if err := checkMountNamespace(d.spec); err != nil {
 		return err
 	}
+	if !d.o.LeaveRunning && !d.o.PreDump {
+		if err := checkRestorable(d.spec); err != nil {
+			return fmt.Errorf("%w; with --leave-running there are images all the same", err)
+		}
+	}
 	if d.host, err = cgroups.Probe(); err != nil {
 		return err
 	}
-	d.o.settleCgroups(d.spec, len(d.c.rec.CgroupPaths) == 0, d.host)
+	if err := d.o.settleCgroups(d.spec, len(d.c.rec.CgroupPaths) == 0, d.host); err != nil {
+		return err
+	}
 	d.o.settleLock()
 	if d.request, err = newRequest(&d.o.CRIUOptions, d.c.rec.Annotations, "dump.log"); err != nil {
 		return err
@@ -187,7 +210,7 @@ func (d *dump) prepare() (err error) {
 	if err := makeDir("--image-path", d.o.ImageDir); err != nil {
 		return err
 	}
-	return makeDir("--work-path", d.o.workDir())
+	return d.makeWorkDir(d.o.workDir())
 }
 
 // describe fills the request in.
@@ -228,17 +251,14 @@ func (d *dump) describe() error {
 // externalNamespaces names those that are not the container's own: criu leaves them out.
 func (d *dump) externalNamespaces() error {
 	for _, ns := range sharedNamespaces {
-		path := joinedNamespace(d.spec, ns.kind)
-		if path == "" {
+		if joinedNamespace(d.spec, ns.kind) == "" {
 			continue
 		}
+		// The path may lead to another by now.
+		own := fmt.Sprintf("/proc/%d/ns/%s", d.c.rec.InitPid, ns.link)
 		var st unix.Stat_t
-		if err := unix.Stat(path, &st); err != nil {
-			// Its name may be gone, but the init is in it.
-			path = fmt.Sprintf("/proc/%d/ns/%s", d.c.rec.InitPid, ns.link)
-			if err := unix.Stat(path, &st); err != nil {
-				return fmt.Errorf("look at the namespace %s: %w", path, err)
-			}
+		if err := unix.Stat(own, &st); err != nil {
+			return fmt.Errorf("look at the namespace %s: %w", own, err)
 		}
 		d.opts.External = append(d.opts.External, fmt.Sprintf("%s[%d]:%s", ns.link, st.Ino, ns.key))
 	}

@@ -3,6 +3,7 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -24,19 +25,18 @@ func (d *dump) checkProcesses() error {
 	if len(pids) == 0 {
 		pids = []int{d.c.rec.InitPid}
 	}
-	own, err := mountsOf(strconv.Itoa(d.c.rec.InitPid))
-	if err != nil {
+	ids := mountIDs{}
+	if err := ids.add(d.c.rec.InitPid); err != nil {
 		return err
-	}
-	ids := map[string]bool{}
-	for i := range own {
-		ids[strconv.Itoa(own[i].ID)] = true
 	}
 	var strangers []string
 	for _, pid := range pids {
 		if !d.descends(pid) {
 			strangers = append(strangers, strconv.Itoa(pid))
 			continue
+		}
+		if err := ids.add(pid); err != nil && !errors.Is(err, ErrNotRunning) {
+			return err
 		}
 		if err := d.checkStreams(pid, ids); err != nil {
 			return err
@@ -45,6 +45,27 @@ func (d *dump) checkProcesses() error {
 	if len(strangers) > 0 {
 		d.c.rt.warn(fmt.Sprintf("not among what is checkpointed, as it is not a child of the container's init: process %s (of exec)",
 			strings.Join(strangers, ", ")))
+	}
+	return nil
+}
+
+// mountIDs has the ids of the mounts in some mount namespaces, and the names of those.
+type mountIDs map[string]bool
+
+// add adds those of the namespace that a process is in: a container may have more than one. The
+// host's are nobody's in a container.
+func (ids mountIDs) add(pid int) error {
+	name, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", pid))
+	if err != nil || ids[name] || sameNamespace(pid, "mnt") {
+		return nil
+	}
+	mounts, err := mountsOf(strconv.Itoa(pid))
+	if err != nil {
+		return err
+	}
+	ids[name] = true
+	for i := range mounts {
+		ids[strconv.Itoa(mounts[i].ID)] = true
 	}
 	return nil
 }

@@ -114,7 +114,7 @@ func (d *dump) writeDescriptors() error {
 
 // checkStreams refuses standard streams that are files of the host: criu can't find them again, but
 // for those that externalFiles names. mounts are the ids of the container's own.
-func (d *dump) checkStreams(pid int, mounts map[string]bool) error {
+func (d *dump) checkStreams(pid int, mounts mountIDs) error {
 	for fd := range 3 {
 		path := fmt.Sprintf("/proc/%d/fd/%d", pid, fd)
 		link, err := os.Readlink(path)

@@ -62,11 +62,24 @@ func (o *CRIUOptions) check() error {
 
 // settleCgroups leaves out the cgroups where criu could not tell the container's from others: where
 // it has none; where the container is at the root of a hierarchy that is not mounted here, beside
-// strangers; and where it has joined a cgroup namespace, of which criu would make a new one.
-func (o *CRIUOptions) settleCgroups(spec *specs.Spec, none bool, host *cgroups.Layout) {
-	if none || host.Hidden && o.CgroupsMode == "" || joinedNamespace(spec, specs.CgroupNamespace) != "" {
-		o.CgroupsMode = ignoreCgroups
+// strangers; and where it has joined a cgroup namespace, of which criu would make a new one. It
+// says why another mode can't be had.
+func (o *CRIUOptions) settleCgroups(spec *specs.Spec, none bool, host *cgroups.Layout) error {
+	why := ""
+	switch {
+	case none:
+		why = "the container has no cgroup"
+	case joinedNamespace(spec, specs.CgroupNamespace) != "":
+		why = "the container has joined a cgroup namespace"
+	case host.Hidden && o.CgroupsMode == "":
+	default:
+		return nil
 	}
+	if o.CgroupsMode != "" && o.CgroupsMode != ignoreCgroups {
+		return fmt.Errorf("--manage-cgroups-mode: %s can't be had: %s (%s can)", o.CgroupsMode, why, ignoreCgroups)
+	}
+	o.CgroupsMode = ignoreCgroups
+	return nil
 }
 
 // settleLock has criu talk to the kernel itself where the program is missing that it would start.
@@ -204,6 +217,18 @@ func checkMountNamespace(spec *specs.Spec) error {
 	return nil
 }
 
+// checkRestorable refuses what criu writes down and can't make again as it was.
+func checkRestorable(spec *specs.Spec) error {
+	if joinedNamespace(spec, specs.UserNamespace) != "" {
+		return undumpable("linux.namespaces: a container that has joined a user namespace can't be restored: criu makes a new one " +
+			"(give it mappings of its own)")
+	}
+	if s := spec.Linux.Seccomp; s != nil && s.ListenerPath != "" {
+		return undumpable("linux.seccomp.listenerPath: a container with a seccomp agent can't be restored: nothing would answer its system calls")
+	}
+	return nil
+}
+
 // freezer is the directory by which criu freezes the container.
 func freezer(paths map[string]string) string {
 	if dir, ok := paths["freezer"]; ok {
@@ -242,7 +267,22 @@ func (r *request) failure(err error) error {
 	if reason := criu.Reason(r.log); reason != "" {
 		return fmt.Errorf("criu: %s (see %s)", reason, r.log)
 	}
+	if unix.Access(r.log, unix.F_OK) != nil {
+		return fmt.Errorf("%w (there is no %s: a file of settings for criu may name another log)", err, r.log)
+	}
 	return fmt.Errorf("%w (see %s)", err, r.log)
+}
+
+// makeWorkDir makes the directory for criu's log, or takes one that is there, less the log of an
+// earlier run: its reason would be taken for that of this one.
+func (r *request) makeWorkDir(dir string) error {
+	if err := makeDir("--work-path", dir); err != nil {
+		return err
+	}
+	if err := os.Remove(r.log); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("--work-path: remove an earlier log: %w", err)
+	}
+	return nil
 }
 
 // startWorker starts a criu that is new enough. It is in the mount namespace of the thread that

@@ -102,6 +102,9 @@ func (o *RestoreOptions) check() error {
 	if err := checkMountNamespace(o.Spec); err != nil {
 		return err
 	}
+	if err := checkRestorable(o.Spec); err != nil {
+		return err
+	}
 	if err := isDir("--image-path", o.ImageDir); err != nil {
 		return err
 	}
@@ -138,7 +141,12 @@ func (c *restoration) prepare() (err error) {
 	if _, err := criu.Find(); err != nil {
 		return err
 	}
-	c.ro.settleCgroups(c.spec, c.rt.NoCgroup, c.host)
+	if err := c.ro.settleCgroups(c.spec, c.rt.NoCgroup, c.host); err != nil {
+		return err
+	}
+	if c.ro.NetworkLock != "" {
+		c.rt.warn("--network-lock: a restore lets the traffic go again in the way in which the checkpoint has stopped it")
+	}
 	if c.req, err = newRequest(&c.ro.CRIUOptions, c.spec.Annotations, "restore.log"); err != nil {
 		return err
 	}
@@ -158,7 +166,7 @@ func (c *restoration) prepare() (err error) {
 			return fmt.Errorf("--console-socket: %w", err)
 		}
 	}
-	return makeDir("--work-path", c.ro.workDir())
+	return c.req.makeWorkDir(c.ro.workDir())
 }
 
 // letGo closes what was for criu alone.
@@ -265,7 +273,7 @@ func (c *restoration) describeNamespaces() error {
 		c.inherit = append(c.inherit, f)
 		c.inheritAs(ns.key, criu.Descriptor(len(c.inherit)-1))
 	}
-	for _, kind := range []specs.LinuxNamespaceType{specs.IPCNamespace, specs.UTSNamespace, specs.TimeNamespace, specs.UserNamespace} {
+	for _, kind := range []specs.LinuxNamespaceType{specs.IPCNamespace, specs.UTSNamespace, specs.TimeNamespace} {
 		if path := joinedNamespace(c.spec, kind); path != "" {
 			name := string(kind)
 			c.req.opts.JoinNs = append(c.req.opts.JoinNs, &rpc.JoinNamespace{Ns: &name, NsFile: &path})
@@ -300,6 +308,7 @@ func (c *restoration) carryOut(ctx context.Context) (err error) {
 			c.worker.Kill()
 		}
 		_ = c.worker.Close() // its answer says what has come of it
+		_ = os.Remove(c.ownRoom())
 	}()
 	if err := c.placeWorker(); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/internal/crmounts"
 	"github.com/ociruntime/ociruntime/libcontainer/internal/rootfs"
 	"github.com/ociruntime/ociruntime/libcontainer/internal/stage"
+	"github.com/ociruntime/ociruntime/libcontainer/state"
 	"github.com/ociruntime/ociruntime/specconv/compile"
 	"github.com/ociruntime/ociruntime/specconv/mountopt"
 )
@@ -28,19 +29,18 @@ func (c *restoration) nameMounts(room string) error {
 		return err
 	}
 	list := crmounts.Restored(binds, host)
+	if !slices.ContainsFunc(list, func(e crmounts.External) bool { return e.Key == notifyMount }) {
+		// For a container that has been made with one: it has reported that it is ready, and has no
+		// more use for the socket.
+		if err := c.dir.MakeNotify(); err != nil {
+			return err
+		}
+		list = append(list, crmounts.External{Key: notifyMount, Value: state.NotifyDir(c.rt.Root, c.id)})
+	}
 	if err := c.findSources(room, list); err != nil {
 		return err
 	}
-	list = append(list, crmounts.Masked(c.spec)...)
-	list = append(list, c.cgroupMounts()...)
-	if !slices.ContainsFunc(list, func(e crmounts.External) bool { return e.Key == notifyMount }) {
-		// A container that has reported that it is ready has no more use for the socket.
-		empty := room + "/notify"
-		if err := os.Mkdir(empty, 0o755); err != nil {
-			return err
-		}
-		list = append(list, crmounts.External{Key: notifyMount, Value: empty})
-	}
+	list = append(append(list, crmounts.Masked(c.spec)...), c.cgroupMounts()...)
 	if hasNamespace(c.spec, specs.UserNamespace) {
 		if list, err = c.lend(room, list); err != nil {
 			return err

@@ -79,6 +79,9 @@ func (c *restoration) furnish() error {
 		return err
 	}
 	room := c.room()
+	if err := os.Mkdir(room, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("make a directory for criu: %w", err)
+	}
 	if err := c.makeRoom(room); err != nil {
 		return err
 	}
@@ -105,18 +108,20 @@ func (c *restoration) makeRoom(room string) error {
 
 // room is where mounts for criu alone are made. With a user namespace its root has to get there.
 func (c *restoration) room() string {
-	if !hasNamespace(c.spec, specs.UserNamespace) {
-		return c.dir.Path()
+	if hasNamespace(c.spec, specs.UserNamespace) {
+		used := []string{c.rec.Config.Rootfs, c.ro.ImageDir, c.ro.workDir()}
+		for i := range c.spec.Mounts {
+			used = append(used, compile.HostPath(c.spec.Mounts[i].Source, c.o.Bundle))
+		}
+		if place := stage.PublicPlace(used); place != "" {
+			return place
+		}
 	}
-	used := []string{c.rec.Config.Rootfs, c.ro.ImageDir, c.ro.workDir()}
-	for i := range c.spec.Mounts {
-		used = append(used, compile.HostPath(c.spec.Mounts[i].Source, c.o.Bundle))
-	}
-	if place := stage.PublicPlace(used); place != "" {
-		return place
-	}
-	return c.dir.Path()
+	return c.ownRoom()
 }
+
+// ownRoom is in the container's directory, and empty on the host.
+func (c *restoration) ownRoom() string { return filepath.Join(c.dir.Path(), "criu") }
 
 // makePivot makes /tmp in a root file system that has none, for the time of the restore: criu puts
 // the old root there, or in a directory that it makes, which it can't where root.readonly is set.
@@ -276,8 +281,11 @@ func (c *restoration) cgroupNamespace() error {
 		return nil
 	case joinedNamespace(c.spec, kind) != "":
 		f, err := os.Open(joinedNamespace(c.spec, kind))
+		if err != nil {
+			return fmt.Errorf("linux.namespaces: join a cgroup namespace: %w", err)
+		}
 		c.ownNS = f
-		return err
+		return nil
 	case c.ro.CgroupsMode != ignoreCgroups:
 		return nil
 	}

@@ -44,6 +44,8 @@ func hint(text string) string {
 		{"Found dead pts", "--shell-job"}, {"a non-shell job", "--shell-job"}, {"shell-job", "--shell-job"},
 		{"iptables-restore", "install iptables, or checkpoint with --network-lock nftables or skip"},
 		{"without libnftables", "install iptables, or --network-lock skip"},
+		{"lazy-pages.socket", "\"criu lazy-pages\" has to run, with the same --work-path"},
+		{"doesn't have a proper root mount", "it is not among the mounts of config.json, as one that a hook has made"},
 		{"No space left", "the disk is full"}, {"ENOSPC", "the disk is full"},
 	} {
 		if strings.Contains(text, h[0]) && !strings.Contains(text, h[1]) {

@@ -50,14 +50,10 @@ func TestUnusableCRIU(t *testing.T) {
 	b := newBox(t).run()
 	env := b.Env
 	b.checkpoint("--leave-running")
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, c := range []struct{ script, words string }{
 		{"kill -SEGV $$", "ended in the middle"},
 		{"exit 0", "ended in the middle"},
-		{harness.ProbeEnv("old-criu") + " exec " + self, "is version 3.15: 3.16 or newer is needed"},
+		{harness.ProbeEnv("old-criu") + " exec " + self(t), "is version 3.15: 3.16 or newer is needed"},
 	} {
 		b.fakeCRIU(c.script)
 		refused(t, b.tryCheckpoint(), "criu", c.words)
@@ -387,6 +383,11 @@ func TestWrongFlags(t *testing.T) {
 	} {
 		refused(t, b.tryCheckpoint(c...), c[0], c[1])
 	}
+	for _, c := range [][]string{
+		{"--page-server is missing", "--lazy-pages"}, {"--pre-dump", "--lazy-pages", "--pre-dump"}, {"--lazy-pages", "--status-fd", "2"},
+	} {
+		refused(t, b.tryCheckpoint(c[1:]...), c[0], c[1])
+	}
 	for _, c := range [][]string{{"--manage-cgroups-mode", "sideways"}, {"--empty-ns", "mount"}, {"--lsm-profile", "tomoyo:x"}} {
 		out, errs := b.out, b.err
 		refused(t, b.tryRestore(c...), c[0], c[1])
@@ -398,6 +399,73 @@ func TestWrongFlags(t *testing.T) {
 		}
 	}
 	b.goesOn()
+}
+
+// What criu would write down, but not make again.
+func TestUnrestorable(t *testing.T) {
+	t.Parallel()
+	ours(t)
+	owner := newBox(t)
+	owner.MapIDs(100000, 65536)
+	owner.run()
+	for place, edit := range map[string]func(b *box){
+		"linux.namespaces: ": func(b *box) {
+			b.MapIDs(100000, 65536).Namespace(specs.UserNamespace, fmt.Sprintf("/proc/%d/ns/user", owner.Pid()))
+			b.Spec.Linux.UIDMappings, b.Spec.Linux.GIDMappings = nil, nil
+		},
+		"linux.seccomp.listenerPath: ": func(b *box) {
+			socket := harness.NewSocket(t)
+			b.Spec.Linux.Seccomp = &specs.LinuxSeccomp{
+				DefaultAction: specs.ActAllow, ListenerPath: socket.Path,
+				Syscalls: []specs.LinuxSyscall{{Names: []string{"mkdir"}, Action: specs.ActNotify}},
+			}
+		},
+	} {
+		b := newBox(t)
+		edit(b)
+		b.run()
+		b.counts(1)
+		refused(t, b.tryCheckpoint(), place, "--leave-running")
+		if _, err := os.Stat(b.images); err == nil {
+			t.Errorf("%s: the directory for images was made", place)
+		}
+		b.goesOn()
+		b.checkpoint("--leave-running")
+		b.goesOn()
+		out := b.out
+		b.Must("delete", "--force", b.ID)
+		harness.Eventually(t, "the end", out.ended)
+		refused(t, b.tryRestore(), place)
+		b.gone()
+	}
+}
+
+// The reason in a log of an earlier run is not taken for that of this one.
+func TestOldLog(t *testing.T) {
+	t.Parallel()
+	ours(t)
+	b := newBox(t).run()
+	b.checkpoint("--leave-running")
+	old := "(00.1) Error (criu/x.c:1): the reason of yesterday\n"
+	if err := os.WriteFile(filepath.Join(b.images, "dump.log"), []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.fakeCRIU(harness.ProbeEnv("refusing-criu") + " exec " + self(t))
+	res := b.tryCheckpoint()
+	refused(t, res, "criu", "there is no "+b.images+"/dump.log")
+	if strings.Contains(res.Message(), "yesterday") {
+		t.Error(res.Message())
+	}
+	b.goesOn()
+}
+
+func self(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // 42

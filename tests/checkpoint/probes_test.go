@@ -21,6 +21,8 @@ var probes = map[string]func(args []string) error{
 	"unix":      probeUnix,
 	"unix-once": probeUnixOnce,
 	"old-criu":  probeOldCRIU,
+
+	"refusing-criu": probeRefusingCRIU,
 }
 
 // answers calls f with each line of standard input and prints what it gives.
@@ -209,12 +211,25 @@ func probeUnixOnce(args []string) error {
 
 // probeOldCRIU is `criu swrk 3` of version 3.15, as far as the question for its version.
 func probeOldCRIU([]string) error {
-	sock := os.NewFile(3, "socket")
-	if _, err := sock.Read(make([]byte, 4096)); err != nil {
+	return answerCRIU(os.NewFile(3, "socket"), criuVersion(3, 15))
+}
+
+// probeRefusingCRIU is one that can't do what it is asked for, and writes no log.
+func probeRefusingCRIU([]string) error {
+	sock, no, kind := os.NewFile(3, "socket"), false, rpc.CriuReqType_DUMP
+	return errors.Join(answerCRIU(sock, criuVersion(4, 2)), answerCRIU(sock, &rpc.CriuResp{Type: &kind, Success: &no}))
+}
+
+func criuVersion(major, minor int32) *rpc.CriuResp {
+	yes, kind := true, rpc.CriuReqType_VERSION
+	return &rpc.CriuResp{Type: &kind, Success: &yes, Version: &rpc.CriuVersion{MajorNumber: &major, MinorNumber: &minor}}
+}
+
+// answerCRIU answers one request.
+func answerCRIU(sock *os.File, answer *rpc.CriuResp) error {
+	if _, err := sock.Read(make([]byte, 1<<16)); err != nil {
 		return err
 	}
-	yes, kind, major, minor := true, rpc.CriuReqType_VERSION, int32(3), int32(15)
-	answer := &rpc.CriuResp{Type: &kind, Success: &yes, Version: &rpc.CriuVersion{MajorNumber: &major, MinorNumber: &minor}}
 	packet, err := answer.MarshalVT()
 	if err != nil {
 		return err

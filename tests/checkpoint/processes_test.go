@@ -236,6 +236,46 @@ func TestOtherProperties(t *testing.T) {
 	}
 }
 
+// A service in a container may have a mount namespace of its own, and the null device from there.
+func TestNestedMountNamespace(t *testing.T) {
+	t.Parallel()
+	ours(t)
+	b := newBox(t)
+	b.Writable()
+	b.Edit(func(s *specs.Spec) {
+		c := s.Process.Capabilities
+		c.Bounding, c.Permitted = append(c.Bounding, "CAP_SYS_ADMIN"), append(c.Permitted, "CAP_SYS_ADMIN")
+		c.Effective = append(c.Effective, "CAP_SYS_ADMIN")
+	})
+	b.Sh(`unshare -m sh -c 'mount -t tmpfs tmpfs /mnt && echo inner >/mnt/file && exec sleep 1000 </dev/null' & ` + counter)
+	if err := os.MkdirAll(filepath.Join(b.Rootfs, "mnt"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b.run()
+	inner := func() string {
+		t.Helper()
+		var pids []int
+		harness.Eventually(t, "the other process", func() bool {
+			pids = harness.Children(b.Pid())
+			return len(pids) > 0 && strings.Contains(b.Must("ps", b.ID), "sleep 1000")
+		})
+		for _, pid := range pids {
+			if data, err := os.ReadFile(fmt.Sprintf("/proc/%d/root/mnt/file", pid)); err == nil {
+				return string(data)
+			}
+		}
+		return ""
+	}
+	if got := inner(); got != "inner\n" {
+		t.Errorf("at first %q", got)
+	}
+	b.again()
+	b.counts(1)
+	if got := inner(); got != "inner\n" {
+		t.Errorf("then %q", got)
+	}
+}
+
 // The kernel shows a process's memory policy in front of each of its mappings.
 func TestMemoryPolicy(t *testing.T) {
 	t.Parallel()
