@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"errors"
 	"os/exec"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/tests/harness"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // by has another runtime carry out what f has the box do.
@@ -19,19 +21,54 @@ func (b *box) by(path, root string, f func()) {
 	f()
 }
 
+// cgroup2Options are those of the host's cgroup2 that systemd gives it.
+func cgroup2Options(t *testing.T) (found []string) {
+	t.Helper()
+	mounts := cgroupMounts(t)
+	for _, option := range []string{"nsdelegate", "memory_recursiveprot"} {
+		if strings.Contains(mounts, option) {
+			found = append(found, option)
+		}
+	}
+	return found
+}
+
+func giveCgroup2Options(t *testing.T, options []string) {
+	t.Helper()
+	fs, err := unix.Fspick(unix.AT_FDCWD, "/sys/fs/cgroup", unix.FSPICK_CLOEXEC)
+	if err == nil {
+		defer unix.Close(fs)
+		for _, option := range options {
+			err = errors.Join(err, unix.FsconfigSetFlag(fs, option))
+		}
+		err = errors.Join(err, unix.FsconfigReconfigure(fs))
+	}
+	if now := cgroup2Options(t); err != nil || !slices.Equal(now, options) {
+		t.Errorf("the host's cgroup2 had the options %q, and has %q: %v", options, now, err)
+	}
+}
+
 // 27
 func TestExchange(t *testing.T) {
 	// Where not all hierarchies are mounted, the others' criu mounts them for a while, and whoever
 	// looks for cgroups then finds these.
 	hidden := hiddenCgroups(t)
-	if !hidden {
+	// Theirs may mount cgroup v2 once more, and take its options from the host with that.
+	options := cgroup2Options(t)
+	alone := hidden || len(options) > 0
+	if !alone {
 		t.Parallel()
 	}
 	ours(t)
+	t.Cleanup(func() {
+		if now := cgroup2Options(t); !slices.Equal(now, options) {
+			giveCgroup2Options(t, options)
+		}
+	})
 	for _, name := range []string{"runc", "crun"} {
 		for _, direction := range []string{"theirs to ours", "ours to theirs"} {
 			t.Run(name+" "+direction, func(t *testing.T) {
-				if !hidden {
+				if !alone {
 					t.Parallel()
 				}
 				need(t)
