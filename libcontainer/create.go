@@ -327,17 +327,29 @@ func (c *creation) attach(pid int) error { return c.scope.manager.Attach(c.scope
 func (c *creation) agentState() (*specs.State, error) { return c.hookState(), nil }
 
 // explain adds what only the host can see: the kernel killed the init because the container's
-// memory limit is too low for it.
+// memory limit is too low for it, or gave it so little that it could not even say so.
 func (c *creation) explain(err error) error {
 	err = diagnose.ExplainFiles(err, c.plan)
 	var killed *launch.KilledError
-	if c.cg == nil || !errors.As(err, &killed) || !killed.Killed(unix.SIGKILL) {
+	if c.cg == nil || !errors.As(err, &killed) {
 		return diagnose.ExplainCreate(err, c.spec, c.o.Bundle, compile.RootfsPath(c.spec, c.o.Bundle))
 	}
-	if n, oomErr := c.cg.OOMKills(); oomErr == nil && n > 0 {
+	n, oomErr := c.cg.OOMKills()
+	switch {
+	case killed.Killed(unix.SIGKILL) && oomErr == nil && n > 0:
 		return fmt.Errorf("container init was OOM-killed (memory limit too low?): %s%w", c.memoryLimit(), err)
+	case c.memoryLimit() != "" && (c.ranIntoLimit() || !killed.Status.Signaled() && !c.cg.Exists()):
+		// systemd removes what is empty, with its counts. An init that ends of itself says why, if
+		// it can.
+		return fmt.Errorf("container init has got no memory (memory limit too low?): %s%w", c.memoryLimit(), err)
 	}
 	return err
+}
+
+// ranIntoLimit reports whether the kernel had memory of the container's to refuse or to take back.
+func (c *creation) ranIntoLimit() bool {
+	s, err := c.cg.Stats()
+	return err == nil && s.Memory.Usage.Failcnt > 0
 }
 
 // memoryLimit names the limit of config.json, for the front of an error.

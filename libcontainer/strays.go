@@ -54,17 +54,20 @@ func (c *Container) endStrays(ctx context.Context, deadline time.Time) error {
 	if s.root == 0 && !s.all && s.session != 0 {
 		c.rt.warn("linux.namespaces: without a pid namespace and a cgroup, processes that have outlived the container can't be told from others: any that there are go on")
 	}
-	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		left, err := s.kill()
-		switch {
-		case err != nil || len(left) == 0:
-			return err
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case time.Now().After(deadline):
-			return fmt.Errorf("processes of the container were sent SIGKILL and are still there: %v", left)
+	for {
+		killed, err := s.kill()
+		for pid, fd := range killed {
+			if err == nil {
+				err = awaitDeath(ctx, fd, deadline)
+			}
+			if errors.Is(err, errSurvived) {
+				err = fmt.Errorf("process %d of the container was sent SIGKILL and is still running", pid)
+			}
+			fd.Close()
 		}
-		time.Sleep(pause)
+		if err != nil || len(killed) == 0 {
+			return err
+		}
 	}
 }
 
@@ -77,8 +80,12 @@ func (c *Container) killScattered(init *os.File) error {
 		}
 	}
 	s, err := c.newStrays()
-	if err == nil {
-		_, err = s.kill()
+	if err != nil {
+		return err
+	}
+	killed, err := s.kill()
+	for _, fd := range killed {
+		fd.Close()
 	}
 	return err
 }
@@ -108,8 +115,9 @@ func (c *Container) newStrays() (s strays, err error) {
 	return s, nil
 }
 
-// kill sends SIGKILL to those that there are. Each is looked at while a descriptor holds it.
-func (s *strays) kill() (found []int, err error) {
+// kill sends SIGKILL to those that there are, and gives their pidfds. Each is looked at while its
+// pidfd holds it.
+func (s *strays) kill() (map[int]*os.File, error) {
 	if s.root == 0 && s.parent == 0 {
 		return nil, nil
 	}
@@ -122,6 +130,7 @@ func (s *strays) kill() (found []int, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("look for the container's processes: %w", err)
 	}
+	killed := map[int]*os.File{}
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
 		if err != nil || pid == 1 || pid == os.Getpid() || !s.has(pid) {
@@ -131,16 +140,20 @@ func (s *strays) kill() (found []int, err error) {
 		if err != nil {
 			continue // it has just ended
 		}
-		if s.has(pid) {
-			found = append(found, pid)
+		file := os.NewFile(uintptr(fd), "pidfd")
+		if err = unix.ESRCH; s.has(pid) {
 			err = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
 		}
-		unix.Close(fd)
-		if err != nil && !errors.Is(err, unix.ESRCH) {
-			return found, fmt.Errorf("kill process %d of the container: %w", pid, refusal.Explain("pidfd_send_signal", err))
+		if err == nil {
+			killed[pid] = file
+			continue
+		}
+		file.Close()
+		if !errors.Is(err, unix.ESRCH) {
+			return killed, fmt.Errorf("kill process %d of the container: %w", pid, refusal.Explain("pidfd_send_signal", err))
 		}
 	}
-	return found, nil
+	return killed, nil
 }
 
 // has reports whether a process is one of them, and lives.

@@ -16,6 +16,7 @@ var probes = map[string]func(args []string) error{
 	"as-a-caller":   probeAsACaller,
 	"call":          probeCall,
 	"fill-keys":     probeFillKeys,
+	"leave":         probeLeave,
 	"keyring":       probeKeyring,
 	"keyring-label": probeKeyringLabel,
 	"chroot-escape": probeChrootEscape,

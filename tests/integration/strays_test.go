@@ -1,10 +1,12 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -15,26 +17,32 @@ import (
 )
 
 // scattered is a container without a cgroup and a pid namespace, whose program prints the pids of
-// two processes that outlive it: one in its session, and one in another.
-func scattered(t *testing.T, then string) *harness.Bundle {
-	return uncontrolled(t).NoNamespace(specs.PIDNamespace).Sh(`
-		sleep 1000 <&- >&- 2>&- & echo $!
-		setsid sleep 1000 <&- >&- 2>&- & echo $!
-		sleep 0.2 # it is out of the session by then
-		` + then)
+// two processes that outlive it, one in its session and one in another, and then executes another
+// one or ends.
+func scattered(t *testing.T, then ...string) *harness.Bundle {
+	return uncontrolled(t).NoNamespace(specs.PIDNamespace).Probe("leave", then...)
+}
+
+func probeLeave(then []string) error {
+	for _, ownSession := range []bool{false, true} {
+		// No descriptor: whoever reads the output does not wait for them.
+		pid, err := syscall.ForkExec("/bin/sleep", []string{"sleep", "1000"}, &syscall.ProcAttr{Sys: &syscall.SysProcAttr{Setsid: ownSession}})
+		if err != nil {
+			return err
+		}
+		fmt.Println(pid)
+	}
+	if len(then) == 0 {
+		return nil
+	}
+	fmt.Println("done")
+	return unix.Exec(then[0], then, nil)
 }
 
 // withoutMounts takes everything from a container that is a mount.
-func withoutMounts(t *testing.T, b *harness.Bundle) *harness.Bundle {
-	t.Helper()
+func withoutMounts(b *harness.Bundle) *harness.Bundle {
 	b.Spec.Mounts, b.Spec.Linux.MaskedPaths, b.Spec.Linux.ReadonlyPaths, b.Spec.Root.Readonly = nil, nil, nil, false
-	b.NoNamespace(specs.MountNamespace).File("dev/README", "", 0o644)
-	// The shell opens it for what runs in the background.
-	null := filepath.Join(b.Dir, "rootfs/dev/null")
-	if err := unix.Mknod(null, unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))); err != nil {
-		t.Skipf("make a null device: %v", err)
-	}
-	return b
+	return b.NoNamespace(specs.MountNamespace)
 }
 
 // printed are pids that a program has printed. What lives of them at the end is ended.
@@ -75,18 +83,18 @@ func needUniqueMounts(t *testing.T) {
 // run leaves nothing of its container behind, although nothing but itself holds it together.
 func TestRunEndsStrays(t *testing.T) {
 	t.Parallel()
-	b := scattered(t, "exit 3")
+	b := scattered(t)
 	res := b.Run()
 	pids := printed(t, res.Stdout)
-	if res.Code != 3 || len(pids) != 2 {
+	if res.Code != 0 || len(pids) != 2 {
 		t.Errorf("%+v", res)
 	}
 	ended(t, "run", pids...)
 	// Without a mount namespace and mounts, too: all its children are the container's.
-	res = withoutMounts(t, scattered(t, "exit 3")).Run()
+	res = withoutMounts(scattered(t)).Run()
 	pids = printed(t, res.Stdout)
 	ended(t, "run without a mount namespace", pids...)
-	if res.Code != 3 || len(pids) != 2 || strings.Contains(res.Stderr, "can't be told from others") {
+	if res.Code != 0 || len(pids) != 2 || strings.Contains(res.Stderr, "can't be told from others") {
 		t.Errorf("%+v", res)
 	}
 }
@@ -94,12 +102,12 @@ func TestRunEndsStrays(t *testing.T) {
 // What a hook has started is not the container's.
 func TestRunSparesWhatHooksLeave(t *testing.T) {
 	t.Parallel()
-	b := scattered(t, "exit 3")
+	b := scattered(t)
 	file := filepath.Join(harness.TempDir(t), "pid")
 	addHook(b.Spec, "createRuntime", hook("setsid sleep 1000 >/dev/null 2>&1 </dev/null & echo $! >"+file))
 	res := b.Run()
 	hooks, pids := printed(t, readFile(t, file)), printed(t, res.Stdout)
-	if res.Code != 3 || len(pids) != 2 || len(hooks) != 1 || !harness.Alive(hooks[0]) {
+	if res.Code != 0 || len(pids) != 2 || len(hooks) != 1 || !harness.Alive(hooks[0]) {
 		t.Errorf("%+v, the hook's process lives: %t", res, harness.Alive(hooks[0]))
 	}
 	ended(t, "run", pids[0])
@@ -110,34 +118,34 @@ func TestRunSparesWhatHooksLeave(t *testing.T) {
 func TestDeleteEndsStrays(t *testing.T) {
 	t.Parallel()
 	needUniqueMounts(t)
-	for _, c := range []struct{ then, ending string }{
-		{"exit 3", "delete ID"},
-		{"exec sleep 1000", "delete --force ID"},
-		{"exec sleep 1000", "kill ID KILL"},
-		{"exec sleep 1000", "kill --all ID KILL"},
-	} {
-		b := scattered(t, "echo done; "+c.then).Start()
-		harness.Eventually(t, "the pids", func() bool { return strings.HasSuffix(b.Output(), "done\n") })
-		pids := printed(t, strings.TrimSuffix(b.Output(), "done\n"))
-		if c.then == "exit 3" {
-			b.WaitStatus(specs.StateStopped)
+	for _, ending := range []string{"delete ID", "delete --force ID", "kill ID KILL", "kill --all ID KILL"} {
+		then := []string{"/bin/sleep", "1000"}
+		if ending == "delete ID" {
+			then = nil
 		}
-		b.Must(strings.Fields(strings.ReplaceAll(c.ending, "ID", b.ID))...)
-		if strings.HasPrefix(c.ending, "kill") {
+		b := scattered(t, then...).Start()
+		if then == nil {
+			b.WaitStatus(specs.StateStopped)
+		} else {
+			harness.Eventually(t, "the pids", func() bool { return strings.HasSuffix(b.Output(), "done\n") })
+		}
+		pids := printed(t, strings.TrimSuffix(b.Output(), "done\n"))
+		b.Must(strings.Fields(strings.ReplaceAll(ending, "ID", b.ID))...)
+		if strings.HasPrefix(ending, "kill") {
 			harness.Eventually(t, "their end", func() bool { return !harness.Alive(pids[0]) && !harness.Alive(pids[1]) })
 			b.WaitStatus(specs.StateStopped)
 			b.Delete()
 		}
-		ended(t, c.ending, pids...)
+		ended(t, ending, pids...)
 	}
-	res := scattered(t, "exit 3").Run("--no-subreaper")
+	res := scattered(t).Run("--no-subreaper")
 	ended(t, "run --no-subreaper", printed(t, res.Stdout)...)
 }
 
 // Where nothing tells the container's processes from others, delete says so.
 func TestDeleteTellsOfStrays(t *testing.T) {
 	t.Parallel()
-	b := withoutMounts(t, scattered(t, "exit 3")).Start()
+	b := withoutMounts(scattered(t)).Start()
 	b.WaitStatus(specs.StateStopped)
 	pids := printed(t, b.Output())
 	log := filepath.Join(harness.TempDir(t), "log")
@@ -152,7 +160,7 @@ func TestDeleteTellsOfStrays(t *testing.T) {
 // then.
 func TestDeleteAfterABootSparesOthers(t *testing.T) {
 	t.Parallel()
-	b := scattered(t, "exit 3").Start()
+	b := scattered(t).Start()
 	b.WaitStatus(specs.StateStopped)
 	pids := printed(t, b.Output())
 	record := filepath.Join(b.Root, b.ID, "state.json")
