@@ -49,6 +49,6 @@ func SELinuxLabel(t T, candidates ...string) string {
 			return l
 		}
 	}
-	t.Skip(fmt.Sprintf("the policy knows none of %q", candidates))
+	t.Skipf("the policy knows none of %q", candidates)
 	return ""
 }

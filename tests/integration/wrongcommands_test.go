@@ -49,7 +49,8 @@ var wrongCommands = []struct{ args, want string }{
 	{"exec --pid-file {DIR} {ID} true", "--pid-file: {DIR} is a directory"},
 	{"exec --pid-file /nosuch/p {ID} true", "--pid-file: there is no directory /nosuch for it"},
 	{"--root {DIR}/config.json list", "--root: {DIR}/config.json has to be a directory"},
-	{"spec --bundle /nosuch", "--bundle: write config.json into the directory: open /nosuch/config.json"},
+	// Not in a place where another runtime could make the directory.
+	{"spec --bundle /proc/nosuch", "--bundle: write config.json into the directory: open /proc/nosuch/config.json"},
 	{"list --format xml", `--format: invalid format option "xml": it is table or json`},
 	{"update --memory 1x {ID}", `--memory "1x": not a size as in 4096, 100m or 1.5g, nor -1`},
 	{"update --pids-limit many {ID}", `--pids-limit "many": not a whole number in range`},
