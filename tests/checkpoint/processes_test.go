@@ -247,24 +247,23 @@ func TestNestedMountNamespace(t *testing.T) {
 		c.Bounding, c.Permitted = append(c.Bounding, "CAP_SYS_ADMIN"), append(c.Permitted, "CAP_SYS_ADMIN")
 		c.Effective = append(c.Effective, "CAP_SYS_ADMIN")
 	})
-	b.Sh(`unshare -m sh -c 'mount -t tmpfs tmpfs /mnt && echo inner >/mnt/file && exec sleep 1000 </dev/null' & ` + counter)
+	// A sleep that is restored may end with EINTR.
+	b.Sh(`unshare -m sh -c 'mount -t tmpfs tmpfs /mnt && echo inner >/mnt/file && while :; do sleep 1000; done </dev/null' & ` + counter)
 	if err := os.MkdirAll(filepath.Join(b.Rootfs, "mnt"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	b.run()
-	inner := func() string {
+	inner := func() (text string) {
 		t.Helper()
-		var pids []int
-		harness.Eventually(t, "the other process", func() bool {
-			pids = harness.Children(b.Pid())
-			return len(pids) > 0 && strings.Contains(b.Must("ps", b.ID), "sleep 1000")
-		})
-		for _, pid := range pids {
-			if data, err := os.ReadFile(fmt.Sprintf("/proc/%d/root/mnt/file", pid)); err == nil {
-				return string(data)
+		harness.Eventually(t, "the file in the other mount namespace", func() bool {
+			for _, pid := range harness.Children(b.Pid()) {
+				if data, err := os.ReadFile(fmt.Sprintf("/proc/%d/root/mnt/file", pid)); err == nil {
+					text = string(data)
+				}
 			}
-		}
-		return ""
+			return text != ""
+		})
+		return text
 	}
 	if got := inner(); got != "inner\n" {
 		t.Errorf("at first %q", got)
