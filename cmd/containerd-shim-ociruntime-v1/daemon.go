@@ -9,7 +9,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/containerd/ttrpc"
@@ -22,15 +21,16 @@ import (
 )
 
 const (
-	// garbage is how much of the heap may be garbage, in percent: the daemon allocates little, and
-	// there is one for each pod.
-	garbage = 50
+	// garbage is how much of the heap may be garbage at first, in percent: so much that no
+	// container is created and started while the collector works (6 % of the CPU time of its life).
+	garbage = 100
 	// endTime is how long the last answers and events may take.
 	endTime = 4 * time.Second
 )
 
-// daemon serves the socket until the last container is gone.
-func daemon(a *bootstrap.Args) error {
+// daemon serves a socket until the last container is gone, and tells containerd of events, at an
+// address.
+func daemon(a *bootstrap.Args, l *net.UnixListener, address string) error {
 	debug.SetGCPercent(garbage)
 	openLog()
 	// A bundle must not stay busy for as long as the pod's other containers run.
@@ -40,16 +40,14 @@ func daemon(a *bootstrap.Args) error {
 	// Caught and not ignored, which children would inherit. The daemon ends with its containers,
 	// and not with containerd's service or with who reads its log.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
-	socket := os.NewFile(bootstrap.SocketFD, "socket")
-	l, err := net.FileListener(socket)
-	socket.Close()
-	if err != nil {
-		return fmt.Errorf("the socket, which start makes: %w", err)
-	}
 	ended := make(chan struct{})
-	end := sync.OnceFunc(func() { close(ended) })
-	queue := events.New(strings.TrimPrefix(os.Getenv("TTRPC_ADDRESS"), "unix://"), a.Namespace, warn)
-	s := service.New(a.Namespace, queue, warn, end)
+	queue := events.New(strings.TrimPrefix(address, "unix://"), a.Namespace, warn)
+	unlisten := func() {
+		if err := os.Remove(l.Addr().String()); err != nil && !errors.Is(err, os.ErrNotExist) {
+			warn(err.Error())
+		}
+	}
+	s := service.New(a.Namespace, queue, warn, unlisten, func() { close(ended) })
 	server, err := ttrpc.NewServer(
 		ttrpc.WithServerHandshaker(ttrpc.UnixCredentialsFunc(sameUser)), ttrpc.WithUnaryServerInterceptor(s.Guard),
 	)
@@ -63,25 +61,21 @@ func daemon(a *bootstrap.Args) error {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(context.Background(), l) }()
 	select {
-	case err = <-served:
+	case err := <-served:
+		return err
 	case <-ended:
-		err = finish(server, queue, l.Addr().String())
+		finish(server, queue)
+		return nil
 	}
-	return err
 }
 
-// finish ends the daemon: nobody new comes, the last answers are given, and the last events.
-func finish(server *ttrpc.Server, queue *events.Queue, socket string) error {
-	err := os.Remove(socket)
-	if errors.Is(err, os.ErrNotExist) {
-		err = nil
-	}
+// finish ends the daemon: the last answers are given, and the last events.
+func finish(server *ttrpc.Server, queue *events.Queue) {
 	ctx, cancel := context.WithTimeout(context.Background(), endTime)
 	defer cancel()
 	// What is not over by then is a client that waits for the end of the connection.
 	_ = server.Shutdown(ctx)
 	queue.Flush(endTime)
-	return err
 }
 
 // sameUser lets nobody in but who started us: the socket's mode is not all that protects it.

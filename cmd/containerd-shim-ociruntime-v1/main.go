@@ -1,7 +1,9 @@
 // Command containerd-shim-ociruntime-v1 is the runtime "io.containerd.ociruntime.v1" of containerd:
 // a daemon for each pod that makes its containers itself, without a process for each command.
 //
-// containerd starts it, with "start" and "delete" or, as the daemon, without an action.
+// containerd starts it with "start", which leaves the daemon, and with "delete". What happens
+// before Go's runtime begins is in package ahead: where that is missing, "start" starts the program
+// anew, without an action, for the daemon.
 package main
 
 import (
@@ -25,10 +27,10 @@ import (
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/options"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/service"
 	"github.com/ociruntime/ociruntime/internal/version"
+	"github.com/ociruntime/ociruntime/libcontainer/kernel/ahead"
 	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 	"github.com/ociruntime/ociruntime/libcontainer/seccomp"
 	"github.com/ociruntime/ociruntime/specconv"
-	"github.com/ociruntime/ociruntime/specconv/load"
 )
 
 const runtimeName = "io.containerd.ociruntime.v1"
@@ -62,10 +64,15 @@ func run(args []string) error {
 	case a.Action == "delete":
 		return cleanUp(a)
 	}
-	return daemon(a)
+	l, err := bootstrap.Socket()
+	if err != nil {
+		return err
+	}
+	return daemon(a, l, os.Getenv("TTRPC_ADDRESS"))
 }
 
-// start prints nothing but the answer: containerd reads both output streams together.
+// start prints nothing but the answer: containerd reads both output streams together. Then this
+// process is the daemon, where package ahead has made a copy for that.
 func start(a *bootstrap.Args) error {
 	m, err := bootstrap.ReadMessage(os.Stdin, a)
 	if err != nil {
@@ -75,16 +82,30 @@ func start(a *bootstrap.Args) error {
 	if err != nil {
 		return err
 	}
-	address, err := bootstrap.Start(a, m, groupOf(a, "."), o.ShimCgroup)
+	address, l, err := bootstrap.Start(a, m, groupOf(a, "."), o.ShimCgroup)
 	if err != nil {
 		return err
 	}
 	answer, err := m.Answer(address)
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = os.Stdout.Write(answer)
 	}
-	_, err = os.Stdout.Write(answer)
-	return err
+	if err == nil && l != nil {
+		err = bootstrap.Detach()
+	}
+	if err == nil {
+		err = bootstrap.Report()
+	}
+	switch {
+	case l == nil:
+		return err
+	case err != nil:
+		return errors.Join(err, os.Remove(l.Addr().String()))
+	}
+	if m.Events == "" {
+		m.Events = os.Getenv("TTRPC_ADDRESS")
+	}
+	return daemon(a, l, m.Events)
 }
 
 // cleanUp is what containerd calls when the connection to a daemon has ended: by its death, or
@@ -97,6 +118,10 @@ func cleanUp(a *bootstrap.Args) error {
 			return err
 		}
 		bundle = filepath.Join(filepath.Dir(cwd), a.ID)
+	}
+	if deleted, err := os.ReadFile(filepath.Join(bundle, ahead.Deleted)); err == nil {
+		_, err = os.Stdout.Write(deleted)
+		return err
 	}
 	answer, err := service.Cleanup(context.Background(), a.ID, bundle, warn)
 	if err != nil {
@@ -128,8 +153,12 @@ func socketOf(a *bootstrap.Args, bundle string) (string, error) {
 // groupOf is the pod that the configuration names. A broken configuration is Create's to complain
 // of, where the user sees it.
 func groupOf(a *bootstrap.Args, bundle string) string {
-	spec, _, _, err := load.Bundle(bundle)
+	text, err := os.ReadFile(filepath.Join(bundle, "config.json"))
 	if err != nil {
+		return a.ID
+	}
+	var spec struct{ Annotations map[string]string }
+	if err := json.Unmarshal(text, &spec); err != nil {
 		return a.ID
 	}
 	return bootstrap.Group(spec.Annotations, a.ID)

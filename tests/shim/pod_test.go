@@ -47,6 +47,7 @@ type pod struct {
 	dir     string // its sockets, and below it the containers' records
 	options *runc.Options
 	events  *events
+	program string // the shim
 
 	address string // of the daemon, once there is one
 	client  *ttrpc.Client
@@ -56,9 +57,9 @@ type pod struct {
 // newPod has no daemon yet: the first container's start makes it.
 func newPod(t testing.TB) *pod {
 	t.Helper()
-	shimPath(t) // or skip
+	program := shimPath(t) // or skip
 	dir := harness.TempDir(t)
-	p := &pod{t: t, name: filepath.Base(dir), dir: dir, options: &runc.Options{Root: filepath.Join(dir, "state")}}
+	p := &pod{t: t, name: filepath.Base(dir), dir: dir, program: program, options: &runc.Options{Root: filepath.Join(dir, "state")}}
 	p.events = listenForEvents(t, filepath.Join(dir, "events"))
 	t.Cleanup(p.end)
 	return p
@@ -96,7 +97,7 @@ func shimPath(t testing.TB) string {
 func (p *pod) command(bundle, id string, args ...string) *exec.Cmd {
 	p.t.Helper()
 	all := append([]string{"-namespace", namespace, "-address", p.dir + "/containerd", "-publish-binary", "/bin/true", "-id", id}, args...)
-	cmd := exec.Command(shimPath(p.t), all...)
+	cmd := exec.Command(p.program, all...)
 	cmd.Dir = bundle
 	cmd.Env = append(os.Environ(), "TTRPC_ADDRESS="+p.events.address, "GOMAXPROCS=2")
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
@@ -105,18 +106,8 @@ func (p *pod) command(bundle, id string, args ...string) *exec.Cmd {
 
 // start is what containerd calls first for a container. It gives the daemon's address.
 func (p *pod) start(bundle, id string) (address string, err error) {
-	m := &bootstrap.BootstrapParams{
-		InstanceID: id, Namespace: namespace, ContainerdTtrpcAddress: p.events.address, SocketDir: proto.String(p.dir),
-	}
-	if err := m.AddExtension(p.packed()); err != nil {
-		return "", err
-	}
-	message, err := proto.Marshal(m)
-	if err != nil {
-		return "", err
-	}
 	cmd := p.command(bundle, id, "start")
-	cmd.Stdin = bytes.NewReader(message)
+	cmd.Stdin = bytes.NewReader(p.message(id))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("start: %w: %s", err, out)
@@ -126,6 +117,23 @@ func (p *pod) start(bundle, id string) (address string, err error) {
 		return "", fmt.Errorf("start: %w: %q", err, out)
 	}
 	return result.GetAddress(), nil
+}
+
+// message is what containerd sends with a start.
+func (p *pod) message(id string) []byte {
+	p.t.Helper()
+	m := &bootstrap.BootstrapParams{
+		InstanceID: id, Namespace: namespace, ContainerdTtrpcAddress: p.events.address, SocketDir: proto.String(p.dir),
+	}
+	err := m.AddExtension(p.packed())
+	var message []byte
+	if err == nil {
+		message, err = proto.Marshal(m)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return message
 }
 
 // packed are the options as requests have them.

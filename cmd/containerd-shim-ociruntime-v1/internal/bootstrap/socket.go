@@ -72,6 +72,21 @@ func Listen(path string) (*net.UnixListener, error) {
 	return l, nil
 }
 
+// Socket is the socket that start has made for a daemon that it has started anew.
+func Socket() (*net.UnixListener, error) {
+	f := os.NewFile(SocketFD, "socket")
+	defer f.Close()
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, fmt.Errorf("the socket, which start makes: %w", err)
+	}
+	u, ok := l.(*net.UnixListener)
+	if !ok {
+		return nil, errors.Join(errors.New("the socket, which start makes: it is another kind of socket"), l.Close())
+	}
+	return u, nil
+}
+
 // Alive reports whether somebody listens. The socket of a shim that was killed stays, and refuses.
 func Alive(path string) bool {
 	conn, err := net.Dial("unix", path)

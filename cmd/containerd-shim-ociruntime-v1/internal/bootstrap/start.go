@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -10,37 +11,85 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/ociruntime/ociruntime/libcontainer/kernel/ahead"
 	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 )
 
-// SocketFD is where the daemon finds the socket that start has made.
+// SocketFD is where a daemon that has been started anew finds its socket.
 const SocketFD = 3
 
-// Start sees to it that the group has a daemon, and gives its address. The socket listens before
-// the daemon does, so that nobody has to wait for it. A new daemon is put into a cgroup, if one is
-// named.
-func Start(a *Args, m *Message, group, cgroup string) (address string, err error) {
+// Start sees to it that the group has a daemon, and gives its address. If this process is to be the
+// daemon it gives the socket, too. That listens already, so that nobody has to wait for the daemon.
+// A new daemon is put into a cgroup, if one is named.
+func Start(a *Args, m *Message, group, cgroup string) (address string, l *net.UnixListener, err error) {
 	path, err := SocketPath(m.SocketDir, a.Address, a.Namespace, group)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	address = "unix://" + path
-	l, err := Listen(path)
-	if err != nil {
-		return "", err
+	if l, err = Listen(path); err != nil {
+		return "", nil, err
 	}
-	if l != nil {
-		defer l.Close()
-		if err := spawn(a, m, l, cgroup); err != nil {
-			os.Remove(path)
-			return "", fmt.Errorf("start the daemon: %w", err)
-		}
+	switch {
+	case l == nil:
+	case ahead.Parent() != 0:
+		err = settle(cgroup)
+	default:
+		err = errors.Join(spawn(a, m, l, cgroup), l.Close())
+	}
+	if err != nil {
+		return "", nil, errors.Join(fmt.Errorf("start the daemon: %w", err), os.Remove(path))
+	}
+	if ahead.Parent() == 0 {
+		l = nil
 	}
 	// containerd 1.x connects again by this file after its own restart.
-	if err := writeFile("address", address); err != nil {
-		return "", err
+	return address, l, writeFile("address", address)
+}
+
+// Report ends the process that waits in our place, if there is one, with success. It fails when
+// that is gone: containerd has given up, and killed it.
+func Report() error {
+	if ahead.Parent() == 0 {
+		return nil
 	}
-	return address, nil
+	_, err := unix.Write(ahead.Parent(), []byte{0})
+	if err = errors.Join(err, unix.Close(ahead.Parent())); err != nil {
+		return fmt.Errorf("tell the process that containerd has started: %w", err)
+	}
+	return nil
+}
+
+// Detach lets go of the streams, whose end containerd waits for.
+func Detach() error {
+	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(null)
+	for _, f := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
+		err = errors.Join(err, unix.Dup3(null, int(f.Fd()), 0))
+	}
+	return err
+}
+
+// settle makes this process what a daemon has to be.
+func settle(cgroup string) error {
+	if err := unix.Setpgid(0, 0); err != nil {
+		return fmt.Errorf("make a process group: %w", err)
+	}
+	return place(os.Getpid(), cgroup)
+}
+
+// place puts a daemon where it belongs.
+func place(pid int, cgroup string) error {
+	err := adjustOOMScore(pid)
+	if err == nil && cgroup != "" {
+		err = join(cgroup, pid)
+	}
+	return err
 }
 
 // writeFile replaces a file of the bundle at once: containerd may read it at any time.
@@ -80,11 +129,7 @@ func spawn(a *Args, m *Message, l *net.UnixListener, cgroup string) error {
 	if err != nil {
 		return err
 	}
-	err = adjustOOMScore(p.Pid)
-	if err == nil && cgroup != "" {
-		err = join(cgroup, p.Pid)
-	}
-	if err != nil {
+	if err := place(p.Pid, cgroup); err != nil {
 		_ = p.Kill()
 		_, _ = p.Wait()
 		return err
@@ -103,11 +148,12 @@ func environment(env []string, m *Message) []string {
 	return env
 }
 
-// adjustOOMScore has the kernel take the shim a little before containerd, and long before the
-// containers of others.
+// adjustOOMScore has the kernel take the shim a little before containerd, whose score it has so
+// far, and long before the containers of others.
 func adjustOOMScore(pid int) error {
 	const most = 1000
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", os.Getppid()))
+	name := fmt.Sprintf("/proc/%d/oom_score_adj", pid)
+	text, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
@@ -115,7 +161,7 @@ func adjustOOMScore(pid int) error {
 	if err != nil {
 		return err
 	}
-	err = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte(strconv.Itoa(min(score+1, most))), 0)
+	err = os.WriteFile(name, []byte(strconv.Itoa(min(score+1, most))), 0)
 	if os.IsPermission(err) {
 		return nil // without privileges it can only be made higher
 	}

@@ -239,7 +239,7 @@ func (s *Service) connect(_ context.Context, r *api.ConnectRequest) (*api.Connec
 // answer.
 func (s *Service) shutdown(context.Context, *api.ShutdownRequest) (*emptypb.Empty, error) {
 	if s.empty() {
-		s.end()
+		s.quit()
 	}
 	return &emptypb.Empty{}, nil
 }

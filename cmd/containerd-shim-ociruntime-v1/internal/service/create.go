@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,6 +18,7 @@ import (
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/stdio"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
 	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/libcontainer/kernel/ahead"
 	"github.com/ociruntime/ociruntime/specconv"
 	"github.com/ociruntime/ociruntime/specconv/check"
 	"github.com/ociruntime/ociruntime/specconv/idmap"
@@ -77,6 +80,9 @@ func (c *container) make(ctx context.Context, r *api.CreateTaskRequest) (pid int
 		spec.Process.Terminal = r.Terminal
 	}
 	// The shim's delete has to find what is about to be made.
+	if err := os.Remove(filepath.Join(c.bundle, ahead.Deleted)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
 	if err := c.note().save(c.bundle); err != nil {
 		return 0, err
 	}

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	api "github.com/containerd/containerd/api/runtime/task/v2"
 	"golang.org/x/sys/unix"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/rootfs"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
 	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/libcontainer/kernel/ahead"
 )
 
 func (s *Service) delete(ctx context.Context, r *api.DeleteRequest) (*api.DeleteResponse, error) {
@@ -39,10 +42,43 @@ func (s *Service) delete(ctx context.Context, r *api.DeleteRequest) (*api.Delete
 	if err != nil {
 		return nil, err
 	}
+	answer := &api.DeleteResponse{Pid: uint32(v.Pid), ExitStatus: v.End.Status, ExitedAt: stamp(v.End.At)}
 	if r.ExecID == "" {
 		s.forget(c)
+		text, err := proto.Marshal(answer)
+		if err != nil {
+			return nil, err
+		}
+		s.leave(&remains{filepath.Join(c.bundle, ahead.Deleted), text})
 	}
-	return &api.DeleteResponse{Pid: uint32(v.Pid), ExitStatus: v.End.Status, ExitedAt: stamp(v.End.At)}, nil
+	return answer, nil
+}
+
+// remains are the file in a bundle that answers the shim's delete.
+type remains struct {
+	path string
+	text []byte
+}
+
+// leave has the shim's delete find that there is nothing left to do for it. After the last
+// container, that is not so before the daemon's socket is gone.
+func (s *Service) leave(r *remains) {
+	s.mu.Lock()
+	last := len(s.containers) == 0
+	if last {
+		s.last = r
+	}
+	s.mu.Unlock()
+	if !last {
+		r.save()
+	}
+}
+
+// save writes the file. Without it the shim's delete looks for itself.
+func (r *remains) save() {
+	if r != nil {
+		_ = replace(r.path, r.text)
+	}
 }
 
 // remove removes the container and all that was made for it. It can be repeated.

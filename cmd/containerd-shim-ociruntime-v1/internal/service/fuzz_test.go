@@ -59,7 +59,7 @@ func FuzzSocket(f *testing.F) {
 	for _, s := range fuzzSeeds() {
 		f.Add(s)
 	}
-	s := New("ns", events.New("", "ns", func(string) {}), func(string) {}, func() {})
+	s := New("ns", events.New("", "ns", func(string) {}), func(string) {}, func() {}, func() {})
 	server, err := ttrpc.NewServer(ttrpc.WithUnaryServerInterceptor(s.Guard))
 	if err != nil {
 		f.Fatal(err)

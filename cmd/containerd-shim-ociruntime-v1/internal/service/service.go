@@ -22,8 +22,14 @@ const (
 	// restTime after the last request, memory is given back: containers run for long, and calls
 	// come in bursts.
 	restTime = 300 * time.Millisecond
+	// garbage is how much of the heap may be garbage from then on, in percent: there is a daemon
+	// for each pod, and many of them hardly do anything.
+	garbage = 50
 	// restThreads are what it takes to wait. A burst of calls on a busy machine makes more.
 	restThreads = 7
+	// answerTime is for the answer to the last call. ttrpc's server, when it ends, does not wait
+	// for it: to that, a connection with one call is idle.
+	answerTime = 20 * time.Millisecond
 	// loneTime is how long a shim without a container waits for one, should containerd have died
 	// between starting it and its first call.
 	loneTime = 5 * time.Minute
@@ -34,22 +40,32 @@ type Service struct {
 	namespace string
 	events    *events.Queue
 	warn      func(string)
-	end       func() // ends the daemon; may be called more than once
+	quit      func() // ends the daemon; may be called more than once
 	rest      *time.Timer
 	lone      *time.Timer
 
 	mu         sync.Mutex
 	containers map[string]*container
+	last       *remains                // of the container after which there was none
 	lasting    map[*time.Time]struct{} // when the calls that may start processes have begun
 }
 
-// New is the service of a namespace's shim. end is called when its last container is gone.
-func New(namespace string, q *events.Queue, warn func(string), end func()) *Service {
-	s := &Service{namespace: namespace, events: q, warn: warn, end: end, containers: make(map[string]*container), lasting: make(map[*time.Time]struct{})}
+// New is the service of a namespace's shim. When its last container is gone it calls unlisten,
+// after which nobody new comes, and then end.
+func New(namespace string, q *events.Queue, warn func(string), unlisten, end func()) *Service {
+	s := &Service{namespace: namespace, events: q, warn: warn, containers: make(map[string]*container), lasting: make(map[*time.Time]struct{})}
+	s.quit = sync.OnceFunc(func() {
+		unlisten()
+		s.mu.Lock()
+		last := s.last
+		s.mu.Unlock()
+		last.save()
+		time.AfterFunc(answerTime, end)
+	})
 	s.rest = time.AfterFunc(restTime, rest)
 	s.lone = time.AfterFunc(loneTime, func() {
 		if s.empty() {
-			end()
+			s.quit()
 		}
 	})
 	return s
@@ -67,6 +83,7 @@ func rest() {
 		}()
 		<-ended
 	}
+	debug.SetGCPercent(garbage)
 	debug.FreeOSMemory()
 }
 
@@ -81,7 +98,7 @@ func (s *Service) sweep() {
 	}
 	s.mu.Unlock()
 	if s.empty() {
-		s.end()
+		s.quit()
 	}
 }
 

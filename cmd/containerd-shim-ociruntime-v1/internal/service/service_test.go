@@ -28,7 +28,7 @@ import (
 // serve serves without containers, and gives a client.
 func serve(t *testing.T, end func()) *ttrpc.Client {
 	t.Helper()
-	s := New("ns", events.New("", "ns", func(string) {}), func(m string) { t.Log(m) }, end)
+	s := New("ns", events.New("", "ns", func(string) {}), func(m string) { t.Log(m) }, func() {}, end)
 	server, err := ttrpc.NewServer(ttrpc.WithUnaryServerInterceptor(s.Guard))
 	if err != nil {
 		t.Fatal(err)
