@@ -12,7 +12,7 @@
 //   - "delete" prints the file [Deleted] of the bundle, if there is one, and that is all (9 %). The
 //     daemon leaves it when it has deleted the container itself, and nothing is left to do.
 //
-//   - Go code gets one processor, although containerd asks for two in the environment (3 %): the
+//   - Go code gets one processor, although containerd asks for two in the environment (13 %): the
 //     shim mostly waits for the kernel, and a processor is a thread and memory, too. A daemon that
 //     is started anew gets that by its environment; the copy can't.
 //
