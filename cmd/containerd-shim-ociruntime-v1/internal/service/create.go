@@ -58,6 +58,7 @@ func (c *container) streams(execID, stdin, stdout, stderr string, terminal bool)
 	return config{
 		Stdin: stdin, Stdout: stdout, Stderr: stderr, Terminal: terminal,
 		UID: c.options.UID, GID: c.options.GID, ID: c.id, Namespace: c.service.namespace,
+		Warn: c.service.warn,
 	}
 }
 

@@ -1,13 +1,14 @@
 package stdio
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,9 +25,13 @@ const (
 // closes descriptor 5 when it is ready.
 type logger struct {
 	cmd      *exec.Cmd
+	warn     func(string)
 	ours     [2]*os.File // for the process
-	held     [2]*os.File // so that the process outlives the program
 	finished chan struct{}
+
+	mu      sync.Mutex
+	held    [2]*os.File // so that the process outlives the program
+	ignored bool        // how the program ends is of no interest any more
 }
 
 func startLogger(c *Config) (*logger, error) {
@@ -34,7 +39,7 @@ func startLogger(c *Config) (*logger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &logger{finished: make(chan struct{})}
+	l := &logger{warn: c.Warn, finished: make(chan struct{})}
 	for i := range l.ours {
 		if l.held[i], l.ours[i], err = os.Pipe(); err != nil {
 			return nil, errors.Join(err, l.closePipes())
@@ -53,13 +58,10 @@ func startLogger(c *Config) (*logger, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the log program: %w", err), l.closePipes())
 	}
-	go func() {
-		defer close(l.finished)
-		_ = l.cmd.Wait() // nobody can be told how a log program ended
-	}()
+	go l.watch()
 	_ = ready.SetReadDeadline(time.Now().Add(readyTime))
 	if _, err := ready.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, errors.Join(fmt.Errorf("log program %s is not ready after %s", u.Path, readyTime), l.stop())
+		return nil, errors.Join(fmt.Errorf("log program %s is not ready after %s", u.Path, readyTime), l.stop(0))
 	}
 	return l, nil
 }
@@ -99,7 +101,55 @@ func (s *Streams) LogProgram() int {
 	return s.logger.cmd.Process.Pid
 }
 
+// watch waits for the end of the program. If the process has not ended by then it goes on, and what
+// it writes is lost: it would wait for ever for somebody who reads.
+func (l *logger) watch() {
+	_ = l.cmd.Wait() // what there is to know is in ProcessState
+	close(l.finished)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lost := false
+	for i, f := range l.held {
+		if l.ignored || f == nil || hungUp(f) {
+			continue
+		}
+		polled, err := polled(f)
+		if err != nil {
+			l.warn(fmt.Sprintf("log program %s: %v", l.cmd.Path, err))
+			continue
+		}
+		lost, l.held[i] = true, polled
+		go func() { _, _ = io.Copy(io.Discard, polled) }() // until the end, or until it is closed
+	}
+	if lost {
+		l.warn(fmt.Sprintf("log program %s has ended, and what its container writes is lost: %s", l.cmd.Path, l.cmd.ProcessState))
+	}
+}
+
+// hungUp reports whether nobody is left to write into a pipe.
+func hungUp(f *os.File) bool {
+	fds := []unix.PollFd{{Fd: int32(f.Fd())}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n == 1 && fds[0].Revents&unix.POLLHUP != 0
+}
+
+// polled gives a pipe in place of f that takes no thread to read. Whoever else reads it will not
+// wait either, for the flag is the pipe's.
+func polled(f *os.File) (*os.File, error) {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return nil, errors.Join(err, unix.Close(fd))
+	}
+	return os.NewFile(uintptr(fd), f.Name()), f.Close()
+}
+
 func (l *logger) closePipes() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ignored = true
 	var err error
 	for _, f := range append(l.ours[:], l.held[:]...) {
 		if f != nil {
@@ -110,15 +160,18 @@ func (l *logger) closePipes() error {
 	return err
 }
 
-// stop ends the program, which by then has read the end of the output if it is alive.
-func (l *logger) stop() error {
+// stop ends the program, which by then has read the end of the output if it is alive. It is killed
+// when its time is over.
+func (l *logger) stop(patience time.Duration) error {
 	err := l.closePipes()
-	_ = l.cmd.Process.Signal(unix.SIGTERM)
-	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
-	defer cancel()
+	if patience > 0 {
+		_ = l.cmd.Process.Signal(unix.SIGTERM)
+	}
+	late := time.NewTimer(patience)
+	defer late.Stop()
 	select {
 	case <-l.finished:
-	case <-ctx.Done():
+	case <-late.C:
 		_ = l.cmd.Process.Kill()
 		<-l.finished
 	}

@@ -25,6 +25,8 @@ type Config struct {
 	Terminal              bool
 	UID, GID              uint32 // owner of what the process gets
 	ID, Namespace         string // for log programs
+	// Warn tells of a log program that has ended.
+	Warn func(string)
 }
 
 // Streams are the streams of one process.
@@ -207,7 +209,7 @@ func (s *Streams) Close() error {
 	}
 	s.held = nil
 	if s.logger != nil {
-		err = errors.Join(err, s.logger.stop())
+		err = errors.Join(err, s.logger.stop(stopTime))
 		s.mu.Lock()
 		s.logger = nil
 		s.mu.Unlock()

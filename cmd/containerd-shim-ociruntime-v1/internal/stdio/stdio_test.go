@@ -118,7 +118,7 @@ func TestLogProgram(t *testing.T) {
 	if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s := open(t, &Config{Stdout: "binary://" + program + "?level=3&x", ID: "i", Namespace: "n"})
+	s := open(t, &Config{Stdout: "binary://" + program + "?level=3&x", ID: "i", Namespace: "n", Warn: func(m string) { t.Error(m) }})
 	run(t, s, "echo out; echo err >&2")
 	want := "n/i level 3 x\nout\nerr\n"
 	for range 500 {
