@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/containerd/containerd/api/types"
 	"golang.org/x/sys/unix"
@@ -28,7 +29,6 @@ import (
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/service"
 	"github.com/ociruntime/ociruntime/internal/version"
 	"github.com/ociruntime/ociruntime/libcontainer/kernel/ahead"
-	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 	"github.com/ociruntime/ociruntime/libcontainer/seccomp"
 	"github.com/ociruntime/ociruntime/specconv"
 )
@@ -36,8 +36,11 @@ import (
 const runtimeName = "io.containerd.ociruntime.v1"
 
 func main() {
-	if os.Getenv(entry.Variable) == entry.Procs {
-		os.Unsetenv(entry.Variable) // it is for this start, and not for the daemon
+	for _, v := range ahead.Variables() {
+		name, value, _ := strings.Cut(v, "=")
+		if os.Getenv(name) == value {
+			os.Unsetenv(name) // it is for this program, and for none that it starts
+		}
 	}
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "containerd-shim-ociruntime-v1:", err)

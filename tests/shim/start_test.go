@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,6 +127,24 @@ func TestGarbageOnStdin(t *testing.T) {
 	}
 	if daemons := daemonsOf(p); len(daemons) != 0 {
 		t.Errorf("daemons %v", daemons)
+	}
+}
+
+// The kernel makes no huge pages of the daemon's heap, however little is in use of it, and what the
+// daemon is told for that, its containers are not.
+func TestNoHugePages(t *testing.T) {
+	if _, err := os.Stat("/sys/kernel/mm/transparent_hugepage"); err != nil {
+		t.Skip("this kernel makes no huge pages")
+	}
+	p := newPod(t)
+	b := p.bundle().Args("sleep", "1000")
+	init := p.run(b, streams{})
+	maps := readFile(t, fmt.Sprintf("/proc/%d/smaps", p.pid))
+	if !regexp.MustCompile(`(?m)^VmFlags:.* nh\b`).MatchString(maps) {
+		t.Error("no part of the daemon's memory is without huge pages")
+	}
+	if env := readFile(t, fmt.Sprintf("/proc/%d/environ", init)); strings.Contains(env, "GODEBUG") || strings.Contains(env, "GOMAXPROCS") {
+		t.Errorf("the container has %q", env)
 	}
 }
 

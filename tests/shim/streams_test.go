@@ -177,12 +177,14 @@ func TestOutputHeldAfterExit(t *testing.T) {
 	p := newPod(t)
 	b := p.bundle().NoNamespace("pid").Sh("sleep 1000 & echo out")
 	out := p.fifo("out")
-	p.run(b, streams{out: out})
-	f, err := os.Open(out)
+	p.create(b, streams{out: out})
+	// Who comes when the writers are gone waits for ever.
+	f, err := os.OpenFile(out, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
+	p.must("Start", &api.StartRequest{ID: b.ID}, &api.StartResponse{})
 	p.wait(b.ID, "")
 	if text, err := io.ReadAll(f); err != nil || string(text) != "out\n" {
 		t.Errorf("%q, %v", text, err)

@@ -22,9 +22,14 @@
 #define DELETE 0x6574656c6564
 #define BUNDLE 0x656c646e75622d
 
-DATA forced<>+0(SB)/8, $"GOMAXPRO"
-DATA forced<>+8(SB)/8, $"CS=0001\x00"
-GLOBL forced<>(SB), RODATA, $16
+DATA procs<>+0(SB)/8, $"GOMAXPRO"
+DATA procs<>+8(SB)/8, $"CS=0001\x00"
+GLOBL procs<>(SB), RODATA, $16
+
+DATA pages<>+0(SB)/8, $"GODEBUG="
+DATA pages<>+8(SB)/8, $"disablet"
+DATA pages<>+16(SB)/8, $"hp=1\x00\x00\x00\x00"
+GLOBL pages<>(SB), RODATA, $24
 
 DATA deleted<>+0(SB)/8, $"ocirunti"
 DATA deleted<>+8(SB)/8, $"me-shim."
@@ -150,7 +155,7 @@ child:
 	SYSCALL
 
 environment:
-	// Up to the end of argv everything moves down by two words, and the variable takes both.
+	// Up to the end of argv everything moves down by two words, for two variables.
 	MOVQ SP, SI
 	SUBQ $16, SP
 	MOVQ SP, DI
@@ -158,8 +163,9 @@ environment:
 	ADDQ $2, CX
 	CLD
 	REP; MOVSQ
-	LEAQ forced<>(SB), AX
+	LEAQ procs<>(SB), AX
 	MOVQ AX, (DI)
+	LEAQ pages<>(SB), AX
 	MOVQ AX, 8(DI)
 	JMP  ociruntime_start(SB)
 

@@ -22,9 +22,14 @@
 #define DELETE 0x6574656c6564
 #define BUNDLE 0x656c646e75622d
 
-DATA forced<>+0(SB)/8, $"GOMAXPRO"
-DATA forced<>+8(SB)/8, $"CS=0001\x00"
-GLOBL forced<>(SB), RODATA, $16
+DATA procs<>+0(SB)/8, $"GOMAXPRO"
+DATA procs<>+8(SB)/8, $"CS=0001\x00"
+GLOBL procs<>(SB), RODATA, $16
+
+DATA pages<>+0(SB)/8, $"GODEBUG="
+DATA pages<>+8(SB)/8, $"disablet"
+DATA pages<>+16(SB)/8, $"hp=1\x00\x00\x00\x00"
+GLOBL pages<>(SB), RODATA, $24
 
 DATA deleted<>+0(SB)/8, $"ocirunti"
 DATA deleted<>+8(SB)/8, $"me-shim."
@@ -146,7 +151,7 @@ child:
 	SVC
 
 environment:
-	// Up to the end of argv everything moves down by two words, and the variable takes both.
+	// Up to the end of argv everything moves down by two words, for two variables.
 	MOVD RSP, R1
 	SUB  $16, RSP
 	MOVD RSP, R2
@@ -158,8 +163,9 @@ arguments:
 	MOVD.P R4, 8(R2)
 	SUBS   $1, R3
 	BNE    arguments
-	MOVD   $forced<>(SB), R4
+	MOVD   $procs<>(SB), R4
 	MOVD   R4, (R2)
+	MOVD   $pages<>(SB), R4
 	MOVD   R4, 8(R2)
 	B      ociruntime_start(SB)
 

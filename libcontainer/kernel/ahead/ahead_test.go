@@ -48,7 +48,7 @@ func run(t *testing.T, dir string, command []string, args ...string) (string, in
 	t.Helper()
 	cmd := exec.Command(command[0], append(command[1:], args...)...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=2", "LAST=x")
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=2", "GODEBUG=x=1", "LAST=x")
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestStart(t *testing.T) {
 			{nil, false, 0},
 		} {
 			out, status := run(t, "", command, c.args...)
-			want := fmt.Sprintf("procs 1, a copy: %v, inherited: %v, args %q, \"x\"\n", c.copied, !c.copied, c.args)
+			want := fmt.Sprintf("procs 1, a copy: %v, inherited: %v, args %q, \"disablethp=1\", \"x\"\n", c.copied, !c.copied, c.args)
 			if c.copied && status != 1 {
 				want += "still there\n"
 			}
@@ -122,7 +122,7 @@ func TestDelete(t *testing.T) {
 			{[]string{"delete"}, ""},
 		} {
 			out, status := run(t, dir, command, c.args...)
-			goOn := fmt.Sprintf("procs 1, a copy: false, inherited: true, args %q, \"x\"\n", c.args)
+			goOn := fmt.Sprintf("procs 1, a copy: false, inherited: true, args %q, \"disablethp=1\", \"x\"\n", c.args)
 			if c.want == "" {
 				c.want = goOn
 			}

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/kernel/ahead"
-	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 )
 
 // SocketFD is where a daemon that has been started anew finds its socket.
@@ -137,11 +136,14 @@ func spawn(a *Args, m *Message, l *net.UnixListener, cgroup string) error {
 	return p.Release()
 }
 
-// environment is the daemon's. It runs on one processor, whatever containerd has found right: that
-// is a thread and a tenth of its memory less, and it mostly waits for the kernel.
+// environment is the daemon's. Its settings of Go are those of package ahead, whatever containerd
+// has found right.
 func environment(env []string, m *Message) []string {
-	env = slices.DeleteFunc(env, func(v string) bool { return strings.HasPrefix(v, entry.Variable+"=") })
-	env = append(env, entry.Variable+"="+entry.Procs)
+	for _, v := range ahead.Variables() {
+		name, _, _ := strings.Cut(v, "=")
+		env = slices.DeleteFunc(env, func(v string) bool { return strings.HasPrefix(v, name+"=") })
+	}
+	env = append(env, ahead.Variables()...)
 	if m.Events != "" {
 		env = append(env, "TTRPC_ADDRESS="+m.Events)
 	}

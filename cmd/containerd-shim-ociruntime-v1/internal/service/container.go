@@ -171,7 +171,7 @@ func (c *container) initEnded(pid int, end task.End) {
 	if !c.private {
 		c.killRest()
 	}
-	time.AfterFunc(loneTime, c.service.sweep)
+	c.service.sweepLater()
 	over, _ := c.machine.Over("")
 	late := time.NewTimer(lastTime)
 	defer late.Stop()
@@ -182,17 +182,18 @@ func (c *container) initEnded(pid int, end task.End) {
 	}
 }
 
-// removedBySomebody reports whether an ended container is no longer recorded.
-func (c *container) removedBySomebody() bool {
-	ended := false
+// ended reports whether the init has ended.
+func (c *container) ended() (ended bool) {
 	_ = c.with(func(m *task.Machine) error {
 		v, err := m.State("")
 		ended = err == nil && v.Status == task.Stopped
 		return err
 	})
-	if !ended {
-		return false
-	}
+	return ended
+}
+
+// removedBySomebody reports whether an ended container is no longer recorded.
+func (c *container) removedBySomebody() bool {
 	c.mu.Lock()
 	dumped := c.dumped
 	c.mu.Unlock()

@@ -47,6 +47,7 @@ type Service struct {
 	mu         sync.Mutex
 	containers map[string]*container
 	last       *remains                // of the container after which there was none
+	sweeping   bool                    // sweep is about to be called
 	lasting    map[*time.Time]struct{} // when the calls that may start processes have begun
 }
 
@@ -87,16 +88,35 @@ func rest() {
 	debug.FreeOSMemory()
 }
 
+// sweepLater has ended containers looked after, by one timer for all of them.
+func (s *Service) sweepLater() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.sweeping {
+		s.sweeping = true
+		time.AfterFunc(loneTime, s.sweep)
+	}
+}
+
 // sweep forgets containers that somebody else has removed after their end: containerd has the
 // shim's delete do so when a call of its own took too long, and does not tell the daemon.
 func (s *Service) sweep() {
+	again := false
 	s.mu.Lock()
+	s.sweeping = false
 	for id, c := range s.containers {
-		if c.made && c.removedBySomebody() {
+		switch {
+		case !c.made || !c.ended():
+		case c.removedBySomebody():
 			delete(s.containers, id)
+		default:
+			again = true
 		}
 	}
 	s.mu.Unlock()
+	if again {
+		s.sweepLater()
+	}
 	if s.empty() {
 		s.quit()
 	}

@@ -17,7 +17,7 @@ func main() {
 	// Which descriptor that is, who starts the program knows.
 	var st syscall.Stat_t
 	inherited := syscall.Fstat(5, &st) == nil
-	fmt.Printf("procs %d, a copy: %v, inherited: %v, args %q, %q\n", runtime.GOMAXPROCS(0), ahead.Parent() != 0, inherited, os.Args[1:], os.Getenv("LAST"))
+	fmt.Printf("procs %d, a copy: %v, inherited: %v, args %q, %q, %q\n", runtime.GOMAXPROCS(0), ahead.Parent() != 0, inherited, os.Args[1:], os.Getenv("GODEBUG"), os.Getenv("LAST"))
 	if len(os.Args) < 2 {
 		return
 	}
