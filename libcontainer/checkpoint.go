@@ -52,7 +52,8 @@ type dump struct {
 // makes them again. Without LeaveRunning and PreDump that is the end of the container, which is
 // deleted. After an error it runs, or is paused, as before. The lock is held all the while.
 //
-// When ctx ends, criu is killed and the container goes on; the error wraps the cause.
+// When ctx ends, criu takes back what it has done, or is killed if that lasts too long, and the
+// container goes on; the error wraps the cause.
 func (c *Container) Checkpoint(ctx context.Context, o *CheckpointOptions) error {
 	return plain(c.checkpoint(ctx, o))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/checkpoint-restore/go-criu/v8/rpc"
 	"golang.org/x/sys/unix"
@@ -168,11 +169,24 @@ type Notification struct {
 // Do has criu dump or restore. It calls notify at each notification, and closes afterwards those of
 // its files that notify has left there; an error of notify ends the request. The error of a request
 // that criu has refused is a [RefusedError].
+//
+// When ctx ends, a restore is killed, and a dump is told at the next notification to take back what
+// it has done, which a dead criu can't: a process that is just being made to run code of criu's
+// would die with it, or never wake up.
 func (w *Worker) Do(ctx context.Context, kind rpc.CriuReqType, opts *rpc.CriuOpts, notify func(*Notification) error) (*rpc.CriuResp, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	life := ctx
+	if kind != rpc.CriuReqType_RESTORE {
+		var release func()
+		life, release = outlive(ctx, retreat)
+		defer release()
+	}
 	req := &rpc.CriuReq{Type: &kind, Opts: opts}
 	var failed error
 	for {
-		resp, files, err := w.roundTrip(ctx, req)
+		resp, files, err := w.roundTrip(life, req)
 		if err != nil {
 			closeAll(files)
 			if failed != nil {
@@ -182,7 +196,14 @@ func (w *Worker) Do(ctx context.Context, kind rpc.CriuReqType, opts *rpc.CriuOpt
 		}
 		if resp.GetType() == rpc.CriuReqType_NOTIFY {
 			n := &Notification{resp.GetNotify().GetScript(), int(resp.GetNotify().GetPid()), files}
-			if failed == nil {
+			switch {
+			case failed != nil:
+			case ctx.Err() != nil:
+				failed = context.Cause(ctx)
+				if n.Script == "pre-dump" { // there is nothing to take back yet
+					w.Kill()
+				}
+			default:
 				failed = notify(n)
 			}
 			closeAll(n.Files)
@@ -198,6 +219,26 @@ func (w *Worker) Do(ctx context.Context, kind rpc.CriuReqType, opts *rpc.CriuOpt
 			return nil, &RefusedError{Errno: unix.Errno(resp.GetCrErrno()), First: resp.GetCrErrmsg()}
 		}
 		return resp, nil
+	}
+}
+
+// retreat is how long a dump may take to come to its next notification, and to an end from there,
+// when it is not wanted any more. One that serves memory, or writes much of it, is killed then.
+const retreat = 5 * time.Second
+
+// outlive makes a context that ends some time after ctx, with its cause.
+func outlive(ctx context.Context, by time.Duration) (context.Context, func()) {
+	life, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-life.Done():
+		case <-time.After(by):
+			end(context.Cause(ctx))
+		}
+	})
+	return life, func() {
+		stop()
+		end(nil)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -517,26 +516,4 @@ func TestBesideOthers(t *testing.T) {
 	}
 	b.restore()
 	b.counts(1)
-}
-
-// A signal ends a dump as it ends other commands, and the container goes on.
-func TestInterrupted(t *testing.T) {
-	t.Parallel()
-	ours(t)
-	b := newBox(t).run()
-	b.counts(1)
-	b.checkpoint("--leave-running")
-	for _, after := range []time.Duration{30, 80, 140} {
-		cmd := b.Cmd("checkpoint", "--image-path", b.images, "--leave-running", b.ID)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(after * time.Millisecond)
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-		if code := harness.ExitCode(cmd.ProcessState); code != 143 && code != 0 {
-			t.Errorf("exit %d", code)
-		}
-		b.goesOn()
-	}
 }
