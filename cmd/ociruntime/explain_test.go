@@ -107,13 +107,13 @@ func TestExplainDiff(t *testing.T) {
 	for args, want := range map[string]string{
 		"one":               "--diff: needs two bundles or containers to compare",
 		"one mount seccomp": "--diff: needs two bundles or containers to compare",
-		"one none":          "--diff: none: container does not exist: there is no none in /run/ociruntime, and there is no bundle of that name either",
+		"one none":          "--diff: none: container does not exist: there is no none in " + dir + "/root, and there is no bundle of that name either",
 		"one root/none":     "--diff: root/none: --bundle: there is no config.json in " + dir + `/root/none ("ociruntime spec" writes one)`,
 		"one rootfs -b one": "--diff: compares whole plans, and names its bundles as arguments: it goes with neither --bundle nor --seccomp",
 		"one one --user 5":  "--diff: compares bundles and containers, not processes of exec",
 		"one one --trace x": "--trace: prints the times that are in its file alone (--html shows them with the plan)",
 	} {
-		res := program(t, nil, append([]string{"explain", "--diff"}, strings.Fields(args)...)...)
+		res := program(t, nil, append([]string{"--root", filepath.Join(dir, "root"), "explain", "--diff"}, strings.Fields(args)...)...)
 		if got := message(t, res.stderr); res.code != 1 || got != want {
 			t.Errorf("--diff %s: exit %d, %q", args, res.code, got)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -273,7 +274,9 @@ func TestListWithoutContainers(t *testing.T) {
 
 func TestPreservedDescriptors(t *testing.T) {
 	dir := t.TempDir()
-	config := `{"ociVersion": "1.0.0", "root": {"path": "rootfs"}, "process": {"cwd": "/", "args": ["x"]}, "linux": {}}`
+	config := fmt.Sprintf(`{"ociVersion": "1.0.0", "root": {"path": "rootfs"}, "process": {"cwd": "/", "args": ["x"]},
+		"linux": {"namespaces": [{"type": "user"}], "uidMappings": [{"containerID": 0, "hostID": %d, "size": 1}],
+		"gidMappings": [{"containerID": 0, "hostID": %d, "size": 1}]}}`, os.Geteuid(), os.Getegid())
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -260,7 +260,7 @@ func TestKernelTakesTheStructures(t *testing.T) {
 	allow := []byte{6, 0, 0, 0, 0, 0, 0xff, 0x7f} // return SECCOMP_RET_ALLOW
 	b.Step("default", "use them",
 		plan.Sys(plan.SysPrlimit64, plan.Num(0), plan.Num(unix.RLIMIT_NOFILE), plan.Bytes(plan.Rlimit64(64, 64), "64"), plan.Num(0)),
-		plan.Sys(plan.SysSchedSetattr, plan.Num(0), plan.Bytes(plan.SchedAttr(&unix.SchedAttr{Policy: unix.SCHED_BATCH, Nice: 5}), "batch"), plan.Num(0)),
+		plan.Sys(plan.SysSchedSetattr, plan.Num(0), plan.Bytes(plan.SchedAttr(&unix.SchedAttr{Policy: unix.SCHED_BATCH, Nice: 19}), "batch"), plan.Num(0)),
 		plan.Sys(plan.SysRtSigprocmask, plan.Num(2), plan.Bytes(binary.NativeEndian.AppendUint64(nil, 1<<9), "{SIGUSR1}"), plan.Num(0), plan.Num(8)),
 		plan.Sys(plan.SysCapset, plan.Bytes(plan.CapHeader(), "header"), plan.Bytes(plan.CapData(0, 0, 0), "none")),
 		plan.Prctl(unix.PR_SET_NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS", plan.Num(1)),
@@ -272,7 +272,7 @@ func TestKernelTakesTheStructures(t *testing.T) {
 	for file, want := range map[string]string{
 		"limits": "Max open files            64                   64",
 		"status": "\nSigBlk:\t0000000000000200\n",
-		"stat":   " 25 5 1 ", // priority, nice, threads
+		"stat":   " 39 19 1 ", // priority, nice (which nobody is forbidden), threads
 	} {
 		if text := proc(t, pid, file); !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
