@@ -25,12 +25,12 @@ var probes map[string]func(args []string) error
 
 // figures are what a daemon costs.
 type figures struct {
-	threads, files      int
-	anonymous, pss, rss int // KB
+	threads, files            int
+	anonymous, huge, pss, rss int // KB; huge is the part of anonymous that is in huge pages
 }
 
 func (f figures) String() string {
-	return fmt.Sprintf("%d threads, %d descriptors, %d KB anonymous, %d KB PSS, %d KB RSS", f.threads, f.files, f.anonymous, f.pss, f.rss)
+	return fmt.Sprintf("%d threads, %d descriptors, %d KB anonymous (%d in huge pages), %d KB PSS, %d KB RSS", f.threads, f.files, f.anonymous, f.huge, f.pss, f.rss)
 }
 
 func (p *pod) figures() figures {
@@ -52,6 +52,8 @@ func (p *pod) figures() figures {
 		switch fields[0] {
 		case "Anonymous:":
 			f.anonymous = n
+		case "AnonHugePages:":
+			f.huge = n
 		case "Pss:":
 			f.pss = n
 		case "Rss:":

@@ -71,7 +71,8 @@ func TestManyContainersInOnePod(t *testing.T) {
 	after := p.figures()
 	t.Logf("after 10: %v", before)
 	t.Logf("after %d: %v", n, after)
-	if after.threads > 8 || after.files > before.files || after.anonymous > before.anonymous+1024 {
+	// The tables of Go's runtime, once only, the kernel may make a huge page of.
+	if after.threads > 8 || after.files > before.files || after.anonymous > before.anonymous+1024+after.huge-before.huge {
 		t.Error("the daemon has grown")
 	}
 }
