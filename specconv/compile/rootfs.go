@@ -126,7 +126,7 @@ func setPropagation(path string, flags int64, propagation uint64) plan.Op {
 		plan.Change(0, 0, propagation), plan.Num(32))
 	// EINVAL from the kernel, as where the runtime was started by chroot(8).
 	return op.Says("linux.rootfsPropagation: change how mounts propagate: mount_setattr " + path +
-		", which has to be a mount point of the host's (in a plain chroot it is none: mount --bind / / makes it one)")
+		", which has to be a mount point of the host's (in a plain chroot it is none: mount --bind DIR DIR before chroot DIR makes it one)")
 }
 
 // enterRootfs goes to root.path while the init has the host's rights: a user namespace may not be

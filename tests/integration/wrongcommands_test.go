@@ -112,7 +112,7 @@ func TestInAPlainChroot(t *testing.T) {
 		exec chroot "$0" /bin/sh -c 'cd /tmp; ln -s / rootfs; ociruntime spec --no-terminal --arg true
 			ociruntime --root /tmp/root --cgroup-manager disabled run x'`
 	out, err := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", script, root).CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "in a plain chroot it is none: mount --bind / / makes it one") {
+	if err == nil || !strings.Contains(string(out), "in a plain chroot it is none: mount --bind DIR DIR before chroot DIR makes it one") {
 		t.Errorf("%v: %s", err, out)
 	}
 }
