@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -79,15 +80,31 @@ func runProbe(probe func(args []string) error) int {
 func inner(m *testing.M) int {
 	before := openFiles()
 	code := m.Run()
-	for _, name := range openFiles() {
-		// Go's poller and the cgroup files of its CPU limit are opened late.
-		if slices.Contains(before, name) || strings.HasPrefix(name, "anon_inode:") || strings.HasPrefix(name, "/sys/fs/cgroup/") {
-			continue
+	left := leftOpen(before)
+	// What a goroutine reads from is closed when that one has noticed.
+	for range 100 {
+		if left == nil {
+			return code
 		}
+		time.Sleep(10 * time.Millisecond)
+		left = leftOpen(before)
+	}
+	for _, name := range left {
 		fmt.Println("LEAK: open file of the test process:", name)
 		code = max(code, 1)
 	}
 	return code
+}
+
+// leftOpen names what is open and was not before.
+func leftOpen(before []string) (names []string) {
+	for _, name := range openFiles() {
+		// Go's poller and the cgroup files of its CPU limit are opened late.
+		if !slices.Contains(before, name) && !strings.HasPrefix(name, "anon_inode:") && !strings.HasPrefix(name, "/sys/fs/cgroup/") {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // openFiles names what each descriptor of this process points at.
