@@ -66,7 +66,11 @@ func TestInspect(t *testing.T) {
 			s.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr(int64(64 << 20))}}
 		})
 	b.Start()
-	harness.Eventually(t, "the child runs", func() bool { return len(inspected(t, b).Processes) == 2 })
+	harness.Eventually(t, "the child runs", func() bool {
+		// It executes its own file by /proc/self/exe, and is named after that for a moment.
+		all := inspected(t, b).Processes
+		return len(all) == 2 && all[1].Command == "sleep"
+	})
 	v := inspected(t, b)
 	for _, ns := range v.Namespaces {
 		want := map[string]string{"network": "joined", "ipc": "shared", "time": "shared", "cgroup": "shared"}[ns.Type]
