@@ -87,7 +87,9 @@ func (r *runFlags) carryOut(a *app,
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 			return 0, fmt.Errorf("become a subreaper: %w", err)
 		}
-		a.subreaper = true
+		// The program that executed this one may have left it children of its own.
+		none := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		a.subreaper = errors.Is(none, unix.ECHILD)
 	}
 	a.catch(front)
 	defer front.Close()

@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -113,6 +114,22 @@ func TestRunSparesWhatHooksLeave(t *testing.T) {
 	ended(t, "run", pids[0])
 	needUniqueMounts(t)
 	ended(t, "run, of another session", pids[1])
+}
+
+// Nor is what the caller had started before it executed the runtime.
+func TestRunSparesWhatItWasGiven(t *testing.T) {
+	t.Parallel()
+	b := withoutMounts(scattered(t))
+	file := filepath.Join(harness.TempDir(t), "pid")
+	run := b.Command("run")
+	cmd := exec.Command("sh", append([]string{"-c", `sleep 1000 >/dev/null 2>&1 </dev/null & echo $! >"$0"; exec "$@"`, file}, run.Args...)...)
+	cmd.Env = run.Env
+	res := b.RunCmd(cmd)
+	given := printed(t, readFile(t, file))
+	printed(t, res.Stdout)
+	if res.Code != 0 || len(given) != 1 || !harness.Alive(given[0]) {
+		t.Errorf("%+v, the caller's process lives: %t", res, harness.Alive(given[0]))
+	}
 }
 
 func TestDeleteEndsStrays(t *testing.T) {
