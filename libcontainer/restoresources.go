@@ -77,9 +77,10 @@ func (c *restoration) idmapped(i int) *plan.File {
 
 // attachIDMapped mounts a copy of a mount, idmapped as an entry of mounts is to be.
 func (c *restoration) attachIDMapped(i int, name, mount, at string) error {
-	file, maps := *c.idmapped(i), *c.idmapped(i).IDMap
-	maps.Recursive = false
-	file.Name, file.Path, file.Recursive, file.IDMap = name, mount, false, &maps
+	file := *c.idmapped(i)
+	idmap := *file.IDMap
+	idmap.Recursive = false
+	file.Name, file.Path, file.Recursive, file.IDMap = name, mount, false, &idmap
 	if err := c.files.OpenAll(&plan.Plan{Files: []plan.File{file}}); err != nil {
 		return err
 	}

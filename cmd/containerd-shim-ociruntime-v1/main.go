@@ -31,6 +31,7 @@ import (
 	"github.com/ociruntime/ociruntime/libcontainer/kernel/ahead"
 	"github.com/ociruntime/ociruntime/libcontainer/seccomp"
 	"github.com/ociruntime/ociruntime/specconv"
+	"github.com/ociruntime/ociruntime/specconv/load"
 )
 
 const runtimeName = "io.containerd.ociruntime.v1"
@@ -156,7 +157,7 @@ func socketOf(a *bootstrap.Args, bundle string) (string, error) {
 // groupOf is the pod that the configuration names. A broken configuration is Create's to complain
 // of, where the user sees it.
 func groupOf(a *bootstrap.Args, bundle string) string {
-	text, err := os.ReadFile(filepath.Join(bundle, "config.json"))
+	text, err := os.ReadFile(filepath.Join(bundle, load.ConfigName))
 	if err != nil {
 		return a.ID
 	}

@@ -1,11 +1,12 @@
 package criu
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // LSM is the kind of security module that the labels in images are of: criu's enum lsmtype.
@@ -40,20 +41,19 @@ func labels(image []byte) (LSM, error) {
 		return NoLSM, errShort
 	}
 	for rest := image[header:]; len(rest) > 0; {
-		key, n := binary.Uvarint(rest)
-		value, m := binary.Uvarint(rest[max(n, 0):])
-		if n <= 0 || m <= 0 {
+		number, kind, n := protowire.ConsumeTag(rest)
+		if n < 0 || kind != protowire.VarintType && kind != protowire.BytesType {
 			return NoLSM, errShort
 		}
-		rest = rest[n+m:]
-		switch kind := key & 7; {
-		case kind == 2 && value <= uint64(len(rest)):
-			rest = rest[value:]
-		case kind != 0:
+		rest = rest[n:]
+		value, _ := protowire.ConsumeVarint(rest)
+		if n = protowire.ConsumeFieldValue(number, kind, rest); n < 0 {
 			return NoLSM, errShort
-		case key>>3 == lsmtype:
+		}
+		if number == lsmtype && kind == protowire.VarintType {
 			return LSM(value), nil
 		}
+		rest = rest[n:]
 	}
 	return NoLSM, nil
 }

@@ -31,14 +31,10 @@ func (im *image) open(path string) (*os.File, error) {
 		if !covered || below != "" && below[0] != '/' {
 			continue
 		}
-		if !slices.ContainsFunc(m.Options, func(o string) bool { return o == "bind" || o == "rbind" }) {
+		if !binds(&m) {
 			return nil, unix.EAGAIN
 		}
-		source := m.Source
-		if !filepath.IsAbs(source) {
-			source = filepath.Join(im.bundle, source)
-		}
-		return openBound(source, below)
+		return openBound(hostPath(m.Source, im.bundle), below)
 	}
 	return openIn(im.root, path)
 }

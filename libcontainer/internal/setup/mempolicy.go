@@ -58,8 +58,9 @@ func movedPolicy(maps, allowed string, m *specs.LinuxMemoryPolicy) string {
 	_, nodes, _ := strings.Cut(fields[1], ":")
 	want, _ := cpuset.Mask(m.Nodes)
 	may, _ := cpuset.Mask(allowed)
+	may = append(may, make([]byte, len(want))...) // as long at least
 	for i := range want {
-		want[i] &= append(may, make([]byte, len(want))...)[i]
+		want[i] &= may[i]
 	}
 	list := cpuset.List(want)
 	if m.Mode == specs.MpolPreferred {

@@ -37,12 +37,10 @@ func Start(a *Args, m *Message, group, cgroup string) (address string, l *net.Un
 		err = settle(cgroup)
 	default:
 		err = errors.Join(spawn(a, m, l, cgroup), l.Close())
+		l = nil
 	}
 	if err != nil {
 		return "", nil, errors.Join(fmt.Errorf("start the daemon: %w", err), os.Remove(path))
-	}
-	if ahead.Parent() == 0 {
-		l = nil
 	}
 	// containerd 1.x connects again by this file after its own restart.
 	return address, l, writeFile("address", address)
