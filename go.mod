@@ -3,6 +3,7 @@ module github.com/ociruntime/ociruntime
 go 1.26.0
 
 require (
+	github.com/aperturerobotics/protobuf-go-lite v0.14.0
 	github.com/checkpoint-restore/go-criu/v8 v8.3.0
 	github.com/containerd/cgroups/v3 v3.1.3
 	github.com/containerd/console v1.0.5
@@ -24,7 +25,6 @@ require (
 
 require (
 	github.com/BurntSushi/toml v1.5.0 // indirect
-	github.com/aperturerobotics/protobuf-go-lite v0.14.0 // indirect
 	github.com/bitfield/gotestdox v0.2.2 // indirect
 	github.com/containerd/log v0.1.0 // indirect
 	github.com/containerd/typeurl/v2 v2.3.0 // indirect

@@ -49,16 +49,17 @@ func TestLabels(t *testing.T) {
 	for image, want := range map[string]LSM{
 		// img_version, fdinfo_per_id, root_ids, ns_per_id, root_cg_set, lsmtype, dump_criu_run_id
 		front + "\x08\x02\x10\x01\x1a\x03\x30\x01\x01\x20\x01\x28\x81\x01\x30\x02\x6a\x01x": AppArmor,
-		front + "\x08\x02\x30\x01": SELinux,
-		front + "\x08\x02\x30\x00": NoLSM,
-		front + "\x08\x02":         NoLSM,
-		front:                      NoLSM,
+		front + "\x08\x02\x30\x01":             SELinux,
+		front + "\x08\x02\x30\x00":             NoLSM,
+		front + "\x08\x02":                     NoLSM,
+		front + "\x0d\x01\x01\x01\x01\x30\x02": AppArmor, // behind a number of a fixed size
+		front:                                  NoLSM,
 	} {
 		if got, err := labels([]byte(image)); got != want || err != nil {
 			t.Errorf("%q: %d, %v, want %d", image, got, err, want)
 		}
 	}
-	for _, image := range []string{"", "\x16\x31", front + "\x08", front + "\x1a\x7fx", front + "\x08\xff", front + "\x0d\x01\x01\x01\x01", front + "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"} {
+	for _, image := range []string{"", "\x16\x31", front + "\x08", front + "\x1a\x7fx", front + "\x08\xff", front + "\x0d\x01\x01\x01", front + "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"} {
 		if got, err := labels([]byte(image)); err == nil {
 			t.Errorf("%q: %d", image, got)
 		}

@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"google.golang.org/protobuf/encoding/protowire"
+	protobuf_go_lite "github.com/aperturerobotics/protobuf-go-lite"
 )
 
 // LSM is the kind of security module that the labels in images are of: criu's enum lsmtype.
@@ -34,23 +34,22 @@ func Labels(images string) (LSM, error) {
 }
 
 // labels looks for the field lsmtype in an inventory_entry, in front of which stand a magic number
-// and the size. There are numbers and messages in it, and nothing else.
+// and the size.
 func labels(image []byte) (LSM, error) {
-	const header, lsmtype = 8, 6
+	const header, lsmtype = 8, 6 << 3 // the number of the field, of the type varint
 	if len(image) < header {
 		return NoLSM, errShort
 	}
 	for rest := image[header:]; len(rest) > 0; {
-		number, kind, n := protowire.ConsumeTag(rest)
-		if n < 0 || kind != protowire.VarintType && kind != protowire.BytesType {
+		n, err := protobuf_go_lite.Skip(rest)
+		if err != nil {
+			return NoLSM, err
+		}
+		if n > len(rest) {
 			return NoLSM, errShort
 		}
-		rest = rest[n:]
-		value, _ := protowire.ConsumeVarint(rest)
-		if n = protowire.ConsumeFieldValue(number, kind, rest); n < 0 {
-			return NoLSM, errShort
-		}
-		if number == lsmtype && kind == protowire.VarintType {
+		if key, m := protobuf_go_lite.ConsumeVarint(rest); key == lsmtype {
+			value, _ := protobuf_go_lite.ConsumeVarint(rest[m:])
 			return LSM(value), nil
 		}
 		rest = rest[n:]
