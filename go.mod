@@ -52,6 +52,7 @@ require (
 )
 
 tool (
+	github.com/aperturerobotics/protobuf-go-lite/cmd/protoc-gen-go-lite
 	gotest.tools/gotestsum
 	honnef.co/go/tools/cmd/staticcheck
 )

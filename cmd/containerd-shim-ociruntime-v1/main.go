@@ -19,11 +19,9 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/containerd/containerd/api/types"
 	"golang.org/x/sys/unix"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
 
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/bootstrap"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/options"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/service"
@@ -175,17 +173,17 @@ func info() error {
 	if err != nil {
 		return err
 	}
-	return print(&types.RuntimeInfo{
+	return print(&api.RuntimeInfo{
 		Name:    runtimeName,
-		Version: &types.RuntimeVersion{Version: v, Revision: c},
-		Features: &anypb.Any{
+		Version: &api.RuntimeVersion{Version: v, Revision: c},
+		Features: &api.Any{
 			TypeUrl: "types.containerd.io/opencontainers/runtime-spec/1/features/Features", Value: features,
 		},
 	})
 }
 
-func print(m proto.Message) error {
-	data, err := proto.Marshal(m)
+func print(m api.Message) error {
+	data, err := m.MarshalVT()
 	if err == nil {
 		_, err = os.Stdout.Write(data)
 	}

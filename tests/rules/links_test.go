@@ -16,10 +16,11 @@ var unlinked = map[string][]string{
 		"runtime/pprof", "expvar",
 	},
 	// There is a daemon for each pod: gRPC and net/http cost some megabytes each, the others what
-	// they initialise. Of gRPC, ttrpc brings the error codes along, and by its own package for logs
-	// logrus, too.
+	// they initialise, containerd's own types of its messages 0.7 (see package api). Of gRPC, ttrpc
+	// brings the error codes along, and by its own package for logs logrus, too.
 	"cmd/containerd-shim-ociruntime-v1": {
 		"google.golang.org/grpc", "google.golang.org/grpc/internal/transport", "net/http", "crypto/tls", "text/template", "html/template",
+		"github.com/containerd/containerd/api/types", "github.com/opencontainers/go-digest", "google.golang.org/protobuf/types/descriptorpb",
 		"github.com/urfave/cli/v2", "github.com/containerd/containerd/v2/pkg/shim", "github.com/containerd/go-runc",
 		"runtime/pprof", "expvar",
 	},

@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"io"
 
-	bootstrapapi "github.com/containerd/containerd/api/runtime/bootstrap/v1"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
 )
 
 // maxMessage is more than any containerd sends.
@@ -17,7 +15,7 @@ type Message struct {
 	// New says that it came as a BootstrapParams (containerd 2.3), and that the answer has to be of
 	// that kind, too. Before, there were the runtime options alone.
 	New       bool
-	Options   *anypb.Any
+	Options   *api.Any
 	Events    string // address of containerd's ttrpc socket, if it is said here
 	SocketDir string
 }
@@ -35,8 +33,8 @@ func ReadMessage(r io.Reader, a *Args) (*Message, error) {
 	if len(data) == 0 {
 		return &Message{}, nil
 	}
-	var p bootstrapapi.BootstrapParams
-	if proto.Unmarshal(data, &p) == nil && p.GetInstanceID() == a.ID && p.GetNamespace() == a.Namespace {
+	var p api.BootstrapParams
+	if p.UnmarshalVT(data) == nil && p.GetInstanceId() == a.ID && p.GetNamespace() == a.Namespace {
 		m := &Message{New: true, Events: p.GetContainerdTtrpcAddress(), SocketDir: p.GetSocketDir()}
 		for _, e := range p.GetExtensions() {
 			switch name := e.GetValue().MessageName(); name {
@@ -46,8 +44,8 @@ func ReadMessage(r io.Reader, a *Args) (*Message, error) {
 		}
 		return m, nil
 	}
-	var options anypb.Any
-	if err := proto.Unmarshal(data, &options); err != nil {
+	var options api.Any
+	if err := options.UnmarshalVT(data); err != nil {
 		return nil, fmt.Errorf("the message on stdin: %w", err)
 	}
 	return &Message{Options: &options}, nil
@@ -59,5 +57,5 @@ func (m *Message) Answer(address string) ([]byte, error) {
 	if !m.New {
 		return []byte(address), nil
 	}
-	return proto.Marshal(&bootstrapapi.BootstrapResult{Version: 3, Address: address, Protocol: "ttrpc"})
+	return (&api.BootstrapResult{Version: 3, Address: address, Protocol: "ttrpc"}).MarshalVT()
 }

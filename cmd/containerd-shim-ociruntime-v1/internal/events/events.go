@@ -8,13 +8,9 @@ import (
 	"sync"
 	"time"
 
-	api "github.com/containerd/containerd/api/services/ttrpc/events/v1"
-	"github.com/containerd/containerd/api/types"
 	"github.com/containerd/ttrpc"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
-	"google.golang.org/protobuf/types/known/emptypb"
-	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
 )
 
 const (
@@ -35,7 +31,7 @@ type Queue struct {
 	warn      func(string)
 
 	mu      sync.Mutex
-	waiting []*types.Envelope
+	waiting []*api.Envelope
 	busy    bool          // the sender is at work
 	idle    chan struct{} // closed whenever it is not
 	client  *ttrpc.Client // of the sender
@@ -51,9 +47,9 @@ func New(address, namespace string, warn func(string)) *Queue {
 	return q
 }
 
-// Send puts an event into the queue. It never waits.
-func (q *Queue) Send(topic string, event proto.Message) {
-	value, err := proto.Marshal(event)
+// Send puts an event, with the name of its type, into the queue. It never waits.
+func (q *Queue) Send(topic, name string, event api.Message) {
+	packed, err := api.Pack(name, event)
 	if err != nil {
 		q.warn(fmt.Sprintf("event %s is lost: %v", topic, err))
 		return
@@ -61,11 +57,7 @@ func (q *Queue) Send(topic string, event proto.Message) {
 	if q.dial == nil {
 		return
 	}
-	e := &types.Envelope{
-		Timestamp: timestamppb.Now(), Namespace: q.namespace, Topic: topic,
-		// containerd's own names have no host in front.
-		Event: &anypb.Any{TypeUrl: string(event.ProtoReflect().Descriptor().FullName()), Value: value},
-	}
+	e := &api.Envelope{Timestamp: api.Stamp(time.Now()), Namespace: q.namespace, Topic: topic, Event: packed}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.waiting) == most {
@@ -94,7 +86,7 @@ func (q *Queue) Flush(patience time.Duration) {
 }
 
 // next takes the event to be sent, and says when there is none.
-func (q *Queue) next() *types.Envelope {
+func (q *Queue) next() *api.Envelope {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.waiting) == 0 {
@@ -122,7 +114,7 @@ func (q *Queue) send() {
 }
 
 // forward makes one attempt. A connection that has failed is not used again.
-func (q *Queue) forward(e *types.Envelope) error {
+func (q *Queue) forward(e *api.Envelope) error {
 	if q.client == nil {
 		conn, err := q.dial()
 		if err != nil {
@@ -133,7 +125,7 @@ func (q *Queue) forward(e *types.Envelope) error {
 	ctx, cancel := context.WithTimeout(context.Background(), callTime)
 	defer cancel()
 	ctx = ttrpc.WithMetadata(ctx, ttrpc.MD{"containerd-namespace-ttrpc": {q.namespace}})
-	err := q.client.Call(ctx, "containerd.services.events.ttrpc.v1.Events", "Forward", &api.ForwardRequest{Envelope: e}, &emptypb.Empty{})
+	err := api.Call(ctx, q.client, "containerd.services.events.ttrpc.v1.Events", "Forward", &api.ForwardRequest{Envelope: e}, &api.Empty{})
 	if err != nil {
 		q.client.Close()
 		q.client = nil

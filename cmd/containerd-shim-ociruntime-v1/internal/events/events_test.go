@@ -10,10 +10,11 @@ import (
 	"testing"
 	"time"
 
-	tasks "github.com/containerd/containerd/api/events"
-	api "github.com/containerd/containerd/api/services/ttrpc/events/v1"
+	events "github.com/containerd/containerd/api/services/ttrpc/events/v1"
 	"github.com/containerd/ttrpc"
 	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
 )
 
 // receiver is a containerd that refuses some of the events.
@@ -25,7 +26,7 @@ type receiver struct {
 	want   int
 }
 
-func (r *receiver) Forward(ctx context.Context, req *api.ForwardRequest) (*emptypb.Empty, error) {
+func (r *receiver) Forward(ctx context.Context, req *events.ForwardRequest) (*emptypb.Empty, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.refuse > 0 {
@@ -46,14 +47,14 @@ func TestOrderIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	q := New(path, "ns", func(m string) { t.Error(m) })
 	for i := range count {
-		q.Send(fmt.Sprint("/tasks/", i), &tasks.TaskOOM{ContainerID: "c"})
+		q.Send(fmt.Sprint("/tasks/", i), "containerd.events.TaskOOM", &api.TaskOOM{ContainerId: "c"})
 	}
 	r := &receiver{refuse: 3, want: count, done: make(chan struct{})}
 	server, err := ttrpc.NewServer()
 	if err != nil {
 		t.Fatal(err)
 	}
-	api.RegisterTTRPCEventsService(server, r)
+	events.RegisterTTRPCEventsService(server, r)
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +74,7 @@ func TestQueueIsBounded(t *testing.T) {
 	lost := 0
 	q := New(filepath.Join(t.TempDir(), "nobody"), "ns", func(string) { lost++ })
 	for range most + 100 {
-		q.Send("/tasks/x", &tasks.TaskOOM{})
+		q.Send("/tasks/x", "containerd.events.TaskOOM", &api.TaskOOM{})
 	}
 	// One more may be in the sender's hand.
 	if lost < 99 || lost > 100 {

@@ -3,20 +3,19 @@ package options
 import (
 	"fmt"
 
-	runc "github.com/containerd/containerd/api/types/runc/options"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api/runc"
 )
 
 // DecodeCheckpoint reads the options of a request to checkpoint, which may be nil. All are
 // honoured; that a network namespace is left empty is always so.
-func DecodeCheckpoint(a *anypb.Any) (*runc.CheckpointOptions, error) {
+func DecodeCheckpoint(a *api.Any) (*runc.CheckpointOptions, error) {
 	o := &runc.CheckpointOptions{}
-	switch name := typeName(a); name {
+	switch name := a.MessageName(); name {
 	case "":
 		return o, nil
 	case "containerd.runc.v1.CheckpointOptions":
-		if err := proto.Unmarshal(a.GetValue(), o); err != nil {
+		if err := o.UnmarshalVT(a.GetValue()); err != nil {
 			return nil, fmt.Errorf("options: %w", err)
 		}
 	default:

@@ -6,10 +6,9 @@ import (
 	"strconv"
 	"strings"
 
-	runc "github.com/containerd/containerd/api/types/runc/options"
-	cri "github.com/containerd/containerd/api/types/runtimeoptions/v1"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api/cri"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api/runc"
 )
 
 // Options are what is honoured of runc's options.
@@ -31,31 +30,25 @@ type Options struct {
 
 // Decode reads the options of a request, which may be nil. The kinds are runc's own, and the one
 // that CRI sends for a runtime it does not know.
-func Decode(a *anypb.Any) (Options, error) {
-	name := typeName(a)
-	switch name {
+func Decode(a *api.Any) (Options, error) {
+	switch name := a.MessageName(); name {
 	case "":
 		return Options{}, nil
 	case "containerd.runc.v1.Options":
 		var o runc.Options
-		if err := proto.Unmarshal(a.GetValue(), &o); err != nil {
+		if err := o.UnmarshalVT(a.GetValue()); err != nil {
 			return Options{}, fmt.Errorf("options: %w", err)
 		}
 		return fromRunc(&o), nil
 	case "runtimeoptions.v1.Options":
 		var o cri.Options
-		if err := proto.Unmarshal(a.GetValue(), &o); err != nil {
+		if err := o.UnmarshalVT(a.GetValue()); err != nil {
 			return Options{}, fmt.Errorf("options: %w", err)
 		}
 		return fromCRI(&o)
+	default:
+		return Options{Ignored: []string{"options of type " + name}}, nil
 	}
-	return Options{Ignored: []string{"options of type " + name}}, nil
-}
-
-// typeName is the name of a message's type, "" for none.
-func typeName(a *anypb.Any) string {
-	name := a.GetTypeUrl() // with or without a host in front
-	return name[strings.LastIndexByte(name, '/')+1:]
 }
 
 func fromRunc(o *runc.Options) Options {

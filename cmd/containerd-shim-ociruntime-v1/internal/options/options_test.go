@@ -4,19 +4,18 @@ import (
 	"reflect"
 	"testing"
 
-	runc "github.com/containerd/containerd/api/types/runc/options"
-	cri "github.com/containerd/containerd/api/types/runtimeoptions/v1"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api/cri"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api/runc"
 )
 
-func pack(t *testing.T, url string, m proto.Message) *anypb.Any {
+func pack(t *testing.T, url string, m api.Message) *api.Any {
 	t.Helper()
-	data, err := proto.Marshal(m)
+	a, err := api.Pack(url, m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &anypb.Any{TypeUrl: url, Value: data}
+	return a
 }
 
 func TestDecode(t *testing.T) {
@@ -28,7 +27,7 @@ func TestDecode(t *testing.T) {
 	table := "BinaryName = \"runc\"\nNoPivotRoot = true\nNoNewKeyring = true\nShimCgroup = '/s'\nIoUid = 7\n" +
 		"IoGid = 8\nRoot = \"/r\"\nSystemdCgroup = true\nCriuWorkPath = \"/w\"\nCriuPath = \"\"\n"
 	for name, c := range map[string]struct {
-		any  *anypb.Any
+		any  *api.Any
 		want Options
 	}{
 		"none":             {nil, Options{}},
@@ -36,7 +35,7 @@ func TestDecode(t *testing.T) {
 		"runc's, with url": {pack(t, "type.googleapis.com/containerd.runc.v1.Options", ofRunc), all},
 		"CRI's":            {pack(t, "runtimeoptions.v1.Options", &cri.Options{ConfigBody: []byte(table)}), all},
 		"CRI's path":       {pack(t, "runtimeoptions.v1.Options", &cri.Options{ConfigPath: "/x"}), Options{Ignored: []string{"ConfigPath"}}},
-		"unknown":          {&anypb.Any{TypeUrl: "a.b"}, Options{Ignored: []string{"options of type a.b"}}},
+		"unknown":          {&api.Any{TypeUrl: "a.b"}, Options{Ignored: []string{"options of type a.b"}}},
 	} {
 		if got, err := Decode(c.any); err != nil || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %+v, %v, not %+v", name, got, err, c.want)
@@ -50,7 +49,7 @@ func TestDecodeErrors(t *testing.T) {
 			t.Errorf("%q: no error", table)
 		}
 	}
-	if _, err := Decode(&anypb.Any{TypeUrl: "containerd.runc.v1.Options", Value: []byte{0xff}}); err == nil {
+	if _, err := Decode(&api.Any{TypeUrl: "containerd.runc.v1.Options", Value: []byte{0xff}}); err == nil {
 		t.Error("garbage: no error")
 	}
 }

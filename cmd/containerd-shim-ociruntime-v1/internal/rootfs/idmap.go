@@ -8,10 +8,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/containerd/containerd/api/types"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
 	"github.com/ociruntime/ociruntime/specconv/mountopt"
 )
 
@@ -88,7 +88,7 @@ func clone(dir string, recursive bool, maps *os.File) (int, error) {
 // Before Linux 6.13 overlayfs takes no layer that is not attached. Hence the layers are attached,
 // for the moment in which it makes mounts of its own of them: where the overlay will be, so that
 // whoever cleans up behind a shim that was killed finds them.
-func createMapped(m *types.Mount, o *mountopt.MountOptions, maps *os.File, dir string) (int, error) {
+func createMapped(m *api.Mount, o *mountopt.MountOptions, maps *os.File, dir string) (int, error) {
 	at := slices.IndexFunc(o.Data, func(d mountopt.FSOption) bool { return d.Key == "lowerdir" })
 	if at < 0 || strings.Contains(o.Data[at].Value, "::") {
 		return -1, errors.New("uidmap, gidmap: there has to be lowerdir, without data-only layers")

@@ -7,15 +7,15 @@ import (
 	"os"
 	"strings"
 
-	"github.com/containerd/containerd/api/types"
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
 	"github.com/ociruntime/ociruntime/specconv/mountopt"
 )
 
 // Mount mounts a snapshot, one mount on the other, at dir. When that fails, nothing is mounted.
 // userns is asked for what an idmapped mount needs.
-func Mount(mounts []*types.Mount, dir string, userns Namespace) error {
+func Mount(mounts []*api.Mount, dir string, userns Namespace) error {
 	if len(mounts) == 0 {
 		return nil // it is there already
 	}
@@ -48,7 +48,7 @@ func unmount(dir string, times int) error {
 	return nil
 }
 
-func mount(m *types.Mount, dir string, userns Namespace) error {
+func mount(m *api.Mount, dir string, userns Namespace) error {
 	o := mountopt.ParseMountOptions(m.GetOptions())
 	maps, err := takeMaps(&o, userns)
 	if err != nil {
@@ -70,7 +70,7 @@ func mount(m *types.Mount, dir string, userns Namespace) error {
 }
 
 // detached makes a mount that is not attached to anything.
-func detached(m *types.Mount, o *mountopt.MountOptions, maps *os.File, dir string) (int, error) {
+func detached(m *api.Mount, o *mountopt.MountOptions, maps *os.File, dir string) (int, error) {
 	switch {
 	case o.Bind || m.GetType() == "bind":
 		return clone(m.GetSource(), o.Recursive, maps)
@@ -82,7 +82,7 @@ func detached(m *types.Mount, o *mountopt.MountOptions, maps *os.File, dir strin
 	return -1, fmt.Errorf("uidmap, gidmap: %w for this file system", errors.ErrUnsupported)
 }
 
-func create(m *types.Mount, o *mountopt.MountOptions) (int, error) {
+func create(m *api.Mount, o *mountopt.MountOptions) (int, error) {
 	fs, err := unix.Fsopen(m.GetType(), unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return -1, err
@@ -97,7 +97,7 @@ func create(m *types.Mount, o *mountopt.MountOptions) (int, error) {
 	return unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
 }
 
-func configure(fs int, m *types.Mount, o *mountopt.MountOptions) error {
+func configure(fs int, m *api.Mount, o *mountopt.MountOptions) error {
 	if m.GetSource() != "" {
 		if err := unix.FsconfigSetString(fs, "source", m.GetSource()); err != nil {
 			return err

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/containerd/containerd/api/types"
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
 	"github.com/ociruntime/ociruntime/libcontainer"
 )
 
@@ -22,7 +22,7 @@ func TestSplitLayers(t *testing.T) {
 }
 
 // layers makes many directories with a file each, and what of containerd mounts them.
-func layers(t *testing.T, count int) *types.Mount {
+func layers(t *testing.T, count int) *api.Mount {
 	t.Helper()
 	top := t.TempDir()
 	var lower []string
@@ -36,7 +36,7 @@ func layers(t *testing.T, count int) *types.Mount {
 		}
 		lower = append(lower, dir)
 	}
-	return &types.Mount{Type: "overlay", Source: "overlay", Options: []string{"lowerdir=" + strings.Join(lower, ":")}}
+	return &api.Mount{Type: "overlay", Source: "overlay", Options: []string{"lowerdir=" + strings.Join(lower, ":")}}
 }
 
 func TestMount(t *testing.T) {
@@ -47,14 +47,14 @@ func TestMount(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "rootfs")
 	t.Cleanup(func() { _ = Unmount(dir) })
 	overlay := layers(t, many)
-	if err := Mount([]*types.Mount{overlay}, dir, nil); err != nil {
+	if err := Mount([]*api.Mount{overlay}, dir, nil); err != nil {
 		t.Fatal(err)
 	}
 	if files, _ := os.ReadDir(dir); len(files) != many {
 		t.Errorf("%d files of %d layers", len(files), many)
 	}
-	bind := &types.Mount{Type: "bind", Source: t.TempDir(), Options: []string{"rbind", "ro"}}
-	if err := Mount([]*types.Mount{bind}, dir, nil); err != nil {
+	bind := &api.Mount{Type: "bind", Source: t.TempDir(), Options: []string{"rbind", "ro"}}
+	if err := Mount([]*api.Mount{bind}, dir, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "x"), nil, 0o644); err == nil {
@@ -63,8 +63,8 @@ func TestMount(t *testing.T) {
 	if err := Unmount(dir); err != nil {
 		t.Fatal(err)
 	}
-	broken := &types.Mount{Type: "overlay", Source: "overlay", Options: []string{"lowerdir=/no/such"}}
-	if err := Mount([]*types.Mount{bind, broken}, dir, nil); err == nil {
+	broken := &api.Mount{Type: "overlay", Source: "overlay", Options: []string{"lowerdir=/no/such"}}
+	if err := Mount([]*api.Mount{bind, broken}, dir, nil); err == nil {
 		t.Error("a layer that is missing: no error")
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
@@ -90,7 +90,7 @@ func TestMountMapped(t *testing.T) {
 	maps := []string{"uidmap=0:100000:1000,1000:200000:10", "gidmap=0:100000:65536"}
 	overlay.Options = append(overlay.Options, "upperdir="+upper, "workdir="+work)
 	overlay.Options = append(overlay.Options, maps...)
-	switch err := Mount([]*types.Mount{overlay}, dir, libcontainer.MappingNamespace); {
+	switch err := Mount([]*api.Mount{overlay}, dir, libcontainer.MappingNamespace); {
 	case errors.Is(err, unix.EINVAL):
 		t.Skipf("the file system of %s can't be idmapped: %v", upper, err)
 	case err != nil:
@@ -111,14 +111,14 @@ func TestMountMapped(t *testing.T) {
 	for _, bad := range [][]string{maps[:1], {"uidmap=0:1", "gidmap=0:1:1"}, {"uidmap=0:-1:1", "gidmap=0:1:1"}} {
 		overlay := layers(t, 1)
 		overlay.Options = append(overlay.Options, bad...)
-		if err := Mount([]*types.Mount{overlay}, dir, libcontainer.MappingNamespace); err == nil {
+		if err := Mount([]*api.Mount{overlay}, dir, libcontainer.MappingNamespace); err == nil {
 			t.Errorf("%q: no error", bad)
 		}
 	}
 	overlay = layers(t, count)
 	overlay.Options = append(overlay.Options, "nosuchoption")
 	overlay.Options = append(overlay.Options, maps...)
-	err := Mount([]*types.Mount{overlay}, dir, libcontainer.MappingNamespace)
+	err := Mount([]*api.Mount{overlay}, dir, libcontainer.MappingNamespace)
 	if err == nil || !strings.Contains(err.Error(), "nosuchoption") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("an option that the kernel does not know: %v", err)
 	}

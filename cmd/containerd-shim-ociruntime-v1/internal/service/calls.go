@@ -6,15 +6,12 @@ import (
 	"os"
 	"weak"
 
-	api "github.com/containerd/containerd/api/runtime/task/v2"
-	"github.com/containerd/containerd/api/types/runc/options"
-	tasktypes "github.com/containerd/containerd/api/types/task"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
-	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api/runc"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/metrics"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
 	"github.com/ociruntime/ociruntime/libcontainer"
@@ -59,20 +56,20 @@ func (s *Service) container(id string, allow func(*task.Machine) error, do func(
 }
 
 func (s *Service) state(_ context.Context, r *api.StateRequest) (*api.StateResponse, error) {
-	a := &api.StateResponse{ID: r.ID, ExecID: r.ExecID}
-	return a, s.process(r.ID, r.ExecID, func(c *container, p *process, v task.View) error {
+	a := &api.StateResponse{Id: r.Id, ExecId: r.ExecId}
+	return a, s.process(r.Id, r.ExecId, func(c *container, p *process, v task.View) error {
 		a.Bundle = c.bundle
 		a.Stdin, a.Stdout, a.Stderr, a.Terminal = p.streams.Stdin, p.streams.Stdout, p.streams.Stderr, p.streams.Terminal
-		a.Pid, a.Status = uint32(v.Pid), tasktypes.Status(v.Status)
-		a.ExitStatus, a.ExitedAt = v.End.Status, stamp(v.End.At)
+		a.Pid, a.Status = uint32(v.Pid), api.Status(v.Status)
+		a.ExitStatus, a.ExitedAt = v.End.Status, api.Stamp(v.End.At)
 		return nil
 	})
 }
 
 func (s *Service) wait(ctx context.Context, r *api.WaitRequest) (*api.WaitResponse, error) {
 	var over <-chan struct{}
-	err := s.process(r.ID, r.ExecID, func(c *container, _ *process, _ task.View) (err error) {
-		over, err = c.machine.Over(r.ExecID)
+	err := s.process(r.Id, r.ExecId, func(c *container, _ *process, _ task.View) (err error) {
+		over, err = c.machine.Over(r.ExecId)
 		return err
 	})
 	if err != nil {
@@ -85,37 +82,37 @@ func (s *Service) wait(ctx context.Context, r *api.WaitRequest) (*api.WaitRespon
 	}
 	// A deleted process is forgotten; its exit has been told before.
 	a := &api.WaitResponse{}
-	return a, s.process(r.ID, r.ExecID, func(_ *container, _ *process, v task.View) error {
-		a.ExitStatus, a.ExitedAt = v.End.Status, stamp(v.End.At)
+	return a, s.process(r.Id, r.ExecId, func(_ *container, _ *process, v task.View) error {
+		a.ExitStatus, a.ExitedAt = v.End.Status, api.Stamp(v.End.At)
 		return nil
 	})
 }
 
-func (s *Service) kill(_ context.Context, r *api.KillRequest) (*emptypb.Empty, error) {
+func (s *Service) kill(_ context.Context, r *api.KillRequest) (*api.Empty, error) {
 	sig := unix.Signal(r.Signal)
 	allow := func(m *task.Machine) error {
-		err := m.Kill(r.ExecID)
+		err := m.Kill(r.ExecId)
 		var e *task.Error
-		if r.All && r.ExecID == "" && errors.As(err, &e) && e.Kind == task.NotFound {
+		if r.All && r.ExecId == "" && errors.As(err, &e) && e.Kind == task.NotFound {
 			return nil // there may be others than the init
 		}
 		return err
 	}
-	err := s.container(r.ID, allow, func(c *container, lc *libcontainer.Container) error {
-		if r.ExecID != "" {
-			return c.process(r.ExecID).running.Signal(sig)
+	err := s.container(r.Id, allow, func(c *container, lc *libcontainer.Container) error {
+		if r.ExecId != "" {
+			return c.process(r.ExecId).running.Signal(sig)
 		}
 		return lc.Kill(sig, r.All)
 	})
 	if errors.Is(err, os.ErrProcessDone) || errors.Is(err, libcontainer.ErrNotRunning) {
 		err = &task.Error{Kind: task.NotFound, Text: "process already finished"}
 	}
-	return &emptypb.Empty{}, err
+	return &api.Empty{}, err
 }
 
 func (s *Service) pids(_ context.Context, r *api.PidsRequest) (*api.PidsResponse, error) {
 	a := &api.PidsResponse{}
-	return a, s.container(r.ID, nil, func(c *container, lc *libcontainer.Container) error {
+	return a, s.container(r.Id, nil, func(c *container, lc *libcontainer.Container) error {
 		pids, err := lc.Pids()
 		if err != nil {
 			return err
@@ -136,9 +133,9 @@ func (s *Service) pids(_ context.Context, r *api.PidsRequest) (*api.PidsResponse
 			return nil
 		})
 		for _, pid := range pids {
-			info := &tasktypes.ProcessInfo{Pid: uint32(pid)}
+			info := &api.ProcessInfo{Pid: uint32(pid)}
 			if id := ids[pid]; id != "" {
-				if info.Info, err = pack(&options.ProcessDetails{ExecID: id}); err != nil {
+				if info.Info, err = api.Pack("containerd.runc.v1.ProcessDetails", &runc.ProcessDetails{ExecId: id}); err != nil {
 					return err
 				}
 			}
@@ -148,22 +145,22 @@ func (s *Service) pids(_ context.Context, r *api.PidsRequest) (*api.PidsResponse
 	})
 }
 
-// pack puts a message into an Any as containerd does, without a host in front of its name.
-func pack(m proto.Message) (*anypb.Any, error) {
+// pack puts a message of cgroups' into an Any.
+func pack(m proto.Message) (*api.Any, error) {
 	value, err := proto.Marshal(m)
-	return &anypb.Any{TypeUrl: string(m.ProtoReflect().Descriptor().FullName()), Value: value}, err
+	return &api.Any{TypeUrl: string(m.ProtoReflect().Descriptor().FullName()), Value: value}, err
 }
 
-func (s *Service) pause(_ context.Context, r *api.PauseRequest) (*emptypb.Empty, error) {
-	return &emptypb.Empty{}, s.container(r.ID, (*task.Machine).Pause, func(c *container, lc *libcontainer.Container) error {
+func (s *Service) pause(_ context.Context, r *api.PauseRequest) (*api.Empty, error) {
+	return &api.Empty{}, s.container(r.Id, (*task.Machine).Pause, func(c *container, lc *libcontainer.Container) error {
 		err := lc.Pause()
 		_ = c.with(func(m *task.Machine) error { m.Paused(err == nil); return nil })
 		return err
 	})
 }
 
-func (s *Service) resume(_ context.Context, r *api.ResumeRequest) (*emptypb.Empty, error) {
-	return &emptypb.Empty{}, s.container(r.ID, (*task.Machine).Resume, func(c *container, lc *libcontainer.Container) error {
+func (s *Service) resume(_ context.Context, r *api.ResumeRequest) (*api.Empty, error) {
+	return &api.Empty{}, s.container(r.Id, (*task.Machine).Resume, func(c *container, lc *libcontainer.Container) error {
 		if err := lc.Resume(); err != nil {
 			return err
 		}
@@ -171,8 +168,8 @@ func (s *Service) resume(_ context.Context, r *api.ResumeRequest) (*emptypb.Empt
 	})
 }
 
-func (s *Service) resizePty(_ context.Context, r *api.ResizePtyRequest) (*emptypb.Empty, error) {
-	return &emptypb.Empty{}, s.process(r.ID, r.ExecID, func(_ *container, p *process, _ task.View) error {
+func (s *Service) resizePty(_ context.Context, r *api.ResizePtyRequest) (*api.Empty, error) {
+	return &api.Empty{}, s.process(r.Id, r.ExecId, func(_ *container, p *process, _ task.View) error {
 		if p.opened == nil {
 			p.size = &size{uint16(r.Width), uint16(r.Height)}
 			return nil
@@ -181,8 +178,8 @@ func (s *Service) resizePty(_ context.Context, r *api.ResizePtyRequest) (*emptyp
 	})
 }
 
-func (s *Service) closeIO(_ context.Context, r *api.CloseIORequest) (*emptypb.Empty, error) {
-	return &emptypb.Empty{}, s.process(r.ID, r.ExecID, func(_ *container, p *process, _ task.View) error {
+func (s *Service) closeIO(_ context.Context, r *api.CloseIORequest) (*api.Empty, error) {
+	return &api.Empty{}, s.process(r.Id, r.ExecId, func(_ *container, p *process, _ task.View) error {
 		p.inputOver = p.inputOver || r.Stdin
 		if r.Stdin && p.opened != nil {
 			return p.opened.CloseInput()
@@ -191,8 +188,8 @@ func (s *Service) closeIO(_ context.Context, r *api.CloseIORequest) (*emptypb.Em
 	})
 }
 
-func (s *Service) update(_ context.Context, r *api.UpdateTaskRequest) (*emptypb.Empty, error) {
-	return &emptypb.Empty{}, s.container(r.ID, nil, func(c *container, lc *libcontainer.Container) error {
+func (s *Service) update(_ context.Context, r *api.UpdateTaskRequest) (*api.Empty, error) {
+	return &api.Empty{}, s.container(r.Id, nil, func(c *container, lc *libcontainer.Container) error {
 		resources, _, err := load.Resources(r.GetResources().GetValue())
 		if err == nil {
 			_, err = check.Resources(resources)
@@ -210,7 +207,7 @@ func (s *Service) update(_ context.Context, r *api.UpdateTaskRequest) (*emptypb.
 
 func (s *Service) stats(_ context.Context, r *api.StatsRequest) (*api.StatsResponse, error) {
 	a := &api.StatsResponse{}
-	return a, s.container(r.ID, nil, func(_ *container, lc *libcontainer.Container) error {
+	return a, s.container(r.Id, nil, func(_ *container, lc *libcontainer.Container) error {
 		e, err := lc.Stats()
 		if err != nil {
 			return err
@@ -228,7 +225,7 @@ func (s *Service) stats(_ context.Context, r *api.StatsRequest) (*api.StatsRespo
 // connect is also how containerd finds out whether the shim is alive: it answers for unknown ids.
 func (s *Service) connect(_ context.Context, r *api.ConnectRequest) (*api.ConnectResponse, error) {
 	a := &api.ConnectResponse{ShimPid: uint32(os.Getpid())}
-	_ = s.process(r.ID, "", func(_ *container, _ *process, v task.View) error {
+	_ = s.process(r.Id, "", func(_ *container, _ *process, v task.View) error {
 		a.TaskPid = uint32(v.Pid)
 		return nil
 	})
@@ -237,9 +234,9 @@ func (s *Service) connect(_ context.Context, r *api.ConnectRequest) (*api.Connec
 
 // shutdown is called after each deletion; the shim ends with its last container, and after the
 // answer.
-func (s *Service) shutdown(context.Context, *api.ShutdownRequest) (*emptypb.Empty, error) {
+func (s *Service) shutdown(context.Context, *api.ShutdownRequest) (*api.Empty, error) {
 	if s.empty() {
 		s.quit()
 	}
-	return &emptypb.Empty{}, nil
+	return &api.Empty{}, nil
 }

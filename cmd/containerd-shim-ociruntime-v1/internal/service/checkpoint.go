@@ -8,10 +8,9 @@ import (
 	"os"
 	"path/filepath"
 
-	api "github.com/containerd/containerd/api/runtime/task/v2"
-	runc "github.com/containerd/containerd/api/types/runc/options"
-	"google.golang.org/protobuf/types/known/emptypb"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api/runc"
 
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/options"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
 	"github.com/ociruntime/ociruntime/libcontainer"
@@ -21,8 +20,8 @@ import (
 const workName = "criu-work"
 
 // checkpoint dumps a container. The client has paused it before, and resumes it in the end.
-func (s *Service) checkpoint(ctx context.Context, r *api.CheckpointTaskRequest) (*emptypb.Empty, error) {
-	c, err := s.find(r.ID)
+func (s *Service) checkpoint(ctx context.Context, r *api.CheckpointTaskRequest) (*api.Empty, error) {
+	c, err := s.find(r.Id)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +34,7 @@ func (s *Service) checkpoint(ctx context.Context, r *api.CheckpointTaskRequest) 
 	}
 	err = c.dump(ctx, r.Path, o)
 	_ = c.with(func(m *task.Machine) error { m.Checkpointed(r.Path, err == nil); return nil })
-	return &emptypb.Empty{}, err
+	return &api.Empty{}, err
 }
 
 func (c *container) dump(ctx context.Context, images string, o *runc.CheckpointOptions) error {

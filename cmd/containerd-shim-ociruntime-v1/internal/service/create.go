@@ -10,9 +10,9 @@ import (
 	"strconv"
 	"strings"
 
-	api "github.com/containerd/containerd/api/runtime/task/v2"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/options"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/rootfs"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/stdio"
@@ -49,7 +49,7 @@ func (s *Service) newContainer(r *api.CreateTaskRequest, o options.Options) *con
 	if root == "" {
 		root = defaultRoot
 	}
-	c := &container{service: s, id: r.ID, bundle: r.Bundle, options: o, processes: make(map[string]*process)}
+	c := &container{service: s, id: r.Id, bundle: r.Bundle, options: o, processes: make(map[string]*process)}
 	c.rt = &libcontainer.Runtime{Root: filepath.Join(root, s.namespace), SystemdCgroup: o.SystemdCgroup, Resident: true, Warn: s.warn}
 	return c
 }

@@ -7,10 +7,9 @@ import (
 	"path/filepath"
 	"time"
 
-	api "github.com/containerd/containerd/api/runtime/task/v2"
 	"golang.org/x/sys/unix"
-	"google.golang.org/protobuf/proto"
 
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/rootfs"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
 	"github.com/ociruntime/ociruntime/libcontainer"
@@ -18,34 +17,34 @@ import (
 )
 
 func (s *Service) delete(ctx context.Context, r *api.DeleteRequest) (*api.DeleteResponse, error) {
-	c, err := s.find(r.ID)
+	c, err := s.find(r.Id)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.with(func(m *task.Machine) error { return m.Delete(r.ExecID) }); err != nil {
+	if err := c.with(func(m *task.Machine) error { return m.Delete(r.ExecId) }); err != nil {
 		return nil, err
 	}
-	if r.ExecID == "" {
+	if r.ExecId == "" {
 		err = c.remove(ctx)
 	} else {
-		err = c.closeStreams(r.ExecID)
+		err = c.closeStreams(r.ExecId)
 	}
 	var v task.View
 	_ = c.with(func(m *task.Machine) error {
-		v, _ = m.State(r.ExecID)
-		m.Deleted(r.ExecID, err == nil)
+		v, _ = m.State(r.ExecId)
+		m.Deleted(r.ExecId, err == nil)
 		if err == nil {
-			delete(c.processes, r.ExecID)
+			delete(c.processes, r.ExecId)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	answer := &api.DeleteResponse{Pid: uint32(v.Pid), ExitStatus: v.End.Status, ExitedAt: stamp(v.End.At)}
-	if r.ExecID == "" {
+	answer := &api.DeleteResponse{Pid: uint32(v.Pid), ExitStatus: v.End.Status, ExitedAt: api.Stamp(v.End.At)}
+	if r.ExecId == "" {
 		s.forget(c)
-		text, err := proto.Marshal(answer)
+		text, err := answer.MarshalVT()
 		if err != nil {
 			return nil, err
 		}
@@ -131,7 +130,7 @@ func (c *container) closeStreams(id string) error {
 // Cleanup removes what a dead shim has left of a container, and after a live one's deletion finds
 // nothing. The bundle is all there is to go by.
 func Cleanup(ctx context.Context, id, bundle string, warn func(string)) (*api.DeleteResponse, error) {
-	answer := &api.DeleteResponse{ExitStatus: 128 + uint32(unix.SIGKILL), ExitedAt: stamp(time.Now())}
+	answer := &api.DeleteResponse{ExitStatus: 128 + uint32(unix.SIGKILL), ExitedAt: api.Stamp(time.Now())}
 	n, err := readNote(bundle)
 	if err != nil {
 		return nil, err
@@ -142,7 +141,7 @@ func Cleanup(ctx context.Context, id, bundle string, warn func(string)) (*api.De
 			answer.Pid = uint32(lc.Record().InitPid)
 		}
 		if !n.ExitedAt.IsZero() {
-			answer.Pid, answer.ExitStatus, answer.ExitedAt = uint32(n.Pid), n.Status, stamp(n.ExitedAt)
+			answer.Pid, answer.ExitStatus, answer.ExitedAt = uint32(n.Pid), n.Status, api.Stamp(n.ExitedAt)
 		}
 		err = rt.Delete(ctx, id, true)
 	}

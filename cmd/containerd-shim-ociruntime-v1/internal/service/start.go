@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	api "github.com/containerd/containerd/api/runtime/task/v2"
-	"google.golang.org/protobuf/types/known/emptypb"
-
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/stdio"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
 	"github.com/ociruntime/ociruntime/libcontainer"
@@ -15,8 +13,8 @@ import (
 )
 
 // exec only notes what is to be executed.
-func (s *Service) exec(_ context.Context, r *api.ExecProcessRequest) (*emptypb.Empty, error) {
-	c, err := s.find(r.ID)
+func (s *Service) exec(_ context.Context, r *api.ExecProcessRequest) (*api.Empty, error) {
+	c, err := s.find(r.Id)
 	if err != nil {
 		return nil, err
 	}
@@ -25,31 +23,31 @@ func (s *Service) exec(_ context.Context, r *api.ExecProcessRequest) (*emptypb.E
 		return nil, &task.Error{Kind: task.InvalidArgument, Text: err.Error()}
 	}
 	spec.Terminal = r.Terminal
-	p := &process{spec: spec, streams: c.streams(r.ExecID, r.Stdin, r.Stdout, r.Stderr, r.Terminal)}
-	return &emptypb.Empty{}, c.with(func(m *task.Machine) error {
-		err := m.AddExec(r.ExecID)
+	p := &process{spec: spec, streams: c.streams(r.ExecId, r.Stdin, r.Stdout, r.Stderr, r.Terminal)}
+	return &api.Empty{}, c.with(func(m *task.Machine) error {
+		err := m.AddExec(r.ExecId)
 		if err == nil {
-			c.processes[r.ExecID] = p
+			c.processes[r.ExecId] = p
 		}
 		return err
 	})
 }
 
 func (s *Service) start(ctx context.Context, r *api.StartRequest) (*api.StartResponse, error) {
-	c, err := s.find(r.ID)
+	c, err := s.find(r.Id)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.with(func(m *task.Machine) error { return m.Start(r.ExecID) }); err != nil {
+	if err := c.with(func(m *task.Machine) error { return m.Start(r.ExecId) }); err != nil {
 		return nil, err
 	}
 	var pid int
-	if r.ExecID == "" {
+	if r.ExecId == "" {
 		pid, err = c.startInit(ctx)
 	} else {
-		pid, err = c.startExec(ctx, r.ExecID)
+		pid, err = c.startExec(ctx, r.ExecId)
 	}
-	_ = c.with(func(m *task.Machine) error { m.Started(r.ExecID, pid, err == nil); return nil })
+	_ = c.with(func(m *task.Machine) error { m.Started(r.ExecId, pid, err == nil); return nil })
 	if err != nil {
 		return nil, err
 	}
