@@ -5,3 +5,5 @@ package entry
 func restoreLimit() {}
 
 func restoreSlack() {}
+
+func growStack() {}
