@@ -48,8 +48,8 @@ func OwnFrozen(paths map[string]string, identity string) (bool, error) {
 		return false, err
 	}
 	n := newNode(p, []string{key})
+	n.Dir().Glance = true
 	frozen, err := n.Frozen()
-	n.Dir().Close()
 	if err != nil || !frozen {
 		return false, err
 	}

@@ -73,7 +73,6 @@ type Record struct {
 	// where these can be found by nothing else, or 0.
 	ProcessRoot uint64
 
-	NamespacePaths      map[string]string
 	ExternalDescriptors []string
 	IntelRdtPath        string
 	IntelRdtMonPath     string
@@ -144,7 +143,7 @@ func (r *Record) members() members.Table {
 		{Name: "root_below", Value: &r.RootBelow, Optional: true},
 		{Name: "root_mount", Value: &r.RootMount, Optional: true},
 		{Name: "process_root", Value: &r.ProcessRoot, Optional: true},
-		{Name: "namespace_paths", Value: &r.NamespacePaths},
+		{Name: "namespace_paths", Value: members.Derived(r.namespacePaths)},
 		{Name: "external_descriptors", Value: &r.ExternalDescriptors, Optional: true},
 		{Name: "criu_pid", Value: &r.WorkerPid, Optional: true},
 		{Name: "criu_start", Value: &r.WorkerStart, Optional: true},
@@ -195,14 +194,23 @@ func (r *Record) SetInit(pid int) error {
 		return err
 	}
 	r.InitPid, r.InitStart = pid, p.Start
-	r.NamespacePaths = map[string]string{}
+	return nil
+}
+
+// namespacePaths are the init's namespaces, which some programs look for in runc's records.
+func (r *Record) namespacePaths() any {
+	var paths map[string]string
+	if r.InitPid == 0 {
+		return &paths
+	}
+	paths = map[string]string{}
 	for _, ns := range []struct{ name, file string }{
 		{"NEWNS", "mnt"}, {"NEWUTS", "uts"}, {"NEWIPC", "ipc"}, {"NEWUSER", "user"}, {"NEWPID", "pid"},
 		{"NEWNET", "net"}, {"NEWCGROUP", "cgroup"}, {"NEWTIME", "time"},
 	} {
-		r.NamespacePaths[ns.name] = fmt.Sprintf("/proc/%d/ns/%s", pid, ns.file)
+		paths[ns.name] = fmt.Sprintf("/proc/%d/ns/%s", r.InitPid, ns.file)
 	}
-	return nil
+	return &paths
 }
 
 // SetNamespaces notes the namespaces of config.json.

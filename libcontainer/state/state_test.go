@@ -259,6 +259,28 @@ func TestRecordComesBack(t *testing.T) {
 	}
 }
 
+// Other programs find the namespaces in a record that was read and written again, too.
+func TestNamespacePaths(t *testing.T) {
+	d := create(t)
+	r := &Record{Version: version}
+	if err := r.SetInit(os.Getpid()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := d.Save(r); err != nil {
+			t.Fatal(err)
+		}
+		text, err := d.ReadFile("state.json")
+		want := fmt.Sprintf(`"NEWNS":"/proc/%d/ns/mnt"`, os.Getpid())
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Fatalf("no %s in %s %v", want, text, err)
+		}
+		if r, err = d.Load(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestRecordsOfOthers(t *testing.T) {
 	d := create(t)
 	for name, c := range map[string]struct {

@@ -18,8 +18,8 @@ import (
 )
 
 // Member is a member of an object. Value points to where it is kept: *string, *int, *uint64, *bool,
-// *time.Time, *[]string or *map[string]string. It is a [Table] for an object, and a [List] for an
-// array of objects.
+// *time.Time, *[]string or *map[string]string. It is a [Table] for an object, a [List] for an array
+// of objects, and [Derived] for what follows from other members.
 type Member struct {
 	Name  string
 	Value any
@@ -29,6 +29,9 @@ type Member struct {
 
 // Table is the members of an object, in the order in which they are written.
 type Table []Member
+
+// Derived gives the value of a member that is written for other programs, and skipped in reading.
+type Derived func() any
 
 // List is an array of objects.
 type List struct {
@@ -69,6 +72,8 @@ func write(e *jsontext.Encoder, value any) error {
 	switch v := value.(type) {
 	case Table:
 		return v.write(e)
+	case Derived:
+		return write(e, v())
 	case List:
 		return array(e, v.Len, func(i int) error { return v.At(i).write(e) })
 	case *[]string:
@@ -113,6 +118,17 @@ func token(value any) jsontext.Token {
 	panic(fmt.Sprintf("a %T is no member of an object", value))
 }
 
+// kind is that of the token of such a value, or of "false" for either of two.
+func kind(value any) jsontext.Kind {
+	switch value.(type) {
+	case *int, *uint64:
+		return '0'
+	case *bool:
+		return 'f'
+	}
+	return '"'
+}
+
 func empty(value any) bool {
 	switch v := value.(type) {
 	case Table:
@@ -150,8 +166,7 @@ func (t Table) read(d *jsontext.Decoder) error {
 		text := name.String()
 		i := slices.IndexFunc(t, func(m Member) bool { return m.Name == text })
 		if i < 0 {
-			_, err := d.ReadValue()
-			return err
+			return d.SkipValue()
 		}
 		if err := read(d, t[i].Value); err != nil {
 			return fmt.Errorf("%s: %w", t[i].Name, err)
@@ -164,6 +179,8 @@ func read(d *jsontext.Decoder, value any) error {
 	switch v := value.(type) {
 	case Table:
 		return v.read(d)
+	case Derived:
+		return d.SkipValue()
 	case List:
 		return elements(d, func() error { return v.Add().read(d) })
 	case *[]string:
@@ -192,7 +209,7 @@ func readScalar(d *jsontext.Decoder, value any) error {
 	if err != nil || given.Kind() == 'n' {
 		return err
 	}
-	text, fits := given.String(), given.Kind() == token(value).Kind()
+	text, fits := given.String(), given.Kind() == kind(value)
 	switch v := value.(type) {
 	case *string:
 		*v = text
@@ -207,7 +224,7 @@ func readScalar(d *jsontext.Decoder, value any) error {
 		fits = given.Kind() == 't' || given.Kind() == 'f'
 	}
 	if !fits {
-		return fmt.Errorf("a %s in the place of a %s", given.Kind(), token(value).Kind())
+		return fmt.Errorf("a %s in the place of a %s", given.Kind(), kind(value))
 	}
 	return err
 }

@@ -132,3 +132,20 @@ func TestErrors(t *testing.T) {
 		}
 	}
 }
+
+// What follows from other members is written, and left alone in reading.
+func TestDerived(t *testing.T) {
+	asked := 0
+	table := Table{{Name: "twice", Value: Derived(func() any {
+		asked++
+		words := []string{"a", "a"}
+		return &words
+	})}}
+	got, err := table.Append(nil)
+	if err != nil || string(got) != `{"twice":["a","a"]}` {
+		t.Fatalf("%s %v", got, err)
+	}
+	if err := table.Read([]byte(`{"twice":{"anything":[1]}}`)); err != nil || asked != 1 {
+		t.Errorf("read: %v, asked %d times", err, asked)
+	}
+}
