@@ -12,6 +12,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/systemd"
+	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/internal/diagnose"
 	"github.com/ociruntime/ociruntime/libcontainer/internal/setup"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
@@ -26,27 +27,47 @@ import (
 // process is our child. When ctx ends before that, there is no process, and the error wraps the
 // cause.
 func (c *Container) Exec(ctx context.Context, o *ExecOptions) (*Process, error) {
+	if err := c.admit(ctx, o); err != nil {
+		return nil, err
+	}
+	return c.exec(ctx, o)
+}
+
+// admit asks whether a further process may be started now.
+func (c *Container) admit(ctx context.Context, o *ExecOptions) error {
 	// The lock is for a consistent look at the container, not for the time that the new process
 	// takes: in a paused container it does not come up before `resume`, which needs the lock.
 	unlock, err := c.dir.Lock(ctx, false)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	err = c.reload()
 	unlock()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := c.mayExec(o.IgnorePaused); err != nil {
+	return c.mayExec(o.IgnorePaused)
+}
+
+func (c *Container) exec(ctx context.Context, o *ExecOptions) (*Process, error) {
+	spec, err := c.execConfig(o)
+	if err != nil {
 		return nil, err
-	}
-	spec := o.Config
-	if spec == nil {
-		if spec, err = c.Config(); err != nil {
-			return nil, err
-		}
 	}
 	j, err := c.launch(ctx, o, spec)
+	return c.executed(ctx, j, err)
+}
+
+// execConfig is the container's configuration.
+func (c *Container) execConfig(o *ExecOptions) (*specs.Spec, error) {
+	if o.Config != nil {
+		return o.Config, nil
+	}
+	return c.Config()
+}
+
+// executed is what Exec answers after a launch.
+func (c *Container) executed(ctx context.Context, j *joining, err error) (*Process, error) {
 	if err != nil && ctx.Err() == nil && c.justEnded() {
 		return nil, &statusError{fmt.Sprintf("cannot exec in a stopped container: it has just ended (%v)", err), ErrNotRunning}
 	}
@@ -91,8 +112,11 @@ type joining struct {
 	c    *Container
 	o    *ExecOptions
 	init *os.File // pidfd
-	warn func(string)
-	oom  func() (*OOM, error) // for Process.OOM
+	// what the plan depends on, beside the configuration
+	facts      *facts.Facts
+	namespaces uint64 // see compile.ExecInput
+	warn       func(string)
+	oom        func() (*OOM, error) // for Process.OOM
 }
 
 func (c *Container) newJoining(o *ExecOptions, spec *specs.Spec) *joining {
@@ -135,20 +159,28 @@ func (c *Container) launch(ctx context.Context, o *ExecOptions, spec *specs.Spec
 			j.oom = func() (*OOM, error) { return c.oomSince(before, o.Cgroup) }
 		}
 	}
-	err = j.start(ctx, cg)
-	var closed *closedCgroup
-	if errors.As(err, &closed) && len(o.Cgroup) == 0 {
-		err = j.startBesideInit(ctx)
-	}
-	if err != nil {
-		if o.path != "" {
-			program := *o.Process
-			program.Args = []string{o.path}
-			j.spec.Process = &program
-		}
-		return nil, diagnose.ExplainExec(diagnose.ExplainFiles(err, nil), j.spec, c.rec.Config.Rootfs)
+	if err := j.settle(ctx, j.start(ctx, cg)); err != nil {
+		return nil, err
 	}
 	return j, nil
+}
+
+// settle takes the outcome of start, after which there may be another way, and gives an error the
+// words that help.
+func (j *joining) settle(ctx context.Context, err error) error {
+	var closed *closedCgroup
+	if errors.As(err, &closed) && len(j.o.Cgroup) == 0 {
+		err = j.startBesideInit(ctx)
+	}
+	if err == nil {
+		return nil
+	}
+	if j.o.path != "" {
+		program := *j.o.Process
+		program.Args = []string{j.o.path}
+		j.spec.Process = &program
+	}
+	return diagnose.ExplainExec(diagnose.ExplainFiles(err, nil), j.spec, j.c.rec.Config.Rootfs)
 }
 
 // closedCgroup says that the container's own cgroup takes no process. Its manager has moved its
@@ -186,31 +218,34 @@ func enter(cg *cgroups.Cgroup) (*cgroups.Entrance, error) {
 
 // compile makes the plan by which a process gets into the container and its cgroup.
 func (j *joining) compile(entrance *cgroups.Entrance) (*plan.Plan, error) {
-	var err error
-	in := &compile.ExecInput{Input: compile.Input{
-		ID: j.c.ID(), Bundle: j.c.rec.Bundle, Spec: j.spec, Preserve: len(j.o.Preserve), ListenFDs: j.o.ListenFDs,
-		Trace: j.o.Trace != "", Warn: j.warn,
-	}, Path: j.o.path}
-	if in.Facts, err = probe.Host(j.o.Stdio); err != nil {
-		return nil, err
-	}
-	if in.Facts.Attach, err = j.c.needsAttach(entrance); err != nil {
-		return nil, err
-	}
-	in.Facts.JoinTasks, in.Facts.JoinDir = entrance.Names, entrance.Dir != nil
-	for i, f := range entrance.Tasks {
-		j.files.Give(compile.TasksFile(entrance.Names[i]), f)
-	}
-	if in.Namespaces, err = probe.OtherNamespaces(j.c.rec.InitPid); err != nil {
-		return nil, err
-	}
-	// The pid may have come to mean a process of the host meanwhile, whose namespaces are our own:
-	// there would be nothing to join.
-	if err := signal(j.init, 0); err != nil {
+	if err := j.look(entrance); err != nil {
 		return nil, err
 	}
 	defer j.trace.Span("default", "compile the plan")()
-	return compile.Exec(in)
+	return compile.Exec(&compile.ExecInput{Input: compile.Input{
+		ID: j.c.ID(), Bundle: j.c.rec.Bundle, Spec: j.spec, Facts: j.facts, Preserve: len(j.o.Preserve), ListenFDs: j.o.ListenFDs,
+		Trace: j.o.Trace != "", Warn: j.warn,
+	}, Path: j.o.path, Namespaces: j.namespaces, Announced: j.o.announced()})
+}
+
+// look asks for what the plan depends on.
+func (j *joining) look(entrance *cgroups.Entrance) (err error) {
+	if j.facts, err = probe.Host(j.o.Stdio); err != nil {
+		return err
+	}
+	if j.facts.Attach, err = j.c.needsAttach(entrance); err != nil {
+		return err
+	}
+	j.facts.JoinTasks, j.facts.JoinDir = entrance.Names, entrance.Dir != nil
+	for i, f := range entrance.Tasks {
+		j.files.Give(compile.TasksFile(entrance.Names[i]), f)
+	}
+	if j.namespaces, err = probe.OtherNamespaces(j.c.rec.InitPid); err != nil {
+		return err
+	}
+	// The pid may have come to mean a process of the host meanwhile, whose namespaces are our own:
+	// there would be nothing to join.
+	return signal(j.init, 0)
 }
 
 func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
@@ -225,8 +260,15 @@ func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
 	}
 	err = j.trace.Do(
 		trace.Part{From: "default", Name: "open the plan's files", Do: func() error { return j.open(pl) }},
-		trace.Part{From: "default", Name: "link the image and start it", Do: func() error { return j.startImage(pl, entrance) }},
+		trace.Part{From: "default", Name: "link the image and start it", Do: func() error {
+			return j.startImage(entrance, func() (*launch.Process, error) { return launch.Start(j.image(pl, entrance)) })
+		}},
 	)
+	return j.meet(ctx, pl, err)
+}
+
+// meet meets the process until its program runs, if it was started without an error.
+func (j *joining) meet(ctx context.Context, pl *plan.Plan, err error) error {
 	if err == nil {
 		end := j.trace.Wait("default", "meet the process until the program runs")
 		if err = j.serve(ctx, pl, j.hostSteps(j)); err != nil {
@@ -240,12 +282,17 @@ func (j *joining) start(ctx context.Context, cg *cgroups.Cgroup) error {
 	return err
 }
 
-func (j *joining) startImage(pl *plan.Plan, entrance *cgroups.Entrance) error {
+// image is what is started.
+func (j *joining) image(pl *plan.Plan, entrance *cgroups.Entrance) *launch.Config {
+	return &launch.Config{
+		Plan: pl, Stdio: j.o.Stdio, Preserve: j.o.Preserve, Files: j.files.ByName, Cgroup: entrance.Dir, Dir: j.c.dir.Path(),
+		Polled: j.rt.Resident,
+	}
+}
+
+func (j *joining) startImage(entrance *cgroups.Entrance, start func() (*launch.Process, error)) error {
 	return setup.OnCPUs(setup.InitialCPUs(j.spec.Process.ExecCPUAffinity, entrance), func() (err error) {
-		j.proc, err = launch.Start(&launch.Config{
-			Plan: pl, Stdio: j.o.Stdio, Preserve: j.o.Preserve, Files: j.files.ByName, Cgroup: entrance.Dir, Dir: j.c.dir.Path(),
-			Polled: j.rt.Resident,
-		})
+		j.proc, err = start()
 		return err
 	})
 }

@@ -56,6 +56,11 @@ type ProcessOptions struct {
 	Trace   string // file for the trace, or empty
 }
 
+// announced says that somebody is told of the process before its program runs.
+func (o *ProcessOptions) announced() bool {
+	return o.ConsoleSocket != "" || o.Console != nil || o.PidfdSocket != "" || o.PidFile != ""
+}
+
 // CreateOptions are the parts of `create` and `run` that do not stand in config.json.
 type CreateOptions struct {
 	ProcessOptions

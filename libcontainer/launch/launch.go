@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"syscall"
 
@@ -52,99 +51,16 @@ type Process struct {
 	page    []byte
 	image   child // as it was started
 	spawned child // what it has spawned; the pid is 0 until it is known
-	pidAt   int   // where the page has the pid of the child that the image spawns, 0 if it does not
+	pidAt   int   // see pidAt
 }
 
 // Start links the plan, starts the image and returns while it runs.
 func Start(c *Config) (*Process, error) {
-	p := &Process{plan: c.Plan}
-	for i := range c.Plan.Steps {
-		for j := range c.Plan.Steps[i].Ops {
-			if o := &c.Plan.Steps[i].Ops[j]; o.Call == plan.Spawn {
-				p.pidAt = o.PidAt()
-			}
-		}
-	}
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	r, err := Prepare(c)
 	if err != nil {
-		return nil, fmt.Errorf("make the socket to the init: %w", err)
-	}
-	if c.Polled {
-		err = unix.SetNonblock(pair[0], true) // by which os.NewFile knows
-	}
-	p.sock = os.NewFile(uintptr(pair[0]), "sync")
-	theirs := os.NewFile(uintptr(pair[1]), "sync")
-	// Ours must be the only end of the host: with theirs open here, end of file would never come.
-	defer theirs.Close()
-	if err == nil {
-		err = p.start(c, theirs)
-	}
-	if err != nil {
-		p.Close()
 		return nil, err
 	}
-	return p, nil
-}
-
-func (p *Process) start(c *Config, sync *os.File) error {
-	page := c.Page
-	if page == nil {
-		fd, err := unix.MemfdCreate("progress", unix.MFD_CLOEXEC)
-		if err != nil {
-			return fmt.Errorf("make the progress page: %w", refusal.Explain("memfd_create", err))
-		}
-		page = os.NewFile(uintptr(fd), "progress")
-		defer page.Close()
-	}
-	size := max(c.Plan.PageLen, plan.PageSize)
-	if err := page.Truncate(int64(size)); err != nil {
-		return fmt.Errorf("make the progress page: %w", err)
-	}
-	var err error
-	if p.page, err = unix.Mmap(int(page.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
-		return fmt.Errorf("map the progress page: %w", err)
-	}
-	// A page that nobody has touched yet would be charged to the container's memory limit by the
-	// init's first store.
-	p.page[plan.PageOp] = 0
-	p.page[p.pidAt] = 0
-	files, numbers, err := descriptors(c, map[string]*os.File{"sync": sync, "progress": page})
-	if err != nil {
-		return err
-	}
-	image, err := initimage.Link(c.Plan, numbers)
-	if err != nil {
-		return fmt.Errorf("link the init image: %w", err)
-	}
-	err = p.exec(c, files, image)
-	runtime.KeepAlive(c)
-	return err
-}
-
-// descriptors lays out the init's descriptor table: it is part of the plan, and nothing else is in
-// it.
-func descriptors(c *Config, own map[string]*os.File) (files []uintptr, numbers []int, err error) {
-	for _, f := range c.Stdio {
-		files = append(files, f.Fd())
-	}
-	if len(c.Preserve) != c.Plan.Preserve {
-		return nil, nil, fmt.Errorf("%d descriptors to preserve, %d in the plan", len(c.Preserve), c.Plan.Preserve)
-	}
-	for _, f := range c.Preserve {
-		files = append(files, f.Fd())
-	}
-	for _, pf := range c.Plan.Files {
-		f := own[pf.Name]
-		if f == nil {
-			f = c.Files[pf.Name]
-		}
-		if f == nil {
-			return nil, nil, fmt.Errorf("%s: the plan's file %q was not opened", pf.From, pf.Name)
-		}
-		numbers = append(numbers, len(files))
-		files = append(files, f.Fd())
-	}
-	return files, numbers, nil
+	return r.Start(c.Stdio)
 }
 
 // FilesWanted is about how many descriptors the runtime needs to launch a plan: the files

@@ -96,7 +96,9 @@ type compiler struct {
 	netlink plan.Reg             // a socket in the container's network namespace, see openNetlink
 	joining bool                 // this is the plan of exec
 	path    string               // see ExecInput.Path
-	appears bool                 // see appear
+	// announced is that of ExecInput.
+	announced bool
+	appears   bool // see appear
 	// oldFiles holds the limit on descriptors that the init came with, if hasOldFiles; see
 	// moreFiles.
 	oldFiles    plan.Arg

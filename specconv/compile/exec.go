@@ -171,6 +171,8 @@ type ExecInput struct {
 	Input
 	// Namespaces are the CLONE_NEW* flags of the container's namespaces that differ from ours.
 	Namespaces uint64
+	// Announced says that somebody is told of the process before its program runs.
+	Announced bool
 	// Path of the program, for a process whose args[0] does not name it, as that of a hook.
 	Path string
 }
@@ -182,7 +184,7 @@ const FilePidfd = "container init"
 // compiler of process as `create`. in.Spec is the container's own configuration with Process
 // replaced.
 func Exec(in *ExecInput) (*plan.Plan, error) {
-	c := &compiler{Builder: plan.NewBuilder(), in: &in.Input, spec: in.Spec, lin: in.Spec.Linux, joining: true, path: in.Path}
+	c := &compiler{Builder: plan.NewBuilder(), in: &in.Input, spec: in.Spec, lin: in.Spec.Linux, joining: true, announced: in.Announced, path: in.Path}
 	if c.lin == nil {
 		c.lin = &specs.Linux{}
 	}

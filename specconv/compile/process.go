@@ -150,7 +150,9 @@ func (c *compiler) lastRendezvous(p *specs.Process) {
 	if c.ownsPipes(p) {
 		c.Host(DoOwnPipes, "process.user.uid", "let the user own the pipes of its stdio")
 	}
-	c.Host(DoCreated, "default", "record the container's state")
+	if c.announced || p.Terminal || !c.joining {
+		c.Host(DoCreated, "default", "record the container's state")
+	}
 }
 
 // ownsPipes says that the host has pipes to give to the process's user: in a user namespace the

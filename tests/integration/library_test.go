@@ -105,7 +105,12 @@ func useLibrary(r *libcontainer.Runtime, bundle, id string, run bool, stdio [3]*
 		further := *spec.Process
 		further.Args = []string{"true"}
 		var p *libcontainer.Process
-		p, err = c.Exec(context.Background(), &libcontainer.ExecOptions{ProcessOptions: libcontainer.ProcessOptions{Stdio: stdio}, Process: &further})
+		o := &libcontainer.ExecOptions{ProcessOptions: libcontainer.ProcessOptions{Stdio: stdio}, Process: &further}
+		if run {
+			p, err = execPrepared(c, o)
+		} else {
+			p, err = c.Exec(context.Background(), o)
+		}
 		if err == nil {
 			_, err = p.Wait()
 		}
@@ -113,6 +118,20 @@ func useLibrary(r *libcontainer.Runtime, bundle, id string, run bool, stdio [3]*
 	err = errors.Join(err, c.Delete(context.Background(), true))
 	_, werr := init.Wait()
 	return errors.Join(err, werr)
+}
+
+// execPrepared prepares a process twice, and starts one of them.
+func execPrepared(c *libcontainer.Container, o *libcontainer.ExecOptions) (*libcontainer.Process, error) {
+	never, err := c.Prepare(o)
+	if err != nil {
+		return nil, err
+	}
+	never.Close()
+	ready, err := c.Prepare(o)
+	if err != nil {
+		return nil, err
+	}
+	return ready.Exec(context.Background(), o.Stdio)
 }
 
 // footprint is what a process holds of the kernel's.

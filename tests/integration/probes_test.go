@@ -24,6 +24,7 @@ var probes = map[string]func(args []string) error{
 	"notify":        probeNotify,
 	"library":       probeLibrary,
 	"library-wait":  probeLibraryWait,
+	"library-ready": probeLibraryReady,
 }
 
 // probeCall makes system calls, given by number, with zeroes for arguments and prints what comes of

@@ -3,12 +3,15 @@ package shim
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	api "github.com/containerd/containerd/api/runtime/task/v2"
 	"golang.org/x/sys/unix"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/ociruntime/ociruntime/tests/harness"
@@ -48,6 +51,56 @@ func TestExecsAgainstExit(t *testing.T) {
 		p.must("Delete", &api.DeleteRequest{ID: b.ID}, &api.DeleteResponse{})
 		p.events.await(t, "delete", b.ID, "")
 	}
+}
+
+// Processes that are announced and not started cost nothing after a moment, and start as others do.
+func TestExecsNotStarted(t *testing.T) {
+	p := newPod(t)
+	b := p.bundle().Args("sleep", "1000")
+	p.run(b, streams{})
+	harness.Eventually(t, "what the start leaves to do", func() bool { return p.figures().files <= 12+5 })
+	before := p.figures().files
+	const n = 20
+	for i := range n {
+		if err := p.addExec(b.ID, fmt.Sprint("x", i), streams{}, "true"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files := p.figures().files; files > before+100 {
+		t.Errorf("%d descriptors, were %d", files, before)
+	}
+	harness.Eventually(t, "the end of what was prepared", func() bool { return p.figures().files <= before })
+	for i := range n {
+		id := fmt.Sprint("x", i)
+		if i%2 == 0 {
+			p.must("Start", &api.StartRequest{ID: b.ID, ExecID: id}, &api.StartResponse{})
+			if status := p.wait(b.ID, id); status != 0 {
+				t.Errorf("%s: exit status %d", id, status)
+			}
+		}
+		p.must("Delete", &api.DeleteRequest{ID: b.ID, ExecID: id}, &api.DeleteResponse{})
+	}
+}
+
+// A container that is paused after a process was announced has no further process.
+func TestExecOfPaused(t *testing.T) {
+	p := newPod(t)
+	b := p.bundle().Args("sleep", "1000")
+	p.run(b, streams{})
+	if err := p.addExec(b.ID, "x", streams{}, "true"); err != nil {
+		t.Fatal(err)
+	}
+	p.done("Pause", &api.PauseRequest{ID: b.ID})
+	err := p.call("Start", &api.StartRequest{ID: b.ID, ExecID: "x"}, &api.StartResponse{})
+	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "cannot exec in a paused container") {
+		t.Errorf("start: %v", err)
+	}
+	p.done("Resume", &api.ResumeRequest{ID: b.ID})
+	p.must("Start", &api.StartRequest{ID: b.ID, ExecID: "x"}, &api.StartResponse{})
+	if status := p.wait(b.ID, "x"); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	p.must("Delete", &api.DeleteRequest{ID: b.ID, ExecID: "x"}, &api.DeleteResponse{})
 }
 
 // A crash loop: a pod's daemon is after many containers what it was after ten.

@@ -58,6 +58,7 @@ type process struct {
 	opened  *stdio.Streams // nil before the start
 	spec    *specs.Process // of a further process
 	running *libcontainer.Process
+	ahead   *preparation // nil without one
 
 	// What was said before it was started.
 	size      *size

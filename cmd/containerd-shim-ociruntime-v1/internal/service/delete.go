@@ -121,7 +121,11 @@ func (c *container) awaitEnd() error {
 
 func (c *container) closeStreams(id string) error {
 	p := c.process(id)
-	if p == nil || p.opened == nil {
+	if p == nil {
+		return nil
+	}
+	p.ahead.drop()
+	if p.opened == nil {
 		return nil
 	}
 	return p.opened.Close()

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/containerd/ttrpc"
@@ -43,6 +44,7 @@ type Service struct {
 	quit      func() // ends the daemon; may be called more than once
 	rest      *time.Timer
 	lone      *time.Timer
+	preparing atomic.Int32 // processes that are prepared, or being so
 
 	mu         sync.Mutex
 	containers map[string]*container

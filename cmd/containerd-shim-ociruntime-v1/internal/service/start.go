@@ -28,6 +28,7 @@ func (s *Service) exec(_ context.Context, r *api.ExecProcessRequest) (*api.Empty
 		err := m.AddExec(r.ExecId)
 		if err == nil {
 			c.processes[r.ExecId] = p
+			c.prepare(m, p)
 		}
 		return err
 	})
@@ -82,6 +83,15 @@ func (c *container) startExec(ctx context.Context, id string) (int, error) {
 }
 
 func (c *container) launch(ctx context.Context, p *process) (*libcontainer.Process, error) {
+	if ready := p.ahead.take(); ready != nil {
+		defer ready.Close()
+		opened, err := c.open(p)
+		if err != nil {
+			return nil, err
+		}
+		defer opened.Launched()
+		return ready.Exec(ctx, opened.Files)
+	}
 	lc, err := c.load()
 	if err != nil {
 		return nil, err
@@ -93,16 +103,26 @@ func (c *container) launch(ctx context.Context, p *process) (*libcontainer.Proce
 	if _, err := check.Process(p.spec, spec, c.checks()); err != nil {
 		return nil, err
 	}
-	opened, err := stdio.Open(&p.streams)
+	opened, err := c.open(p)
 	if err != nil {
 		return nil, err
 	}
 	defer opened.Launched()
+	return lc.Exec(ctx, &libcontainer.ExecOptions{ProcessOptions: p.given(), Process: p.spec, Config: spec})
+}
+
+// open opens the streams of a further process.
+func (c *container) open(p *process) (*stdio.Streams, error) {
+	opened, err := stdio.Open(&p.streams)
+	if err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
 	err = p.open(opened)
 	c.mu.Unlock()
 	if err != nil {
+		opened.Launched()
 		return nil, err
 	}
-	return lc.Exec(ctx, &libcontainer.ExecOptions{ProcessOptions: p.given(), Process: p.spec, Config: spec})
+	return opened, nil
 }

@@ -62,10 +62,10 @@ func (d *Dir) OpenFile(name string, flags uint64) (int, error) {
 	return fd, nil
 }
 
-// OpenTasks opens the file tasks for writing, in a directory that we made by its path: opening the
-// directory for nothing else costs as much again.
+// OpenTasks opens the file tasks for writing, by its path unless the directory is open: opening
+// that for nothing else costs as much again.
 func (d *Dir) OpenTasks() (fd int, err error) {
-	if !d.Made || d.fd >= 0 {
+	if d.fd >= 0 {
 		return d.OpenFile("tasks", unix.O_WRONLY)
 	}
 	fd, err = retryOpen(func() (int, error) {
@@ -73,6 +73,13 @@ func (d *Dir) OpenTasks() (fd int, err error) {
 	})
 	if err != nil {
 		return -1, &FileError{Verb: "open", Path: d.File("tasks"), Err: err}
+	}
+	if !d.Made {
+		err = isCgroup(fd, d.Path)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
 	}
 	return fd, nil
 }

@@ -16,16 +16,23 @@ func openDir(path string) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	var st unix.Statfs_t
-	if err := unix.Fstatfs(fd, &st); err != nil {
+	if err := isCgroup(fd, path); err != nil {
 		unix.Close(fd)
-		return -1, &FileError{Path: path, Verb: "statfs", Err: err}
-	}
-	if int64(st.Type) != unix.CGROUP_SUPER_MAGIC && int64(st.Type) != unix.CGROUP2_SUPER_MAGIC {
-		unix.Close(fd)
-		return -1, fmt.Errorf("open %s: not a cgroup", path)
+		return -1, err
 	}
 	return fd, nil
+}
+
+// isCgroup says no to what has been opened below path and does not lie in a tree of cgroups.
+func isCgroup(fd int, path string) error {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(fd, &st); err != nil {
+		return &FileError{Path: path, Verb: "statfs", Err: err}
+	}
+	if int64(st.Type) != unix.CGROUP_SUPER_MAGIC && int64(st.Type) != unix.CGROUP2_SUPER_MAGIC {
+		return fmt.Errorf("open %s: not a cgroup", path)
+	}
+	return nil
 }
 
 // openOwnDir is openDir for a directory that was just made below a checked mount.
