@@ -70,7 +70,9 @@ func (b *Builder) Do(ops ...Op) {
 // has died, and ends the init.
 func (b *Builder) Host(do HostStep, from, what string) {
 	s := Step{What: what, From: from, Group: b.Group, Site: Host, Do: do}
-	if n := len(b.Plan.Steps); n == 0 || b.Plan.Steps[n-1].Site != Host {
+	n := len(b.Plan.Steps)
+	s.Begins = n > 0 && b.Plan.Steps[n-1].answersAhead()
+	if n == 0 || b.Plan.Steps[n-1].Site != Host || s.Begins {
 		s.Ops = []Op{Sendto(Val(Report), ready(), 1).Exactly(1), b.answer()}
 	}
 	b.Plan.Steps = append(b.Plan.Steps, s)
@@ -89,13 +91,25 @@ func (b *Builder) HostWith(do HostStep, from, what string, fds ...Arg) {
 
 // HostMaybe is HostWith for one descriptor that the init may not have got.
 func (b *Builder) HostMaybe(do HostStep, from, what string, fd Reg) {
-	hdr, ctl := b.RightsMessage(string(do), "\x01", 1)
-	b.Plan.Steps = append(b.Plan.Steps, Step{What: what, From: from, Group: b.Group, Site: Host, Do: do, Begins: true, Ops: []Op{
+	ops := append(b.Ask(string(do), fd), b.answer())
+	b.Plan.Steps = append(b.Plan.Steps, Step{What: what, From: from, Group: b.Group, Site: Host, Do: do, Begins: true, Ops: ops})
+}
+
+// Ask is the first half of HostMaybe: the host begins, and the init goes on. Answer has to come
+// before any other rendezvous.
+func (b *Builder) Ask(name string, fd Reg) []Op {
+	hdr, ctl := b.RightsMessage(name, "\x01", 1)
+	return []Op{
 		StoreFD(ctl.Off(RightsFD), Val(fd)).When(fd.OK()),
 		Sendmsg(Val(Report), hdr).Exactly(1).When(fd.OK()),
 		Sendto(Val(Report), ready(), 1).Exactly(1).When(fd.NotOK()),
-		b.answer(),
-	}})
+	}
+}
+
+// Answer is the other half: the step that the host has been asked for, and the init waits for.
+func (b *Builder) Answer(do HostStep, from, what string) {
+	s := Step{What: what, From: from, Group: b.Group, Site: Host, Do: do, Begins: true, Ops: []Op{b.answer()}}
+	b.Plan.Steps = append(b.Plan.Steps, s)
 }
 
 func ready() Arg { return Bytes([]byte{1}, "ready") }

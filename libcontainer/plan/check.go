@@ -80,6 +80,8 @@ type checker struct {
 	// the definitions before this one hold no descriptor any more but the report socket
 	emptied   int
 	reported  bool // the report socket is no longer the host's
+	asked     bool // the host has been asked, and its answer is still to be taken
+	ahead     bool // the last rendezvous was one for which the host had been asked before
 	ended     bool
 	cwd       cwdState
 	inherited int // descriptors from this number on are close-on-exec
@@ -317,4 +319,7 @@ func (c *checker) end() {
 		c.errorf("changes into a directory without asking where that is: getcwd and an assertion must follow (CVE-2024-21626)")
 	}
 	c.unanswered()
+	if c.asked {
+		c.errorf("asks the host, and does not take its answer")
+	}
 }

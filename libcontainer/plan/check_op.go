@@ -272,12 +272,14 @@ func (c *checker) survivors() {
 }
 
 // rendezvous checks the hand-over between init and host. Consecutive host steps share one: the
-// first of them has its ops.
+// first of them has the ops. A step of the init may ask ahead, and then the first host step behind
+// it takes the answer.
 func (c *checker) rendezvous(i int, s *Step) {
 	if s.Site != Host {
 		if s.Do != "" {
 			c.errorf("has work for the host, but is not a step of the host's")
 		}
+		c.ask(s)
 		return
 	}
 	if s.Do == "" {
@@ -290,40 +292,59 @@ func (c *checker) rendezvous(i int, s *Step) {
 		if len(s.Ops) > 0 {
 			c.errorf("has ops, but shares the rendezvous of the step before it")
 		}
+		if c.ahead {
+			c.errorf("shares a rendezvous at which the host has been before the init")
+		}
 		return
 	}
 	if c.reported {
 		c.errorf("is a rendezvous, but the host is no longer behind the report register")
 	}
-	if !meets(s.Ops) {
+	n := len(s.Ops)
+	if n == 0 || !answers(&s.Ops[n-1]) || c.asked != (n == 1) || !c.asked && !asks(s.Ops[:n-1]) {
 		c.errorf("is no rendezvous: the init sends one message on the report socket and waits for one byte")
 	}
+	c.asked, c.ahead = false, c.asked
 }
 
-// meets reports whether ops are a rendezvous: on every path exactly one message to the host, at the
-// end a wait for its answer, and beside them only the words that the message is made of.
-func meets(ops []Op) bool {
+// ask notes that a step of the init asks the host, with its last ops.
+func (c *checker) ask(s *Step) {
+	first, sends := len(s.Ops), false
+	for i := len(s.Ops) - 1; i >= 0; i-- {
+		switch o := &s.Ops[i]; {
+		case (o.Call == SysSendto || o.Call == SysSendmsg) && o.reg(0) == Report:
+			first, sends = i, true
+		case sends && o.Call == Store32 && first == i+1:
+			first = i
+		}
+	}
+	if !sends {
+		return
+	}
+	if c.asked || c.reported || !asks(s.Ops[first:]) {
+		c.errorf("sends the host something other than one message that is answered later")
+	}
+	c.asked = true
+}
+
+// answers reports whether an op waits for the host's byte.
+func answers(o *Op) bool { return o.Call == SysRecvfrom && o.If.Is == Always && talks(o) }
+
+// talks reports whether an op transfers one byte between the init and the host, or fails.
+func talks(o *Op) bool { return o.reg(0) == Report && o.Allow.Len() == 0 && o.HasWant && o.Want == 1 }
+
+// asks reports whether ops are a question: on every path exactly one message to the host, and
+// beside it only the words that it is made of.
+func asks(ops []Op) bool {
 	var sent []Cond
 	for i := range ops {
-		o := &ops[i]
-		last := i == len(ops)-1
-		switch o.Call {
-		case Store32, Store64:
-		case SysSendto, SysSendmsg:
+		switch o := &ops[i]; {
+		case o.Call == Store32, o.Call == Store64:
+		case (o.Call == SysSendto || o.Call == SysSendmsg) && talks(o):
 			sent = append(sent, o.If)
-		case SysRecvfrom:
-			if !last || o.If.Is != Always {
-				return false
-			}
 		default:
 			return false
 		}
-		if !o.Call.IsPseudo() && (o.reg(0) != Report || o.Allow.Len() > 0 || !o.HasWant || o.Want != 1) {
-			return false
-		}
-	}
-	if len(ops) == 0 || ops[len(ops)-1].Call != SysRecvfrom {
-		return false
 	}
 	return len(sent) == 1 && sent[0].Is == Always ||
 		len(sent) == 2 && sent[0].Reg == sent[1].Reg && sent[0].Is == OK && sent[1].Is == NotOK

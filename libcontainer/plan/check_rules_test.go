@@ -238,6 +238,36 @@ func TestCheckRendezvous(t *testing.T) {
 			b.Do(may(r))
 			b.HostMaybe("a", "x", "a", r)
 		}},
+		{"asked ahead", "", func(b *Builder) {
+			r := b.Reg()
+			b.Do(may(r))
+			b.Do(b.Ask("a", r)...)
+			b.Step("x", "y", Umask(0))
+			b.Answer("a", "x", "a")
+			b.Host("b", "x", "b")
+		}},
+		{"asked twice", "other than one message that is answered later", func(b *Builder) {
+			b.Do(b.Ask("a", Report)...)
+			b.Step("x", "y", b.Ask("b", Report)...)
+			b.Answer("a", "x", "a")
+		}},
+		{"asked by half", "other than one message that is answered later", func(b *Builder) {
+			b.Do(b.Ask("a", Report)[:2]...)
+			b.Answer("a", "x", "a")
+		}},
+		{"asked, and never answered", "does not take its answer", func(b *Builder) { b.Do(b.Ask("a", Report)...) }},
+		{"another rendezvous before the answer", malformed, func(b *Builder) {
+			b.Do(b.Ask("a", Report)...)
+			b.Host("b", "x", "b")
+			b.Answer("a", "x", "a")
+		}},
+		{"shared with a step asked ahead", "at which the host has been before the init", func(b *Builder) {
+			b.Do(b.Ask("a", Report)...)
+			b.Answer("a", "x", "a")
+			b.Host("b", "x", "b")
+			s := &b.Plan.Steps[len(b.Plan.Steps)-1]
+			s.Begins, s.Ops = false, nil
+		}},
 		{"no work", "does not say what the host has to do", func(b *Builder) { b.Host("", "x", "a") }},
 		{"work for nobody", "not a step of the host's", func(b *Builder) { b.Step("x", "y"); first(b).Do = "work" }},
 		{"no ops", malformed, func(b *Builder) { b.Host("a", "x", "a"); first(b).Ops = nil }},

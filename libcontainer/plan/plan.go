@@ -46,6 +46,10 @@ const (
 	Hooks      Group = "hooks"
 )
 
+// answersAhead reports whether the host has been asked for a step by an earlier one: it may have
+// carried it out before the init has come so far.
+func (s *Step) answersAhead() bool { return s.Site == Host && len(s.Ops) == 1 }
+
 // HostStep names a kind of work that the host does at a rendezvous.
 type HostStep string
 

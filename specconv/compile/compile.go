@@ -97,8 +97,9 @@ type compiler struct {
 	joining bool                 // this is the plan of exec
 	path    string               // see ExecInput.Path
 	// announced is that of ExecInput.
-	announced bool
-	appears   bool // see appear
+	announced  bool
+	awaitsHome bool // the host looks for HOME, see takeHome
+	appears    bool // see appear
 	// oldFiles holds the limit on descriptors that the init came with, if hasOldFiles; see
 	// moreFiles.
 	oldFiles    plan.Arg

@@ -90,22 +90,42 @@ func isDirectory(p string, into plan.Reg) plan.Op {
 		Into(into).Allowing(unix.ENOTDIR, unix.EACCES)
 }
 
+const findsHome = "find the user's home directory in the container's /etc/passwd"
+
 // passwd finds the container's /etc/passwd for the host, if the environment has no HOME or an empty
 // one. That is done by the init, which sees what is mounted there. The host opens it for reading,
 // once it is sure of a regular file: to open a pipe or a device that an image has in its place may
 // wait, fail or have effects.
+//
+// Where there is to be another rendezvous anyway, the two are one. If not, the host is asked now,
+// and works while the init goes on: 0.1 ms of an exec.
 func (c *compiler) passwd(p *specs.Process) (plan.Reg, bool) {
-	if c.spec.Process == nil {
-		return plan.NoReg, false
-	}
-	if lastValue(p.Env, "HOME") != "" {
+	if c.spec.Process == nil || lastValue(p.Env, "HOME") != "" {
 		return plan.NoReg, false
 	}
 	fd := c.Reg()
 	c.Step("process.env", "find /etc/passwd of the container, to find HOME in",
 		plan.OpenInRoot(plan.Val(c.root), "etc/passwd", 0).
 			Into(fd).Allowing(unix.ENOENT, unix.ENOTDIR, unix.EACCES, unix.ELOOP, unix.ENAMETOOLONG))
+	if !c.told(p) {
+		c.Do(c.Ask(string(DoHome), fd)...)
+		c.awaitsHome = true
+	}
 	return fd, true
+}
+
+// takeHome waits for what the host has been asked.
+func (c *compiler) takeHome() {
+	if c.awaitsHome {
+		c.awaitsHome = false
+		c.Answer(DoHome, "process.env", findsHome)
+	}
+}
+
+// Host is that of the Builder: two questions at once would be answered in the wrong order.
+func (c *compiler) Host(do plan.HostStep, from, what string) {
+	c.takeHome()
+	c.Builder.Host(do, from, what)
 }
 
 // environment is process.env, of two entries with one name the last, with what the runtime adds.

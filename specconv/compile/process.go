@@ -40,8 +40,8 @@ func (c *compiler) process() error {
 	if err != nil {
 		return err
 	}
-	if home {
-		c.HostMaybe(DoHome, "process.env", "find the user's home directory in the container's /etc/passwd", passwd)
+	if home && !c.awaitsHome {
+		c.HostMaybe(DoHome, "process.env", findsHome, passwd)
 	}
 	c.intelRdt()
 	loaded := c.appears && c.appear(p, caps, filter)
@@ -50,11 +50,13 @@ func (c *compiler) process() error {
 	}
 	listener := plan.NoReg
 	if filter != nil && filter.Listener {
+		c.takeHome() // from here on, an agent has a say in each call
 		if listener, err = c.seccompListener(filter); err != nil {
 			return err
 		}
 	}
 	c.lastRendezvous(p)
+	c.takeHome()
 	if listener != plan.NoReg {
 		c.Step("linux.seccomp", "close the listener", plan.Close(plan.Val(listener)))
 	}
@@ -150,10 +152,13 @@ func (c *compiler) lastRendezvous(p *specs.Process) {
 	if c.ownsPipes(p) {
 		c.Host(DoOwnPipes, "process.user.uid", "let the user own the pipes of its stdio")
 	}
-	if c.announced || p.Terminal || !c.joining {
+	if c.told(p) {
 		c.Host(DoCreated, "default", "record the container's state")
 	}
 }
+
+// told says that the process does not go on to its program before somebody has been told of it.
+func (c *compiler) told(p *specs.Process) bool { return c.announced || p.Terminal || !c.joining }
 
 // ownsPipes says that the host has pipes to give to the process's user: in a user namespace the
 // init may not change the owner of what belongs to an id from outside. It is done for pipes alone,
