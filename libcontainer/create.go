@@ -206,7 +206,7 @@ func (c *creation) openNamespaces() error {
 func (c *creation) compilePlan(warn func(string)) (err error) {
 	c.plan, err = compile.Create(&compile.Input{
 		ID: c.id, Bundle: c.o.Bundle, Spec: c.spec, Facts: c.facts,
-		Run: c.o.Run, NoPivot: c.o.NoPivot, NoNewKeyring: c.o.NoNewKeyring,
+		Run: c.o.Run, Hold: c.o.Hold, NoPivot: c.o.NoPivot, NoNewKeyring: c.o.NoNewKeyring,
 		Preserve: len(c.o.Preserve), ListenFDs: c.o.ListenFDs, Trace: c.o.Trace != "", Warn: warn,
 	})
 	return err

@@ -76,6 +76,10 @@ type CreateOptions struct {
 	Notify bool
 	// Run goes straight on to the user's program: there will be no Start.
 	Run bool
+	// Hold is for a container of which only the namespaces are wanted, for others to join: there
+	// will be no Start, and its program need not exist. The init waits, in 64 KB of memory, and
+	// reaps the orphans of its pid namespace.
+	Hold bool
 }
 
 // ExecOptions are what `exec` needs beside the process itself.

@@ -24,6 +24,7 @@ import (
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/bootstrap"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/options"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/sandbox"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/service"
 	"github.com/ociruntime/ociruntime/internal/version"
 	"github.com/ociruntime/ociruntime/libcontainer/kernel/ahead"
@@ -82,6 +83,9 @@ func start(a *bootstrap.Args) error {
 	}
 	o, err := options.Decode(m.Options)
 	if err != nil {
+		return err
+	}
+	if err := sandbox.Prepare(".", o, a.Namespace); err != nil {
 		return err
 	}
 	address, l, err := bootstrap.Start(a, m, groupOf(a, "."), o.ShimCgroup)

@@ -61,7 +61,10 @@ type Input struct {
 	Spec   *specs.Spec
 	Facts  *facts.Facts
 	// Run goes on to the program without waiting for `start`.
-	Run          bool
+	Run bool
+	// Hold is for a container that is never started: its namespaces are what is wanted. The
+	// program is not looked for.
+	Hold         bool
 	NoPivot      bool
 	NoNewKeyring bool
 	Preserve     int

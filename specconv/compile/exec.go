@@ -173,6 +173,20 @@ func (c *compiler) endBySignals() {
 	c.Step("default", "end by a signal that comes before the program runs", ops...)
 }
 
+// reapOthers has the kernel reap what becomes the init's child: of one that is not started, others
+// join the pid namespace, and leave it their orphans. That is what ignoring SIGCHLD does
+// (wait(2)), also for a process that had ended before it got a new parent.
+func (c *compiler) reapOthers() {
+	if !c.in.Hold {
+		return
+	}
+	ignore := make([]byte, 32)
+	const sigIgn = 1
+	binary.NativeEndian.PutUint64(ignore, sigIgn)
+	c.Step("default", "have the kernel reap the orphans of others in the pid namespace",
+		plan.Sys(plan.SysRtSigaction, plan.As(uint64(unix.SIGCHLD), plan.AsSignal), plan.Bytes(ignore, "SIG_IGN"), plan.Num(0), plan.Num(8)))
+}
+
 // waitForStart closes all but the start socket and waits on it. The connection takes the place of
 // the sync socket: `start` sees it end when execve succeeds, and reads a report from it otherwise.
 func (c *compiler) waitForStart() {

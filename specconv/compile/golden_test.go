@@ -29,10 +29,11 @@ var update = flag.Bool("update", false, "write the golden plans anew")
 // input is what a golden plan depends on beside its config.json. What it leaves
 // out is as ordinaryInput has it.
 type input struct {
-	Facts                      *facts.Facts
-	Run, NoPivot, NoNewKeyring bool
-	Preserve, ListenFDs        int
-	Rootless, Exec             bool
+	Facts                 *facts.Facts
+	Run, Hold             bool
+	NoPivot, NoNewKeyring bool
+	Preserve, ListenFDs   int
+	Rootless, Exec        bool
 	// Calls holds the beginnings of the places whose steps are printed with
 	// their system calls. nil means all.
 	Calls []string
@@ -59,7 +60,7 @@ func compileConfig(data []byte, in *input) (*plan.Plan, string, error) {
 	}
 	var warnings strings.Builder
 	full := Input{
-		ID: "c1", Bundle: "/bundle", Spec: spec, Facts: in.Facts, Run: in.Run, NoPivot: in.NoPivot, NoNewKeyring: in.NoNewKeyring,
+		ID: "c1", Bundle: "/bundle", Spec: spec, Facts: in.Facts, Run: in.Run, Hold: in.Hold, NoPivot: in.NoPivot, NoNewKeyring: in.NoNewKeyring,
 		Preserve: in.Preserve, ListenFDs: in.ListenFDs, Warn: func(s string) { warnings.WriteString(s + "\n") },
 	}
 	var p *plan.Plan

@@ -16,10 +16,7 @@ import (
 // process turns the init into the user's process. `create`, `run` and `exec` share it, so that no
 // process gets other rights than config.json says (CVE-2022-27650, CVE-2025-27612).
 func (c *compiler) process() error {
-	p := c.spec.Process
-	if p == nil {
-		p = &specs.Process{Cwd: "/"}
-	}
+	p := c.theProcess()
 	c.Group = plan.Process
 	passwd, home := c.passwd(p)
 	if err := c.labels(p); err != nil {
@@ -36,6 +33,7 @@ func (c *compiler) process() error {
 	c.enterCwd(p, entered)
 	program := c.lookup(p)
 	c.endBySignals()
+	c.reapOthers()
 	filter, err := SeccompFilter(c.spec)
 	if err != nil {
 		return err
@@ -73,6 +71,20 @@ func (c *compiler) process() error {
 	return nil
 }
 
+// theProcess is the process of the configuration, without a program where that never runs.
+func (c *compiler) theProcess() *specs.Process {
+	p := c.spec.Process
+	if p == nil {
+		return &specs.Process{Cwd: "/"}
+	}
+	if c.in.Hold {
+		held := *p
+		held.Args = nil
+		p = &held
+	}
+	return p
+}
+
 // execute is the end of every plan: the init becomes the program.
 func (c *compiler) execute(p *specs.Process, program plan.Arg, env []plan.Arg) {
 	args := make([]plan.Arg, len(p.Args))
@@ -80,8 +92,11 @@ func (c *compiler) execute(p *specs.Process, program plan.Arg, env []plan.Arg) {
 		args[i] = plan.Str(a)
 	}
 	name := "nothing: process is not set"
-	if len(p.Args) > 0 {
+	switch {
+	case len(p.Args) > 0:
 		name = c.programName(p)
+	case c.in.Hold:
+		name = "nothing: the container is not to be started"
 	}
 	c.Step("process.args", "execute "+name, plan.Sys(plan.SysExecve, program, c.Vec("argv", args), c.Vec("envp", env)).
 		Says("exec "+name))

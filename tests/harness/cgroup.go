@@ -119,10 +119,10 @@ func (b *Bundle) RemoveCgroups() error {
 	return errors.Join(failed...)
 }
 
-// cgroupsNamed finds the cgroups whose path has a component that contains
+// CgroupsNamed finds the cgroups whose path has a component that contains
 // part, the deepest first. Part ends in a number, and no digit may follow: "ocitest-1" is another
 // run than "ocitest-12".
-func cgroupsNamed(part string) []string {
+func CgroupsNamed(part string) []string {
 	named := regexp.MustCompile(regexp.QuoteMeta(part) + `([^0-9]|$)`)
 	var dirs []string
 	for _, h := range Hierarchies() {

@@ -64,7 +64,7 @@ func TestLeaksAreFound(t *testing.T) {
 			if left != nil {
 				t.Errorf("left %v", left)
 			}
-			for _, dir := range cgroupsNamed("ocitest-leaked") {
+			for _, dir := range CgroupsNamed("ocitest-leaked") {
 				t.Errorf("left %s", dir)
 			}
 		})

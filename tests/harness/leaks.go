@@ -68,7 +68,7 @@ func cleanUp(work string, before snapshot) []string {
 		leaks = append(leaks, "process "+p)
 	}
 	parent := filepath.Base(work)
-	for _, dir := range cgroupsNamed(parent) {
+	for _, dir := range CgroupsNamed(parent) {
 		// The parent of all containers is made by the first of them and
 		// is nobody's to remove but ours.
 		if filepath.Base(dir) != parent {

@@ -8,6 +8,7 @@ import (
 
 	_ "github.com/containerd/containerd/api/events"
 	_ "github.com/containerd/containerd/api/runtime/bootstrap/v1"
+	_ "github.com/containerd/containerd/api/runtime/sandbox/v1"
 	_ "github.com/containerd/containerd/api/runtime/task/v2"
 	_ "github.com/containerd/containerd/api/services/ttrpc/events/v1"
 	_ "github.com/containerd/containerd/api/types"
@@ -36,6 +37,12 @@ var messages = map[protoreflect.FullName][]api.Message{
 	"containerd.events": {
 		&api.TaskCreate{}, &api.TaskStart{}, &api.TaskDelete{}, &api.TaskExit{}, &api.TaskOOM{}, &api.TaskExecAdded{},
 		&api.TaskExecStarted{}, &api.TaskPaused{}, &api.TaskResumed{}, &api.TaskCheckpointed{},
+	},
+	"containerd.runtime.sandbox.v1": {
+		&api.CreateSandboxRequest{}, &api.CreateSandboxResponse{}, &api.StartSandboxRequest{}, &api.StartSandboxResponse{},
+		&api.PlatformRequest{}, &api.PlatformResponse{}, &api.StopSandboxRequest{}, &api.StopSandboxResponse{}, &api.WaitSandboxRequest{},
+		&api.WaitSandboxResponse{}, &api.SandboxStatusRequest{}, &api.SandboxStatusResponse{}, &api.PingRequest{}, &api.PingResponse{},
+		&api.ShutdownSandboxRequest{}, &api.ShutdownSandboxResponse{}, &api.SandboxMetricsRequest{}, &api.SandboxMetricsResponse{},
 	},
 	"containerd.services.events.ttrpc.v1": {&api.ForwardRequest{}},
 	"containerd.runtime.bootstrap.v1":     {&api.BootstrapParams{}, &api.BootstrapResult{}},

@@ -43,6 +43,8 @@
 //	... // make use of ts as a *timestamppb.Timestamp
 package api
 
+//lint:file-ignore SA4006 generated
+
 import (
 	errors "errors"
 	fmt "fmt"

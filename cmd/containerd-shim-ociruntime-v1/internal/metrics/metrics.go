@@ -6,11 +6,24 @@ import (
 	"maps"
 	"slices"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/stats"
 )
+
+// Pack is the message for the version of cgroups that this host has.
+func Pack(s *stats.Stats) (*api.Any, error) {
+	var m proto.Message = V1(s)
+	var st unix.Statfs_t
+	if err := unix.Statfs("/sys/fs/cgroup", &st); err == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
+		m = V2(s)
+	}
+	value, err := proto.Marshal(m)
+	return &api.Any{TypeUrl: string(m.ProtoReflect().Descriptor().FullName()), Value: value}, err
+}
 
 // The messages of both versions share field names, but no types. What is alike in them is filled in
 // by those names.

@@ -8,7 +8,6 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api/runc"
@@ -145,12 +144,6 @@ func (s *Service) pids(_ context.Context, r *api.PidsRequest) (*api.PidsResponse
 	})
 }
 
-// pack puts a message of cgroups' into an Any.
-func pack(m proto.Message) (*api.Any, error) {
-	value, err := proto.Marshal(m)
-	return &api.Any{TypeUrl: string(m.ProtoReflect().Descriptor().FullName()), Value: value}, err
-}
-
 func (s *Service) pause(_ context.Context, r *api.PauseRequest) (*api.Empty, error) {
 	return &api.Empty{}, s.container(r.Id, (*task.Machine).Pause, func(c *container, lc *libcontainer.Container) error {
 		err := lc.Pause()
@@ -212,12 +205,7 @@ func (s *Service) stats(_ context.Context, r *api.StatsRequest) (*api.StatsRespo
 		if err != nil {
 			return err
 		}
-		var st unix.Statfs_t
-		if err := unix.Statfs("/sys/fs/cgroup", &st); err == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
-			a.Stats, err = pack(metrics.V2(e.Data))
-			return err
-		}
-		a.Stats, err = pack(metrics.V1(e.Data))
+		a.Stats, err = metrics.Pack(e.Data)
 		return err
 	})
 }
@@ -235,8 +223,6 @@ func (s *Service) connect(_ context.Context, r *api.ConnectRequest) (*api.Connec
 // shutdown is called after each deletion; the shim ends with its last container, and after the
 // answer.
 func (s *Service) shutdown(context.Context, *api.ShutdownRequest) (*api.Empty, error) {
-	if s.empty() {
-		s.quit()
-	}
+	s.quitIfEmpty()
 	return &api.Empty{}, nil
 }

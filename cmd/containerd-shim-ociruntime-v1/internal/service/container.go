@@ -12,6 +12,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/note"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/options"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/stdio"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
@@ -155,9 +156,9 @@ func (c *container) watch(id string, p *libcontainer.Process) {
 }
 
 func (c *container) initEnded(pid int, end task.End) {
-	n := c.note()
+	n := note.Of(c.rt)
 	n.Pid, n.Status, n.ExitedAt = pid, end.Status, end.At
-	if err := n.save(c.bundle); err != nil {
+	if err := n.Save(c.bundle); err != nil {
 		c.service.warn(err.Error())
 	}
 	oom := c.wasOOMKilled()

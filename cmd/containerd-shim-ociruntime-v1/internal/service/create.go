@@ -13,6 +13,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/note"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/options"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/rootfs"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/stdio"
@@ -45,12 +46,8 @@ func (s *Service) create(ctx context.Context, r *api.CreateTaskRequest) (*api.Cr
 }
 
 func (s *Service) newContainer(r *api.CreateTaskRequest, o options.Options) *container {
-	root := o.Root
-	if root == "" {
-		root = defaultRoot
-	}
 	c := &container{service: s, id: r.Id, bundle: r.Bundle, options: o, processes: make(map[string]*process)}
-	c.rt = &libcontainer.Runtime{Root: filepath.Join(root, s.namespace), SystemdCgroup: o.SystemdCgroup, Resident: true, Warn: s.warn}
+	c.rt = &libcontainer.Runtime{Root: note.Root(o.Root, s.namespace), SystemdCgroup: o.SystemdCgroup, Resident: true, Warn: s.warn}
 	return c
 }
 
@@ -64,6 +61,9 @@ func (c *container) streams(execID, stdin, stdout, stderr string, terminal bool)
 
 // make creates the container. After an error there is nothing left of it.
 func (c *container) make(ctx context.Context, r *api.CreateTaskRequest) (pid int, err error) {
+	if err := c.service.pod.Files(c.bundle); err != nil {
+		return 0, err
+	}
 	spec, text, warnings, err := specconv.LoadBundle(c.bundle, func(spec *specs.Spec) check.Options {
 		c.findCgroupDriver(spec)
 		return c.checks()
@@ -84,7 +84,7 @@ func (c *container) make(ctx context.Context, r *api.CreateTaskRequest) (pid int
 	if err := os.Remove(filepath.Join(c.bundle, ahead.Deleted)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, err
 	}
-	if err := c.note().save(c.bundle); err != nil {
+	if err := note.Of(c.rt).Save(c.bundle); err != nil {
 		return 0, err
 	}
 	if err := rootfs.Mount(r.Rootfs, c.rootfs(), libcontainer.MappingNamespace); err != nil {
@@ -168,7 +168,7 @@ func (c *container) born(ctx context.Context, p *process, lc *libcontainer.Conta
 	if c.notices, err = lc.WatchOOM(watching); err != nil {
 		c.service.warn(err.Error())
 	}
-	err = replace(filepath.Join(c.bundle, "init.pid"), []byte(strconv.Itoa(running.Pid)))
+	err = note.Replace(filepath.Join(c.bundle, "init.pid"), []byte(strconv.Itoa(running.Pid)))
 	if err != nil {
 		c.endWatch()
 		err = errors.Join(err, lc.Delete(ctx, true))

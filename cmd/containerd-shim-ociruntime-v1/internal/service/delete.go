@@ -10,7 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/note"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/rootfs"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/sandbox"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
 	"github.com/ociruntime/ociruntime/libcontainer"
 	"github.com/ociruntime/ociruntime/libcontainer/kernel/ahead"
@@ -44,13 +46,18 @@ func (s *Service) delete(ctx context.Context, r *api.DeleteRequest) (*api.Delete
 	answer := &api.DeleteResponse{Pid: uint32(v.Pid), ExitStatus: v.End.Status, ExitedAt: api.Stamp(v.End.At)}
 	if r.ExecId == "" {
 		s.forget(c)
-		text, err := answer.MarshalVT()
-		if err != nil {
-			return nil, err
-		}
-		s.leave(&remains{filepath.Join(c.bundle, ahead.Deleted), text})
+		s.departed(c.bundle, answer)
 	}
 	return answer, nil
+}
+
+// departed leaves the answer for the shim's delete in the bundle of what has been removed.
+func (s *Service) departed(bundle string, answer *api.DeleteResponse) {
+	text, err := answer.MarshalVT()
+	if err != nil {
+		return // the shim's delete looks for itself
+	}
+	s.leave(&remains{filepath.Join(bundle, ahead.Deleted), text})
 }
 
 // remains are the file in a bundle that answers the shim's delete.
@@ -63,7 +70,7 @@ type remains struct {
 // container, that is not so before the daemon's socket is gone.
 func (s *Service) leave(r *remains) {
 	s.mu.Lock()
-	last := len(s.containers) == 0
+	last := s.lastGone()
 	if last {
 		s.last = r
 	}
@@ -76,7 +83,7 @@ func (s *Service) leave(r *remains) {
 // save writes the file. Without it the shim's delete looks for itself.
 func (r *remains) save() {
 	if r != nil {
-		_ = replace(r.path, r.text)
+		_ = note.Replace(r.path, r.text)
 	}
 }
 
@@ -135,12 +142,12 @@ func (c *container) closeStreams(id string) error {
 // nothing. The bundle is all there is to go by.
 func Cleanup(ctx context.Context, id, bundle string, warn func(string)) (*api.DeleteResponse, error) {
 	answer := &api.DeleteResponse{ExitStatus: 128 + uint32(unix.SIGKILL), ExitedAt: api.Stamp(time.Now())}
-	n, err := readNote(bundle)
+	n, err := note.Read(bundle)
 	if err != nil {
 		return nil, err
 	}
 	if n != nil {
-		rt := n.runtime(warn)
+		rt := n.Runtime(warn)
 		if lc, lerr := rt.Load(id); lerr == nil {
 			answer.Pid = uint32(lc.Record().InitPid)
 		}
@@ -149,5 +156,5 @@ func Cleanup(ctx context.Context, id, bundle string, warn func(string)) (*api.De
 		}
 		err = rt.Delete(ctx, id, true)
 	}
-	return answer, errors.Join(err, rootfs.Unmount(bundle+"/rootfs"))
+	return answer, errors.Join(err, rootfs.Unmount(bundle+"/rootfs"), sandbox.Unmount(bundle))
 }

@@ -35,6 +35,7 @@ func (s *Service) Register(server *ttrpc.Server) {
 	for _, name := range names {
 		server.RegisterService(name, desc)
 	}
+	s.pod.Register(server)
 }
 
 // lasting is for calls that start processes, and are not to be broken off in the middle because the

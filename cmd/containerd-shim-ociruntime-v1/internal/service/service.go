@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/events"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/sandbox"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
 )
 
@@ -45,6 +46,7 @@ type Service struct {
 	rest      *time.Timer
 	lone      *time.Timer
 	preparing atomic.Int32 // processes that are prepared, or being so
+	pod       *sandbox.Service
 
 	mu         sync.Mutex
 	containers map[string]*container
@@ -65,13 +67,16 @@ func New(namespace string, q *events.Queue, warn func(string), unlisten, end fun
 		last.save()
 		time.AfterFunc(answerTime, end)
 	})
+	s.pod = sandbox.New(sandbox.Host{Namespace: namespace, Warn: warn, Begin: s.begin, Gone: s.departed, Quit: s.quitIfEmpty})
 	s.rest = time.AfterFunc(restTime, rest)
-	s.lone = time.AfterFunc(loneTime, func() {
-		if s.empty() {
-			s.quit()
-		}
-	})
+	s.lone = time.AfterFunc(loneTime, s.quitIfEmpty)
 	return s
+}
+
+func (s *Service) quitIfEmpty() {
+	if s.empty() {
+		s.quit()
+	}
 }
 
 // rest gives memory and threads back.
@@ -119,16 +124,18 @@ func (s *Service) sweep() {
 	if again {
 		s.sweepLater()
 	}
-	if s.empty() {
-		s.quit()
-	}
+	s.quitIfEmpty()
 }
 
 func (s *Service) empty() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.containers) == 0
+	return s.lastGone()
 }
+
+// lastGone reports, with the lock held, whether there is neither a container nor a pod that may
+// get one.
+func (s *Service) lastGone() bool { return len(s.containers) == 0 && !s.pod.Exists() }
 
 // Guard is around every call. What the caller has begun is done even if the connection ends, and a
 // fault of ours in one call does not end the containers of the others.
@@ -173,7 +180,7 @@ func (s *Service) Owns(pid int, seen time.Time) bool {
 			return true
 		}
 	}
-	return false
+	return s.pod.Owns(pid)
 }
 
 // find gives a container that has been created.

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/events"
+	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/note"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
 	"github.com/ociruntime/ociruntime/libcontainer"
 )
@@ -149,8 +150,8 @@ func TestCleanup(t *testing.T) {
 	if err != nil || a.ExitStatus != 137 {
 		t.Errorf("before the first create: %v, %v", a, err)
 	}
-	n := &note{Root: filepath.Join(bundle, "root"), Pid: 7, Status: 3, ExitedAt: time.Unix(100, 0)}
-	if err := n.save(bundle); err != nil {
+	n := &note.Note{Root: filepath.Join(bundle, "root"), Pid: 7, Status: 3, ExitedAt: time.Unix(100, 0)}
+	if err := n.Save(bundle); err != nil {
 		t.Fatal(err)
 	}
 	a, err = Cleanup(context.Background(), "x", bundle, nil)

@@ -4,6 +4,8 @@
 
 package cri
 
+//lint:file-ignore SA4006 generated
+
 import (
 	fmt "fmt"
 	protobuf_go_lite "github.com/aperturerobotics/protobuf-go-lite"
