@@ -3,11 +3,13 @@ package shim
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	sandbox "github.com/containerd/containerd/api/runtime/sandbox/v1"
 	api "github.com/containerd/containerd/api/runtime/task/v2"
@@ -297,11 +299,38 @@ func TestSandboxOfKilledDaemon(t *testing.T) {
 	k := keep(t)
 	b := k.member("sleep 1000")
 	k.run(b, streams{})
-	k.killedAfter(0, func(context.Context) {}, b)
+	k.killedDuring(0, func(context.Context) {})
+	k.pod.clean(b)
+	k.clean()
+}
+
+// clean is the shim's delete, after which there is nothing of the pod.
+func (k *kept) clean() {
+	k.t.Helper()
 	if out, err := k.command(k.bundle, k.name, "-bundle", k.bundle, "delete").CombinedOutput(); err != nil {
-		t.Errorf("delete: %v: %s", err, out)
+		k.t.Errorf("delete: %v: %s", err, out)
 	}
 	k.gone()
+	k.noSocket()
+}
+
+// So it is whatever the daemon is doing when it is killed.
+func TestSandboxOfDaemonKilledAtAnyTime(t *testing.T) {
+	for i := range 15 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			k := newKept(t)
+			k.killedDuring(time.Duration(rand.IntN(25))*time.Millisecond, func(ctx context.Context) {
+				_, err := k.CreateSandbox(ctx, &sandbox.CreateSandboxRequest{SandboxID: k.name, BundlePath: k.bundle, Options: k.config()})
+				if err == nil {
+					_, err = k.StopSandbox(ctx, &sandbox.StopSandboxRequest{SandboxID: k.name})
+				}
+				if err == nil {
+					_, _ = k.ShutdownSandbox(ctx, &sandbox.ShutdownSandboxRequest{SandboxID: k.name})
+				}
+			})
+			k.clean()
+		})
+	}
 }
 
 // What can't be done is said by the codes that containerd knows.
