@@ -84,9 +84,14 @@ func mountByID(id uint64) (*mountinfo.Info, error) {
 	return mounts[0], nil
 }
 
-// mountAttr gives the restrictions of the mount that path lies in. statfs(2) would not do: it says
-// "read-only" for a read-only file system, too, whose mount is not.
+// mountAttr gives the restrictions of the mount that path lies in. statfs(2) tells them at once, but
+// "read-only" also for a read-only file system, whose mount may not be: then it takes the table of
+// mounts. To read that for each source was 6 % of the CPU time of a pod's `run`.
 func mountAttr(path string) (uint64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err == nil && st.Flags&unix.ST_RDONLY == 0 {
+		return attrOfFlags(int64(st.Flags)), nil
+	}
 	id, err := MountID(path)
 	if err != nil {
 		return 0, err
@@ -100,6 +105,24 @@ func mountAttr(path string) (uint64, error) {
 		attr |= attrOf(option)
 	}
 	return attr, nil
+}
+
+// attrOfFlags are the restrictions in the flags that statfs(2) gives.
+func attrOfFlags(flags int64) (attr uint64) {
+	for _, f := range [...]struct {
+		flag int64
+		attr uint64
+	}{
+		{unix.ST_NOSUID, unix.MOUNT_ATTR_NOSUID},
+		{unix.ST_NODEV, unix.MOUNT_ATTR_NODEV},
+		{unix.ST_NOEXEC, unix.MOUNT_ATTR_NOEXEC},
+		{0x2000, unix.MOUNT_ATTR_NOSYMFOLLOW}, // ST_NOSYMFOLLOW
+	} {
+		if flags&f.flag != 0 {
+			attr |= f.attr
+		}
+	}
+	return attr
 }
 
 func attrOf(option string) uint64 {
