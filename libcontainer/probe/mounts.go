@@ -84,9 +84,9 @@ func mountByID(id uint64) (*mountinfo.Info, error) {
 	return mounts[0], nil
 }
 
-// mountAttr gives the restrictions of the mount that path lies in. statfs(2) tells them at once, but
-// "read-only" also for a read-only file system, whose mount may not be: then it takes the table of
-// mounts. To read that for each source was 6 % of the CPU time of a pod's `run`.
+// mountAttr gives the restrictions of the mount that path lies in. statfs(2) tells them at once,
+// but "read-only" also for a read-only file system, whose mount may not be: then it takes the table
+// of mounts. To read that for each source was 6 % of the CPU time of a pod's `run`.
 func mountAttr(path string) (uint64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err == nil && st.Flags&unix.ST_RDONLY == 0 {
