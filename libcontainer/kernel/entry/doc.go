@@ -1,4 +1,4 @@
-// Package entry begins the program before Go's runtime does, with four settings under which that
+// Package entry begins the program before Go's runtime does, with three settings under which that
 // runtime starts in two thirds of the time and wakes less often: a tenth or more of the CPU time of
 // `run`. Go takes none of them from a program's text in time, so the linker's flag -E (see the
 // Makefile) makes a few instructions of ours the entry point. Without that flag, or on other
@@ -21,13 +21,8 @@
 //     the first thread its own slack back. The monitor has been started by then, and keeps the long
 //     one. Other threads may have it, too, so processes are started through [AsCaller].
 //
-//   - No profile of the heap, which nobody could read: the runtime notes where its first piece of
-//     memory was asked for, before it looks whether a profile is wanted (2 % of `--version`).
-//
-// Beside them the init function has the main goroutine's stack grow to 16 KiB while there is little
-// on it to be moved. Else it grows three times (3 % of `--version`, `state` and `exec`).
-//
-// What was tried and gave less is not here: populating the program's pages.
+// What was tried beside them and gave less than 5 % is not here: a stack of the right size for the
+// main goroutine, populating the program's pages.
 //
 // The package imports nothing but runtime, so that it is initialised before all others: packages
 // that are ready are sorted by path (Go specification, "Program initialization"), and package
@@ -43,7 +38,6 @@ const (
 )
 
 func init() {
-	growStack()
 	restoreLimit()
 	restoreSlack()
 }

@@ -22,9 +22,6 @@ GLOBL slack<>(SB), NOPTR, $8
 
 // The kernel leaves argc, argv, 0, envp, 0 and the auxiliary vector at SP, one word each.
 TEXT ociruntime_start(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
-	MOVQ ·profileRate(SB), AX
-	MOVQ $0, (AX)
-
 	XORL  DI, DI
 	MOVL  $RLIMIT_NOFILE, SI
 	XORL  DX, DX
@@ -106,8 +103,4 @@ TEXT ·restoreSlack(SB), NOSPLIT, $0
 	SYSCALL
 
 done:
-	RET
-
-// func growStack()
-TEXT ·growStack(SB), 0, $12000
 	RET

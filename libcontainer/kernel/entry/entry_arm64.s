@@ -22,9 +22,6 @@ GLOBL slack<>(SB), NOPTR, $8
 
 // The kernel leaves argc, argv, 0, envp, 0 and the auxiliary vector at RSP, one word each.
 TEXT ociruntime_start(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
-	MOVD ·profileRate(SB), R4
-	MOVD ZR, (R4)
-
 	MOVD $0, R0
 	MOVD $RLIMIT_NOFILE, R1
 	MOVD $0, R2
@@ -106,8 +103,4 @@ TEXT ·restoreSlack(SB), NOSPLIT, $0
 	SVC
 
 done:
-	RET
-
-// func growStack()
-TEXT ·growStack(SB), 0, $12000
 	RET

@@ -5,5 +5,3 @@ package entry
 func restoreLimit() {}
 
 func restoreSlack() {}
-
-func growStack() {}
