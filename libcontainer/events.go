@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -120,17 +121,27 @@ func ended(ctx context.Context, pidfd *os.File) (<-chan struct{}, error) {
 	// Go's poller takes non-blocking descriptors only, and only those can be waited for and closed
 	// at the same time.
 	fd, err := unix.FcntlInt(pidfd.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err == nil {
-		err = unix.SetNonblock(fd, true)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("wait for the container's init: %w", err)
 	}
+	over, err := endedFD(ctx, fd)
+	if err != nil {
+		return nil, fmt.Errorf("wait for the container's init: %w", err)
+	}
+	return over, nil
+}
+
+// endedFD is ended with a pidfd of its own.
+func endedFD(ctx context.Context, fd int) (<-chan struct{}, error) {
+	err := unix.SetNonblock(fd, true)
 	f := os.NewFile(uintptr(fd), "pidfd")
-	conn, err := f.SyscallConn()
+	var conn syscall.RawConn
+	if err == nil {
+		conn, err = f.SyscallConn()
+	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("wait for the container's init: %w", err)
+		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { f.Close() })
 	over := make(chan struct{})

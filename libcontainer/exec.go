@@ -27,26 +27,29 @@ import (
 // process is our child. When ctx ends before that, there is no process, and the error wraps the
 // cause.
 func (c *Container) Exec(ctx context.Context, o *ExecOptions) (*Process, error) {
-	if err := c.admit(ctx, o); err != nil {
+	if err := c.refresh(ctx); err != nil {
+		return nil, err
+	}
+	if err := mayExec(o, c.Status); err != nil {
 		return nil, err
 	}
 	return c.exec(ctx, o)
 }
 
-// admit asks whether a further process may be started now.
-func (c *Container) admit(ctx context.Context, o *ExecOptions) error {
+// refresh makes c what the last command has left, once none is changing it.
+func (c *Container) refresh(ctx context.Context) error {
 	// The lock is for a consistent look at the container, not for the time that the new process
 	// takes: in a paused container it does not come up before `resume`, which needs the lock.
 	unlock, err := c.dir.Lock(ctx, false)
 	if err != nil {
 		return err
 	}
-	err = c.reload()
-	unlock()
-	if err != nil {
-		return err
+	defer unlock()
+	rec, err := c.dir.Reload()
+	if err == nil {
+		c.rec = rec
 	}
-	return c.mayExec(o.IgnorePaused)
+	return err
 }
 
 func (c *Container) exec(ctx context.Context, o *ExecOptions) (*Process, error) {
@@ -83,8 +86,8 @@ func (c *Container) executed(ctx context.Context, j *joining, err error) (*Proce
 }
 
 // mayExec says why there can't be a further process now.
-func (c *Container) mayExec(paused bool) error {
-	status, err := c.Status()
+func mayExec(o *ExecOptions, ask func() (Status, error)) error {
+	status, err := ask()
 	switch {
 	case err != nil:
 		return err
@@ -93,7 +96,7 @@ func (c *Container) mayExec(paused bool) error {
 	case status == Creating:
 		// Its create has died and its init is about to: in there is the host's root still.
 		return &statusError{"cannot exec in a container that is being created", ErrCreating}
-	case status == Paused && !paused:
+	case status == Paused && !o.IgnorePaused:
 		return &statusError{"cannot exec in a paused container (use --ignore-paused to override)", ErrPaused}
 	}
 	return nil
@@ -224,7 +227,7 @@ func (j *joining) compile(entrance *cgroups.Entrance) (*plan.Plan, error) {
 	defer j.trace.Span("default", "compile the plan")()
 	return compile.Exec(&compile.ExecInput{Input: compile.Input{
 		ID: j.c.ID(), Bundle: j.c.rec.Bundle, Spec: j.spec, Facts: j.facts, Preserve: len(j.o.Preserve), ListenFDs: j.o.ListenFDs,
-		Trace: j.o.Trace != "", Warn: j.warn,
+		Trace: j.o.Trace != "", Filter: j.o.Filter, Warn: j.warn,
 	}, Path: j.o.path, Namespaces: j.namespaces, Announced: j.o.announced()})
 }
 

@@ -131,7 +131,7 @@ func (c *Container) Explain() (*plan.Plan, error) {
 
 // ExplainExec makes the plan by which Exec would run a further process now. Nothing is started.
 func (c *Container) ExplainExec(o *ExecOptions) (*plan.Plan, error) {
-	if err := c.mayExec(true); err != nil {
+	if err := mayExec(&ExecOptions{IgnorePaused: true}, c.Status); err != nil {
 		return nil, err
 	}
 	spec, err := c.Config()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/internal/diagnose"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/pidfd"
 	"github.com/ociruntime/ociruntime/libcontainer/launch"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/probe"
@@ -86,7 +87,10 @@ func (p *Prepared) Exec(ctx context.Context, stdio [3]*os.File) (*Process, error
 	defer p.Close()
 	j, c := p.j, p.j.c
 	p.o.Stdio = stdio
-	if err := c.admit(ctx, &p.o); err != nil {
+	if err := c.refresh(ctx); err != nil {
+		return nil, err
+	}
+	if err := mayExec(&p.o, p.status); err != nil {
 		return nil, err
 	}
 	if !p.holds() {
@@ -98,6 +102,18 @@ func (p *Prepared) Exec(ctx context.Context, stdio [3]*os.File) (*Process, error
 	err := j.startImage(p.entrance, func() (*launch.Process, error) { return p.image.Start(stdio) })
 	p.image = nil
 	return c.executed(ctx, j, j.settle(ctx, j.meet(ctx, p.plan, err)))
+}
+
+// status is the container's, for which its init is asked as it is held.
+func (p *Prepared) status() (Status, error) {
+	if p.j.c.rec != p.rec {
+		return p.j.c.Status()
+	}
+	ended, err := pidfd.Await(p.j.init, 0)
+	if err != nil {
+		return "", err
+	}
+	return p.j.c.statusWith(!ended)
 }
 
 // holds reports whether Exec would get the same answers again. What can't change in the life of a

@@ -81,10 +81,10 @@ func (p *Process) watch() (<-chan struct{}, error) {
 	if err != nil {
 		return nil, fmt.Errorf("wait for process %d: %w", p.Pid, refusal.Explain("pidfd_open", err))
 	}
-	pidfd := os.NewFile(uintptr(fd), "pidfd")
-	defer pidfd.Close()
-	p.over, err = ended(context.Background(), pidfd)
-	return p.over, err
+	if p.over, err = endedFD(context.Background(), fd); err != nil {
+		return nil, fmt.Errorf("wait for process %d: %w", p.Pid, err)
+	}
+	return p.over, nil
 }
 
 func (p *Process) reaped() bool {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/systemd"
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
+	"github.com/ociruntime/ociruntime/libcontainer/seccomp"
 )
 
 // Runtime is where containers live and how they are made. The zero value is not useful: Root is
@@ -92,6 +93,8 @@ type ExecOptions struct {
 	// Config is what [Container.Config] has given, for a caller that has asked for it anyway: it is
 	// not read once more then, and not changed.
 	Config *specs.Spec
+	// Filter is what compile.SeccompFilter has given for Config, or nil: then it is compiled.
+	Filter *seccomp.Program
 	// CountOOM makes a note of what the kernel has killed before, for [Process.OOM].
 	CountOOM bool
 

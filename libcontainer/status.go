@@ -64,10 +64,15 @@ func (c *Container) Status() (Status, error) {
 	if err != nil {
 		return "", err
 	}
+	return c.statusWith(init != nil)
+}
+
+// statusWith is the status of a container whose init is known to live or not.
+func (c *Container) statusWith(init bool) (Status, error) {
 	switch {
-	case init == nil && c.rec.Phase == state.Creating:
+	case !init && c.rec.Phase == state.Creating:
 		return c.statusWithoutInit()
-	case init == nil:
+	case !init:
 		return Stopped, nil
 	case c.rec.Phase == state.Creating:
 		return Creating, nil

@@ -30,6 +30,8 @@ type Dir struct {
 	root, id string
 	locked   *int                   // the lock's descriptor, while it is held through this Dir
 	boot     func() (string, error) // bootID, asked once by all that List finds together
+	loaded   *Record                // what was read last, nil if that has been changed here
+	text     []byte                 // of it
 }
 
 func newDir(root, id string) *Dir { return &Dir{root: root, id: id, boot: sync.OnceValues(bootID)} }

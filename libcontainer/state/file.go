@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ const (
 // loss of power there is nothing that a lost record could have found. What the file system may
 // leave then, an empty state.json, is reported by list and removed by delete.
 func (d *Dir) Save(r *Record) error {
+	d.loaded = nil
 	const usual = 2048 // bytes of a record
 	data, err := r.members().Append(make([]byte, 0, usual))
 	if err != nil {
@@ -40,6 +42,13 @@ func (d *Dir) Save(r *Record) error {
 // Load reads the record. A directory without one gives [ErrNotExist]: its create has had no side
 // effects.
 func (d *Dir) Load() (*Record, error) {
+	d.loaded = nil
+	return d.Reload()
+}
+
+// Reload is Load for who has not changed the record that Load gave last: as long as nobody else has
+// either, it is the same one.
+func (d *Dir) Reload() (*Record, error) {
 	data, err := d.ReadFile(recordFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, d.notExist()
@@ -47,11 +56,15 @@ func (d *Dir) Load() (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.loaded != nil && bytes.Equal(d.text, data) {
+		return d.loaded, nil
+	}
 	r := &Record{boot: d.boot}
 	if err := r.members().Read(data); err != nil {
 		return nil, fmt.Errorf("load %s: %w", d.file(recordFile), err)
 	}
 	r.adopt(d.id)
+	d.loaded, d.text = r, data
 	return r, nil
 }
 

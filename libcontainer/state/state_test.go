@@ -697,6 +697,41 @@ func TestFirstThreadMayEndFirst(t *testing.T) {
 	}
 }
 
+// Who reads a record again gets the same one until somebody has written another.
+func TestReload(t *testing.T) {
+	root := t.TempDir()
+	d, err := Create(root, "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Save(&Record{ID: "c", Bundle: "/one"}); err != nil {
+		t.Fatal(err)
+	}
+	first, err := d.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := d.Reload(); err != nil || again != first {
+		t.Errorf("%v, %v; not the one that was loaded", again, err)
+	}
+	other, err := Open(root, "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Save(&Record{ID: "c", Bundle: "/two"}); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := d.Reload(); err != nil || again.Bundle != "/two" || first.Bundle != "/one" {
+		t.Errorf("%v, %v; not the one that was written", again, err)
+	}
+	if err := d.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Reload(); !errors.Is(err, ErrNotExist) {
+		t.Errorf("a container that is deleted: %v", err)
+	}
+}
+
 // TestRecordMembers fills every field of a record and wants it back from the disk: one that is
 // missing in the table would be lost.
 func TestRecordMembers(t *testing.T) {

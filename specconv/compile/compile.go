@@ -12,6 +12,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/facts"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/libcontainer/seccomp"
 	"github.com/ociruntime/ociruntime/specconv/check"
 	"github.com/ociruntime/ociruntime/specconv/mountopt"
 	"github.com/ociruntime/ociruntime/specconv/names"
@@ -70,6 +71,8 @@ type Input struct {
 	Preserve     int
 	ListenFDs    int
 	Trace        bool
+	// Filter is what SeccompFilter has given for Spec, or nil: then it is asked.
+	Filter *seccomp.Program
 	// Warn is told what is left out of the plan without being an error; nil drops it.
 	Warn func(string)
 }

@@ -34,7 +34,7 @@ func (c *compiler) process() error {
 	program := c.lookup(p)
 	c.endBySignals()
 	c.reapOthers()
-	filter, err := SeccompFilter(c.spec)
+	filter, err := c.filter()
 	if err != nil {
 		return err
 	}

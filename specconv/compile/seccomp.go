@@ -21,6 +21,13 @@ func SeccompFilter(spec *specs.Spec) (*seccomp.Program, error) {
 	return seccomp.Compile(spec.Linux.Seccomp, seccomp.Options{FailUnknown: strict})
 }
 
+func (c *compiler) filter() (*seccomp.Program, error) {
+	if c.in.Filter != nil {
+		return c.in.Filter, nil
+	}
+	return SeccompFilter(c.spec)
+}
+
 func filtered(spec *specs.Spec) bool {
 	if spec.Linux == nil || spec.Linux.Seccomp == nil {
 		return false

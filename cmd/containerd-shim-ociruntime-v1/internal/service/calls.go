@@ -6,7 +6,6 @@ import (
 	"os"
 	"weak"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
@@ -192,7 +191,7 @@ func (s *Service) update(_ context.Context, r *api.UpdateTaskRequest) (*api.Empt
 		}
 		err = lc.Update(&libcontainer.UpdateOptions{Resources: resources})
 		c.mu.Lock()
-		c.config = weak.Pointer[specs.Spec]{}
+		c.config = weak.Pointer[known]{}
 		c.mu.Unlock()
 		return err
 	})

@@ -17,7 +17,9 @@ import (
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/stdio"
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
 	"github.com/ociruntime/ociruntime/libcontainer"
+	"github.com/ociruntime/ociruntime/libcontainer/seccomp"
 	"github.com/ociruntime/ociruntime/specconv/check"
+	"github.com/ociruntime/ociruntime/specconv/compile"
 )
 
 const (
@@ -48,7 +50,7 @@ type container struct {
 	// config is what the container was created with, for as long as the garbage collector leaves
 	// it: several processes that are executed one after the other read it once, and in the months
 	// between it is not in memory.
-	config weak.Pointer[specs.Spec]
+	config weak.Pointer[known]
 	oom    bool // it is told that memory has run out
 	dumped bool // a checkpoint has ended and removed it
 }
@@ -118,21 +120,32 @@ func (c *container) owns(pid int) bool {
 // load gives the container for one call: the library's object is for one goroutine.
 func (c *container) load() (*libcontainer.Container, error) { return c.rt.Load(c.id) }
 
-// spec is the container's configuration, which is not to be changed.
-func (c *container) spec(lc *libcontainer.Container) (*specs.Spec, error) {
+// known is a container's configuration, which is not to be changed, and what follows from it.
+type known struct {
+	spec   *specs.Spec
+	filter *seccomp.Program // nil for none, or for one with an error, which each process finds
+}
+
+// configuration is what the container was created with.
+func (c *container) configuration(lc *libcontainer.Container) (*known, error) {
 	c.mu.Lock()
-	spec := c.config.Value()
+	k := c.config.Value()
 	c.mu.Unlock()
-	if spec != nil {
-		return spec, nil
+	if k != nil {
+		return k, nil
 	}
 	spec, err := lc.Config()
-	if err == nil {
-		c.mu.Lock()
-		c.config = weak.Make(spec)
-		c.mu.Unlock()
+	if err != nil {
+		return nil, err
 	}
-	return spec, err
+	k = &known{spec: spec}
+	if filter, err := compile.SeccompFilter(spec); err == nil {
+		k.filter = filter
+	}
+	c.mu.Lock()
+	c.config = weak.Make(k)
+	c.mu.Unlock()
+	return k, nil
 }
 
 // watch waits for the end of a process, and tells of it.

@@ -64,11 +64,11 @@ func (c *container) prepared(p *process) (*libcontainer.Prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec, err := c.spec(lc)
+	its, err := c.configuration(lc)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := check.Process(p.spec, spec, c.checks()); err != nil {
+	if _, err := check.Process(p.spec, its.spec, c.checks()); err != nil {
 		return nil, err
 	}
 	seen, err := stdio.Look(&p.streams)
@@ -76,7 +76,8 @@ func (c *container) prepared(p *process) (*libcontainer.Prepared, error) {
 		return nil, err
 	}
 	defer seen.Launched()
-	return lc.Prepare(&libcontainer.ExecOptions{ProcessOptions: libcontainer.ProcessOptions{Stdio: seen.Files}, Process: p.spec, Config: spec})
+	o := p.options(libcontainer.ProcessOptions{Stdio: seen.Files}, its)
+	return lc.Prepare(&o)
 }
 
 // take waits for what is under way, and gives what has come of it, nil for nothing.

@@ -96,11 +96,11 @@ func (c *container) launch(ctx context.Context, p *process) (*libcontainer.Proce
 	if err != nil {
 		return nil, err
 	}
-	spec, err := c.spec(lc)
+	its, err := c.configuration(lc)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := check.Process(p.spec, spec, c.checks()); err != nil {
+	if _, err := check.Process(p.spec, its.spec, c.checks()); err != nil {
 		return nil, err
 	}
 	opened, err := c.open(p)
@@ -108,7 +108,12 @@ func (c *container) launch(ctx context.Context, p *process) (*libcontainer.Proce
 		return nil, err
 	}
 	defer opened.Launched()
-	return lc.Exec(ctx, &libcontainer.ExecOptions{ProcessOptions: p.given(), Process: p.spec, Config: spec})
+	o := p.options(p.given(), its)
+	return lc.Exec(ctx, &o)
+}
+
+func (p *process) options(given libcontainer.ProcessOptions, its *known) libcontainer.ExecOptions {
+	return libcontainer.ExecOptions{ProcessOptions: given, Process: p.spec, Config: its.spec, Filter: its.filter}
 }
 
 // open opens the streams of a further process.
