@@ -23,7 +23,10 @@ func bindSource(spec *specs.Spec, bundle string, i int, o *mountopt.MountOptions
 	source := compile.HostPath(m.Source, bundle)
 	_, userNS := namespace.Of(spec, specs.UserNamespace)
 	s := ofSource(source, o.AttrClr != 0 && userNS, o.SrcNoFollow || o.CopySymlink)
-	if link, err := os.Readlink(source); err == nil && o.CopySymlink {
+	if !o.CopySymlink {
+		return s
+	}
+	if link, err := os.Readlink(source); err == nil {
 		s.Link = link
 		s.LinkThere = linkOfImage(root, m.Destination) == link
 	}

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -20,9 +21,12 @@ func dangling(root string, mounts []specs.Mount) map[int]string {
 	}
 	defer unix.Close(dir)
 	var targets map[int]string
+	var earlier []string // with a slash behind
 	for i := range mounts {
 		dest := path.Clean("/" + mounts[i].Destination)
-		if dest == "/" || coveredBefore(mounts[:i], dest) {
+		covered := slices.ContainsFunc(earlier, func(e string) bool { return strings.HasPrefix(dest, e) })
+		earlier = append(earlier, dest+"/")
+		if dest == "/" || covered {
 			continue
 		}
 		fd, err := fs.FindInRoot(dir, dest, 0)
@@ -40,15 +44,6 @@ func dangling(root string, mounts []specs.Mount) map[int]string {
 		}
 	}
 	return targets
-}
-
-func coveredBefore(mounts []specs.Mount, dest string) bool {
-	for i := range mounts {
-		if strings.HasPrefix(dest, path.Clean("/"+mounts[i].Destination)+"/") {
-			return true
-		}
-	}
-	return false
 }
 
 // followLinks resolves every link of a path below root, whether what it leads to exists or not. It
