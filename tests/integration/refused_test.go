@@ -38,7 +38,7 @@ func needs(t *testing.T) []need {
 	}
 	list := []need{
 		{call: "clone3", by: born, userns: "run create"},
-		{call: "openat2", by: "run create start exec " + thaw},
+		{call: "openat2", by: "run create exec " + thaw},
 		{call: "fsopen", by: "run create"},
 		{call: "fsconfig", by: "run create"},
 		{call: "fsmount", by: "run create"},

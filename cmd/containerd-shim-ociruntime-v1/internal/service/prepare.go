@@ -12,8 +12,8 @@ import (
 
 const (
 	// readyTime is how long a process stays prepared: its start follows within milliseconds, or is
-	// none of those that have to be quick.
-	readyTime = 300 * time.Millisecond
+	// none of those that have to be quick. It is over before the daemon is at rest.
+	readyTime = restTime - 100*time.Millisecond
 	// mostReady are prepared at once. In a storm of calls nothing is idle meanwhile, and there are
 	// only so many descriptors.
 	mostReady = 4
