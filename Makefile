@@ -116,8 +116,8 @@ conformance: build
 engines: build
 	@$(AS_ROOT) tests/engines/run $(JUDGED)
 
-# With newer ones: containerd 1.7 and Docker 26 of Debian 13, and containerd 2 and CRI's conformance tests, which are built: some minutes, the first time.
-NEWER = containerd-shim-trixie containerd-cri-trixie docker-shim containerd-shim-new containerd-cri containerd-cri-sandbox critest critest-sandbox
+# With newer ones: containerd 1.7 and Docker 26 of Debian 13, and containerd 2, nerdctl and CRI's conformance tests, which are built: some minutes, the first time.
+NEWER = containerd-shim-trixie containerd-cri-trixie docker-shim containerd-shim-new nerdctl nerdctl-shim containerd-cri containerd-cri-sandbox critest critest-sandbox
 engines-new: build
 	@$(AS_ROOT) tests/engines/run $(JUDGED) $(NEWER)
 

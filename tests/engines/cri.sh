@@ -85,17 +85,11 @@ killed() {
 }
 
 start() {
+	keep_out /var/lib # plugins note networks in its cni
 	configure
 	registry 127.0.0.1:5000 "$IMAGE" &
 	daemon
 	crictl pull localhost/test:latest
-}
-
-# leave_out REASON: ends the script.
-leave_out() {
-	echo "skip    ${script##*/}: $1"
-	echo "0 passed, 0 failed, 1 skipped"
-	exit
 }
 
 # programs RUNTIME MODULE...: builds what the script needs and puts it into PATH.

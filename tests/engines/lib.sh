@@ -126,6 +126,20 @@ inside() {
 	[ "$failed" = 0 ]
 }
 
+# keep_out DIR: what is written below a directory of the host's from now on stays in the sandbox.
+keep_out() {
+	local layers=$SANDBOX/kept$1
+	mkdir -p "$layers/upper" "$layers/work"
+	mount -t overlay -o "lowerdir=$1,upperdir=$layers/upper,workdir=$layers/work" overlay "$1"
+}
+
+# leave_out REASON: ends the script.
+leave_out() {
+	echo "skip    ${script##*/}: $1"
+	echo "0 passed, 0 failed, 1 skipped"
+	exit
+}
+
 # find_criu puts a criu in front of PATH, where daemons find it, or says in $NO_CRIU why there is none.
 find_criu() {
 	local log path

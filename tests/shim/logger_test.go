@@ -61,6 +61,26 @@ func TestLogProgramEnds(t *testing.T) {
 	}
 }
 
+// A log program gets what comes out of a terminal, to its end, as of `nerdctl run -dt`.
+func TestLogProgramOfTerminal(t *testing.T) {
+	p := newPod(t)
+	b := p.bundle().Args("sleep", "1000")
+	p.run(b, streams{})
+	script := "trap '' TERM; exec 5>&-; cat <&3 >" + p.dir + "/out; cat <&4 >" + p.dir + "/err; echo end >>" + p.dir + "/out"
+	s := streams{out: p.logger("logger", script), terminal: true}
+	status, err := p.exec(b.ID, "x", s, "sh", "-c", "tty >/dev/null; echo out; echo err >&2; head -c 100000 /dev/zero; exit 3")
+	if status != 3 || err != nil {
+		t.Errorf("status %d, %v", status, err)
+	}
+	want := "out\r\nerr\r\n" + strings.Repeat("\x00", 100000) + "end\n"
+	if text := readFile(t, p.dir+"/out"); text != want {
+		t.Errorf("%d bytes that begin with %.20q", len(text), text)
+	}
+	if text := readFile(t, p.dir+"/err"); text != "" {
+		t.Errorf("stderr is %q", text)
+	}
+}
+
 // A log program that reads nothing stops its container, and no call.
 func TestLogProgramReadsNothing(t *testing.T) {
 	p := newPod(t)

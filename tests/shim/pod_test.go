@@ -245,6 +245,12 @@ type streams struct {
 func (p *pod) create(b *harness.Bundle, s streams, rootfs ...*types.Mount) (pid int) {
 	p.t.Helper()
 	p.connect(b)
+	return p.created(b, s, rootfs...)
+}
+
+// created is the rest of create, for which the daemon is there.
+func (p *pod) created(b *harness.Bundle, s streams, rootfs ...*types.Mount) (pid int) {
+	p.t.Helper()
 	var a api.CreateTaskResponse
 	p.must("Create", &api.CreateTaskRequest{
 		ID: b.ID, Bundle: b.Dir, Options: p.packed(), Stdin: s.in, Stdout: s.out, Stderr: s.err, Rootfs: rootfs,

@@ -6,11 +6,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	api "github.com/containerd/containerd/api/runtime/task/v2"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/ociruntime/ociruntime/tests/harness"
 )
@@ -130,6 +135,59 @@ func TestInput(t *testing.T) {
 	if text, err := os.ReadFile(p.dir + "/out"); err != nil || string(text) != "one\ntwo\n" {
 		t.Errorf("%q, %v", text, err)
 	}
+}
+
+// A client that reads its input to the end while the container is being created asks for that once,
+// and says then that the input is over, as nerdctl does: State waits for the creation.
+func TestInputThatEndsDuringCreation(t *testing.T) {
+	p := newPod(t)
+	b := p.bundle().Args("cat")
+	b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/sleep", Args: []string{"sleep", "0.3"}}}}
+	p.connect(b)
+	in := p.fifo("in")
+	var all sync.WaitGroup
+	all.Go(func() {
+		// The fifo opens when the creation does.
+		if err := os.WriteFile(in, []byte("through\n"), 0); err != nil {
+			t.Error(err)
+		}
+		if err := p.call("State", &api.StateRequest{ID: b.ID}, &api.StateResponse{}); err != nil {
+			t.Errorf("state during the creation: %v", err)
+		}
+		if err := p.call("CloseIO", &api.CloseIORequest{ID: b.ID, Stdin: true}, &emptypb.Empty{}); err != nil {
+			t.Errorf("the input's end: %v", err)
+		}
+	})
+	p.created(b, streams{in: in, out: "file://" + p.dir + "/out"})
+	p.must("Start", &api.StartRequest{ID: b.ID}, &api.StartResponse{})
+	all.Wait()
+	if status := p.wait(b.ID, ""); status != 0 {
+		t.Errorf("status %d", status)
+	}
+	if text, err := os.ReadFile(p.dir + "/out"); err != nil || string(text) != "through\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// State is answered even if a creation takes for ever: containerd lists all containers with it.
+func TestStateWhileCreationIsStuck(t *testing.T) {
+	p := newPod(t)
+	b := p.bundle().Args("true")
+	hook := p.fifo("hook")
+	b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/cat", Args: []string{"cat", hook}}}}
+	p.connect(b)
+	var all sync.WaitGroup
+	all.Go(func() { p.created(b, streams{}) })
+	f, err := os.OpenFile(hook, os.O_WRONLY, 0) // the hook runs
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.call("State", &api.StateRequest{ID: b.ID}, &api.StateResponse{}); status.Code(err) != codes.NotFound {
+		t.Errorf("state during the creation: %v", err)
+	}
+	f.Close()
+	all.Wait()
+	p.must("State", &api.StateRequest{ID: b.ID}, &api.StateResponse{})
 }
 
 // A terminal: sizes before and after its start, in any number, and all of much output.

@@ -53,7 +53,8 @@ func (s *Service) container(id string, allow func(*task.Machine) error, do func(
 	return do(c, lc)
 }
 
-func (s *Service) state(_ context.Context, r *api.StateRequest) (*api.StateResponse, error) {
+func (s *Service) state(ctx context.Context, r *api.StateRequest) (*api.StateResponse, error) {
+	s.settle(ctx, r.Id)
 	a := &api.StateResponse{Id: r.Id, ExecId: r.ExecId}
 	return a, s.process(r.Id, r.ExecId, func(c *container, p *process, v task.View) error {
 		a.Bundle = c.bundle

@@ -37,9 +37,10 @@ type container struct {
 	bundle    string
 	rt        *libcontainer.Runtime
 	options   options.Options
-	restoring *restoration // nil if it is not restored
-	private   bool         // the kernel ends all processes with the init
-	made      bool         // guarded by the service's lock
+	restoring *restoration  // nil if it is not restored
+	private   bool          // the kernel ends all processes with the init
+	made      bool          // guarded by the service's lock
+	settled   chan struct{} // closed when it is made, or is not going to be
 
 	notices  <-chan struct{} // of a lack of memory; nil without a watch
 	endWatch func()

@@ -37,6 +37,7 @@ func (s *Service) create(ctx context.Context, r *api.CreateTaskRequest) (*api.Cr
 	if err := s.reserve(c); err != nil {
 		return nil, err
 	}
+	defer close(c.settled)
 	pid, err := c.make(ctx, r)
 	if err != nil {
 		s.forget(c)
@@ -46,7 +47,7 @@ func (s *Service) create(ctx context.Context, r *api.CreateTaskRequest) (*api.Cr
 }
 
 func (s *Service) newContainer(r *api.CreateTaskRequest, o options.Options) *container {
-	c := &container{service: s, id: r.Id, bundle: r.Bundle, options: o, processes: make(map[string]*process)}
+	c := &container{service: s, id: r.Id, bundle: r.Bundle, options: o, processes: make(map[string]*process), settled: make(chan struct{})}
 	c.rt = &libcontainer.Runtime{Root: note.Root(o.Root, s.namespace), SystemdCgroup: o.SystemdCgroup, Resident: true, Warn: s.warn}
 	return c
 }

@@ -32,6 +32,10 @@ const (
 	// answerTime is for the answer to the last call. ttrpc's server, when it ends, does not wait
 	// for it: to that, a connection with one call is idle.
 	answerTime = 20 * time.Millisecond
+	// settleTime is how long State waits for the end of a creation. nerdctl 2.0 asks once, when it
+	// has read a container's input to its end: without an answer it never tells of that end, and
+	// what reads the input never ends. containerd allows State two seconds.
+	settleTime = time.Second
 	// loneTime is how long a shim without a container waits for one, should containerd have died
 	// between starting it and its first call.
 	loneTime = 5 * time.Minute
@@ -181,6 +185,22 @@ func (s *Service) Owns(pid int, seen time.Time) bool {
 		}
 	}
 	return s.pod.Owns(pid)
+}
+
+// settle waits for a creation that is under way, but not for long.
+func (s *Service) settle(ctx context.Context, id string) {
+	s.mu.Lock()
+	c := s.containers[id]
+	made := c == nil || c.made
+	s.mu.Unlock()
+	if made {
+		return
+	}
+	select {
+	case <-c.settled:
+	case <-ctx.Done():
+	case <-time.After(settleTime):
+	}
 }
 
 // find gives a container that has been created.

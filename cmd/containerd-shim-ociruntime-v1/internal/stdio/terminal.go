@@ -14,7 +14,7 @@ import (
 // drainTime is how long output that a terminal still holds is waited for at the end.
 const drainTime = 10 * time.Second
 
-// terminal copies between a terminal's master and two fifos. All of them are files of Go's poller,
+// terminal copies between a terminal's master and two fifos, or to a log program. All of them are files of Go's poller,
 // so that nobody who does not read holds a thread.
 type terminal struct {
 	in, out *os.File
@@ -40,7 +40,7 @@ func (s *Streams) openTerminal(c *Config) (err error) {
 	case scheme == "file":
 		t.out, err = openLog(path)
 	case scheme == "binary":
-		return errors.New("stdout: a log program gets no terminal")
+		t.out, err = s.logTerminal(c)
 	default:
 		var read *os.File
 		if read, err = openEnd(c.Stdout, os.O_RDONLY); err != nil {
@@ -53,6 +53,15 @@ func (s *Streams) openTerminal(c *Config) (err error) {
 		return fmt.Errorf("stdout: %w", err)
 	}
 	return nil
+}
+
+// logTerminal starts a log program for what comes out of the terminal: all of it is stdout.
+func (s *Streams) logTerminal(c *Config) (stdout *os.File, err error) {
+	if s.logger, err = startLogger(c); err != nil {
+		return nil, err
+	}
+	stdout, stderr := s.logger.take()
+	return stdout, stderr.Close()
 }
 
 func openPolled(path string, mode int) (*os.File, error) {
