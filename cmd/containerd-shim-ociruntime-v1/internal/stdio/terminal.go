@@ -14,8 +14,8 @@ import (
 // drainTime is how long output that a terminal still holds is waited for at the end.
 const drainTime = 10 * time.Second
 
-// terminal copies between a terminal's master and two fifos, or to a log program. All of them are files of Go's poller,
-// so that nobody who does not read holds a thread.
+// terminal copies between a terminal's master and two fifos, or to a log program. All of them are
+// files of Go's poller, so that nobody who does not read holds a thread.
 type terminal struct {
 	in, out *os.File
 
