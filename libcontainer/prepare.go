@@ -100,7 +100,6 @@ func (p *Prepared) Exec(ctx context.Context, stdio [3]*os.File) (*Process, error
 		c.rt.warn(text)
 	}
 	err := j.startImage(p.entrance, func() (*launch.Process, error) { return p.image.Start(stdio) })
-	p.image = nil
 	return c.executed(ctx, j, j.settle(ctx, j.meet(ctx, p.plan, err)))
 }
 
