@@ -356,6 +356,10 @@ func TestSandboxRefusals(t *testing.T) {
 		t.Errorf("a sysctl of the host's: %v", err)
 	}
 	k.gone()
+	// One that is for systemd, of whose cgroups the next one has none.
+	slice := &anypb.Any{TypeUrl: "runtime.v1.PodSandboxConfig", Value: []byte(field(8, field(1, "/a/b:c.slice")))}
+	refused("a slice that can't be", create(k.name, slice), codes.Unknown)
+	k.gone()
 	if err := create(k.name, k.config()); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"maps"
 	"path"
 	"strings"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api/pod"
 	"github.com/ociruntime/ociruntime/specconv/idmap"
+	"github.com/ociruntime/ociruntime/specconv/names"
 )
 
 // surroundings are what a pod's configuration does not say.
@@ -155,7 +157,8 @@ func sysctls(config *pod.PodSandboxConfig, s *surroundings) map[string]string {
 		}
 	}
 	for name, value := range config.GetLinux().GetSysctls() {
-		all[strings.ReplaceAll(name, "/", ".")] = value
+		maps.DeleteFunc(all, func(other, _ string) bool { return names.SysctlPath(other) == names.SysctlPath(name) })
+		all[name] = value
 	}
 	return all
 }

@@ -97,8 +97,12 @@ func TestProcessHasNothing(t *testing.T) {
 
 func TestSysctls(t *testing.T) {
 	config := with(&pod.NamespaceOption{})
-	config.Linux.Sysctls = map[string]string{"net/ipv4/ip_unprivileged_port_start": "1024", "kernel.shmmax": "1"}
-	want := map[string]string{"net.ipv4.ip_unprivileged_port_start": "1024", "net.ipv4.ping_group_range": "0 2147483647", "kernel.shmmax": "1"}
+	// Of eth0.1, as Kubernetes writes it.
+	const vlan = "net.ipv4.conf.eth0/1.forwarding"
+	config.Linux.Sysctls = map[string]string{"net/ipv4/ip_unprivileged_port_start": "1024", "kernel.shmmax": "1", vlan: "1"}
+	want := map[string]string{
+		"net/ipv4/ip_unprivileged_port_start": "1024", "net.ipv4.ping_group_range": "0 2147483647", "kernel.shmmax": "1", vlan: "1",
+	}
 	if got := sysctls(config, &surroundings{}); !maps.Equal(got, want) {
 		t.Errorf("%v, not %v", got, want)
 	}

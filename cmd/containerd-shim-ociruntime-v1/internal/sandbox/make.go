@@ -57,10 +57,17 @@ func (p *sandbox) make(ctx context.Context, host *Host, r *api.CreateSandboxRequ
 	if n == nil {
 		n = &note.Note{Root: note.Root("", host.Namespace)}
 	}
-	n.SystemdCgroup = n.SystemdCgroup || systemdCgroups(p.config.GetLinux().GetCgroupParent())
+	systemd := n.SystemdCgroup
+	n.SystemdCgroup = systemd || systemdCgroups(p.config.GetLinux().GetCgroupParent())
 	if err := n.Save(p.bundle); err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil && n.SystemdCgroup != systemd {
+			n.SystemdCgroup = systemd // what this pod was to have says nothing of the next one
+			err = errors.Join(err, n.Save(p.bundle))
+		}
+	}()
 	p.rt = n.Runtime(host.Warn)
 	p.rt.Resident = true
 	if err := p.makeFiles(); err != nil {

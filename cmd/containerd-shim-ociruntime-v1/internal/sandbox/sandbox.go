@@ -25,8 +25,8 @@ const serviceName = "containerd.runtime.sandbox.v1.Sandbox"
 type Host struct {
 	Namespace string
 	Warn      func(string)
-	// Begin is around calls that start processes.
-	Begin func() (end func())
+	// Begin is around the call that makes the pod, and may refuse it. End is to be called anyway.
+	Begin func() (end func(), err error)
 	// Gone is told that the pod is gone, with what the shim's delete is to say in its bundle.
 	Gone func(bundle string, answer *api.DeleteResponse)
 	// Quit ends the daemon if nothing else is there.
@@ -133,7 +133,12 @@ func (s *Service) createSandbox(ctx context.Context, r *api.CreateSandboxRequest
 	if err != nil {
 		return nil, err
 	}
-	defer s.host.Begin()()
+	end, err := s.host.Begin()
+	defer end()
+	if err != nil {
+		s.settle(p, absent)
+		return nil, err
+	}
 	p.bundle, p.config = r.GetBundlePath(), config
 	if err := p.make(context.WithoutCancel(ctx), &s.host, r); err != nil {
 		s.settle(p, absent)

@@ -55,6 +55,7 @@ type Service struct {
 	mu         sync.Mutex
 	containers map[string]*container
 	last       *remains                // of the container after which there was none
+	over       bool                    // there is none, and the daemon ends
 	sweeping   bool                    // sweep is about to be called
 	lasting    map[*time.Time]struct{} // when the calls that may start processes have begun
 }
@@ -71,16 +72,30 @@ func New(namespace string, q *events.Queue, warn func(string), unlisten, end fun
 		last.save()
 		time.AfterFunc(answerTime, end)
 	})
-	s.pod = sandbox.New(sandbox.Host{Namespace: namespace, Warn: warn, Begin: s.begin, Gone: s.departed, Quit: s.quitIfEmpty})
+	s.pod = sandbox.New(sandbox.Host{Namespace: namespace, Warn: warn, Begin: s.beginPod, Gone: s.departed, Quit: s.quitIfEmpty})
 	s.rest = time.AfterFunc(restTime, rest)
 	s.lone = time.AfterFunc(loneTime, s.quitIfEmpty)
 	return s
 }
 
+// quitIfEmpty ends the daemon if there is nothing in it. Nothing is made any more from then on: it
+// would be left without a daemon.
 func (s *Service) quitIfEmpty() {
-	if s.empty() {
+	s.mu.Lock()
+	s.over = s.over || s.lastGone()
+	over := s.over
+	s.mu.Unlock()
+	if over {
 		s.quit()
 	}
+}
+
+// mayMake refuses, with the lock held, what would be left by a daemon that ends.
+func (s *Service) mayMake() error {
+	if s.over {
+		return status.Error(codes.Unavailable, "this shim has had its last container, and ends")
+	}
+	return nil
 }
 
 // rest gives memory and threads back.
@@ -131,12 +146,6 @@ func (s *Service) sweep() {
 	s.quitIfEmpty()
 }
 
-func (s *Service) empty() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.lastGone()
-}
-
 // lastGone reports, with the lock held, whether there is neither a container nor a pod that may
 // get one.
 func (s *Service) lastGone() bool { return len(s.containers) == 0 && !s.pod.Exists() }
@@ -167,6 +176,14 @@ func (s *Service) begin() (end func()) {
 		delete(s.lasting, &now)
 		s.mu.Unlock()
 	}
+}
+
+// beginPod is begin for the call that makes the pod.
+func (s *Service) beginPod() (end func(), err error) {
+	s.mu.Lock()
+	err = s.mayMake()
+	s.mu.Unlock()
+	return s.begin(), err
 }
 
 // Owns reports whether a child that has ended, and was seen so at a time, is or may be one that the
@@ -218,6 +235,9 @@ func (s *Service) find(id string) (*container, error) {
 func (s *Service) reserve(c *container) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.mayMake(); err != nil {
+		return err
+	}
 	if s.containers[c.id] != nil {
 		return &task.Error{Kind: task.AlreadyExists, Text: "container " + c.id + " exists already"}
 	}

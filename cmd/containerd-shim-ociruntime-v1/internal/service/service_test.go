@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	sandbox "github.com/containerd/containerd/api/runtime/sandbox/v1"
 	api "github.com/containerd/containerd/api/runtime/task/v2"
 	"github.com/containerd/ttrpc"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -189,4 +190,23 @@ func TestRestEndsThreads(t *testing.T) {
 		}
 		rest()
 	}
+}
+
+// After the last container nothing is made any more: the daemon would end beside it.
+func TestNothingIsMadeAtTheEnd(t *testing.T) {
+	ended := make(chan struct{})
+	client := serve(t, func() { close(ended) })
+	if err := client.Call(t.Context(), names[0], "Shutdown", &api.ShutdownRequest{}, &emptypb.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	err := client.Call(t.Context(), names[0], "Create", &api.CreateTaskRequest{ID: "c", Bundle: dir}, &api.CreateTaskResponse{})
+	if status.Code(err) != codes.Unavailable {
+		t.Errorf("create: %v", err)
+	}
+	_, err = sandbox.NewTTRPCSandboxClient(client).CreateSandbox(t.Context(), &sandbox.CreateSandboxRequest{SandboxID: "p", BundlePath: dir})
+	if status.Code(err) != codes.Unavailable {
+		t.Errorf("create a pod: %v", err)
+	}
+	<-ended
 }
