@@ -79,7 +79,8 @@ type CreateOptions struct {
 	Run bool
 	// Hold is for a container of which only the namespaces are wanted, for others to join: there
 	// will be no Start, and its program need not exist. The init waits, in 64 KB of memory, and
-	// reaps the orphans of its pid namespace.
+	// reaps the orphans of its pid namespace. With process.noNewPrivileges it does so below
+	// linux.seccomp, which has to allow it accept4, close, close_range, sendto and exit_group.
 	Hold bool
 }
 

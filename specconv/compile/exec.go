@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
+	"github.com/ociruntime/ociruntime/libcontainer/seccomp"
 )
 
 // lookup finds the program as execvp does, with the container's PATH and as the container's user,
@@ -198,6 +199,17 @@ func (c *compiler) waitForStart() {
 	c.Step("default", "wait for start",
 		plan.Sys(plan.SysAccept4, socket, plan.Num(0), plan.Num(0), plan.Int(unix.SOCK_CLOEXEC, "SOCK_CLOEXEC")).Into(plan.Report).Retrying(),
 		plan.Close(socket))
+}
+
+// holdWith loads the filter of a process that is not started while there is time for it: who might
+// take the process over, as another one with CAP_SYS_PTRACE in its pid namespace can, would have a
+// process without a filter. It reports whether the filter is loaded.
+func (c *compiler) holdWith(p *specs.Process, filter *seccomp.Program) (loaded bool) {
+	if !c.in.Hold || !p.NoNewPrivileges || filter == nil || filter.Listener {
+		return false
+	}
+	c.loadFilter(filter)
+	return true
 }
 
 // ExecInput is all that the plan of `exec` depends on, beside Input's fields.

@@ -59,6 +59,7 @@ func (c *compiler) process() error {
 		c.Step("linux.seccomp", "close the listener", plan.Close(plan.Val(listener)))
 	}
 	if c.Plan.Waits {
+		loaded = c.holdWith(p, filter)
 		c.waitForStart()
 	}
 	if !c.tight {

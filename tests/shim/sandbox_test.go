@@ -173,7 +173,7 @@ func TestSandbox(t *testing.T) {
 	if memory > 100 || threads != "1" {
 		t.Errorf("the pod's process has %d KB and %s threads", memory, threads)
 	}
-	for name, want := range map[string]string{"CapEff": "0000000000000000", "CapBnd": "0000000000000000", "NoNewPrivs": "1"} {
+	for name, want := range map[string]string{"CapEff": "0000000000000000", "CapBnd": "0000000000000000", "NoNewPrivs": "1", "Seccomp": "2"} {
 		if got := harness.StatusField(k.pause, name); got != want {
 			t.Errorf("the pod's process has %s %s", name, got)
 		}
