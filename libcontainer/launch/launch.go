@@ -143,7 +143,11 @@ func (p *Process) Pid() int { return p.program().pid }
 // program is the process that becomes the user's program, as far as it is known.
 func (p *Process) program() *child {
 	if p.spawned.pid == 0 && p.pidAt != 0 && p.page != nil {
-		p.spawned.pid = int(binary.NativeEndian.Uint32(p.page[p.pidAt:]))
+		// Who may trace the init, as a process of the container with CAP_SYS_PTRACE, can write to
+		// the page: what is no child of ours is neither signalled nor changed.
+		if pid := int(int32(binary.NativeEndian.Uint32(p.page[p.pidAt:]))); isChild(pid) {
+			p.spawned.pid = pid
+		}
 	}
 	if p.spawned.pid != 0 {
 		return &p.spawned

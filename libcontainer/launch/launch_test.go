@@ -2,9 +2,12 @@ package launch
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -285,4 +288,34 @@ func TestHangUpOnStopped(t *testing.T) {
 			t.Errorf("error %v, image %+v", err, p.image)
 		}
 	})
+}
+
+// Somebody who has got hold of the init writes another process's pid to the page: nothing happens
+// to that.
+func TestForgedPid(t *testing.T) {
+	cmd := exec.Command("sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $!")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	victim, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Kill(victim, unix.SIGKILL) }()
+	const at = plan.PageSize - 8
+	for _, pid := range []int32{int32(victim), 0, -1, int32(-victim)} {
+		p := &Process{pidAt: at, page: make([]byte, plan.PageSize)}
+		binary.NativeEndian.PutUint32(p.page[at:], uint32(pid))
+		if got := p.Pid(); got != 0 {
+			// Before -1 ends all processes that there are.
+			t.Fatalf("process %d is taken for the init: %d", pid, got)
+		}
+		if err := p.Kill(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := unix.Kill(victim, 0); err != nil {
+		t.Errorf("the other process: %v", err)
+	}
 }

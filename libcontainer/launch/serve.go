@@ -25,6 +25,9 @@ func (p *Process) Serve(ctx context.Context, do func(s *plan.Step, files []*os.F
 	if err == nil && p.pidAt != 0 {
 		// The image that spawned the init left as soon as its child existed.
 		err = p.image.wait(0)
+		if err == nil && p.program() == &p.image {
+			err = errors.New("the container init has been lost: somebody has written over its pid")
+		}
 	}
 	if err != nil {
 		return errors.Join(err, p.Kill())

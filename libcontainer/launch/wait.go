@@ -21,6 +21,11 @@ type child struct {
 	status unix.WaitStatus // once reaped
 }
 
+// isChild reports whether a process is a child of ours that has not been reaped.
+func isChild(pid int) bool {
+	return pid > 0 && unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) == nil
+}
+
 // wait reaps the process. With WNOHANG one that still runs stays unreaped.
 func (c *child) wait(options int) error {
 	for !c.reaped && c.pid > 0 {
