@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/containerd/ttrpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
 )
@@ -106,11 +108,22 @@ func (q *Queue) send() {
 			return
 		}
 		pause := firstPause
-		for q.forward(e) != nil {
+		for err := q.forward(e); err != nil; err = q.forward(e) {
+			if hopeless(err) {
+				q.warn(fmt.Sprintf("event %s is lost: %v", e.Topic, err))
+				break
+			}
 			time.Sleep(pause)
 			pause = min(2*pause, lastPause)
 		}
 	}
+}
+
+// hopeless says of an error that it comes again however often an event is sent, which must not keep
+// those behind it: the event is too large for ttrpc, or makes no sense to containerd.
+func hopeless(err error) bool {
+	code := status.Code(err)
+	return code == codes.ResourceExhausted || code == codes.InvalidArgument
 }
 
 // forward makes one attempt. A connection that has failed is not used again.

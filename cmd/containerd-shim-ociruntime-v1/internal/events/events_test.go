@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	events "github.com/containerd/containerd/api/services/ttrpc/events/v1"
 	"github.com/containerd/ttrpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
@@ -29,6 +32,9 @@ type receiver struct {
 func (r *receiver) Forward(ctx context.Context, req *events.ForwardRequest) (*emptypb.Empty, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if req.Envelope.Topic == "bad" {
+		return nil, status.Error(codes.InvalidArgument, "bad")
+	}
 	if r.refuse > 0 {
 		r.refuse--
 		return nil, errors.New("not now")
@@ -41,11 +47,15 @@ func (r *receiver) Forward(ctx context.Context, req *events.ForwardRequest) (*em
 	return &emptypb.Empty{}, nil
 }
 
-// What happens while containerd is away is told when it is back, in order and once.
+// What happens while containerd is away is told when it is back, in order and once. What it can't
+// take is not in the way of the others.
 func TestOrderIsKept(t *testing.T) {
 	const count = 50
 	path := filepath.Join(t.TempDir(), "s")
-	q := New(path, "ns", func(m string) { t.Error(m) })
+	lost := 0
+	q := New(path, "ns", func(string) { lost++ })
+	q.Send("/tasks/large", "containerd.events.TaskOOM", &api.TaskOOM{ContainerId: strings.Repeat("c", 5<<20)})
+	q.Send("bad", "containerd.events.TaskOOM", &api.TaskOOM{})
 	for i := range count {
 		q.Send(fmt.Sprint("/tasks/", i), "containerd.events.TaskOOM", &api.TaskOOM{ContainerId: "c"})
 	}
@@ -63,6 +73,9 @@ func TestOrderIsKept(t *testing.T) {
 	t.Cleanup(func() { server.Close() })
 	<-r.done
 	q.Flush(time.Minute)
+	if lost != 2 {
+		t.Errorf("%d events were given up, not the two that nobody can take", lost)
+	}
 	for i, got := range r.got {
 		if want := fmt.Sprintf("ns /tasks/%d containerd.events.TaskOOM", i); got != want {
 			t.Fatalf("event %d: %s, not %s", i, got, want)
