@@ -291,6 +291,11 @@ func TestSandboxKilled(t *testing.T) {
 	if _, err := k.StartSandbox(k.ctx, &sandbox.StartSandboxRequest{SandboxID: k.name}); status.Code(err) != codes.FailedPrecondition {
 		t.Errorf("start: %v", err)
 	}
+	b := k.pod.bundle().Edit(func(s *specs.Spec) { s.Annotations["io.kubernetes.cri.sandbox-id"] = k.name }).Save()
+	err := k.call("Create", &api.CreateTaskRequest{ID: b.ID, Bundle: b.Dir, Options: k.packed()}, &api.CreateTaskResponse{})
+	if status.Code(err) != codes.FailedPrecondition {
+		t.Errorf("a container after the end: %v", err)
+	}
 	k.stopAndRemove(128 + uint32(unix.SIGTERM))
 }
 

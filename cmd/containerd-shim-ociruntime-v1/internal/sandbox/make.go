@@ -211,6 +211,10 @@ func (s *Service) Files(bundle string) error {
 	if err := json.Unmarshal(config, &spec); err != nil || spec.Annotations[sandboxID] != p.id {
 		return nil // what is wrong with it Create says
 	}
+	// After the end of a pod its files are about to go, and its /dev/shm is the host's directory.
+	if _, _, err := s.step(count, p.id); err != nil {
+		return err
+	}
 	var names []string
 	for _, name := range []string{fileHostname, fileHosts, fileResolv, dirShm} {
 		if _, err := os.Stat(filepath.Join(p.bundle, name)); err == nil {

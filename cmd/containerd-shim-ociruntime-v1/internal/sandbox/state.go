@@ -32,7 +32,7 @@ const (
 	create call = iota
 	start
 	look // at the state, or wait
-	count
+	count // what is used, or one container more
 	stop
 	shutdown
 )
