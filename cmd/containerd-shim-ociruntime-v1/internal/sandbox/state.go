@@ -31,7 +31,7 @@ type call uint8
 const (
 	create call = iota
 	start
-	look // at the state, or wait
+	look  // at the state, or wait
 	count // what is used, or one container more
 	stop
 	shutdown
