@@ -1,8 +1,10 @@
 package launch
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +25,24 @@ type child struct {
 
 // isChild reports whether a process is a child of ours that has not been reaped.
 func isChild(pid int) bool {
-	return pid > 0 && unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) == nil
+	if pid <= 0 {
+		return false
+	}
+	switch err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); err {
+	case nil:
+		return true
+	case unix.ECHILD:
+		return false
+	}
+	// A filter around us that has no waitid. Here is who the parent is (proc_pid_stat(5)).
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	var state string
+	var parent int
+	_, err = fmt.Sscan(string(stat[bytes.LastIndexByte(stat, ')')+1:]), &state, &parent)
+	return err == nil && parent == os.Getpid()
 }
 
 // wait reaps the process. With WNOHANG one that still runs stays unreaped.
