@@ -119,29 +119,47 @@ func (s *Streams) openOutput(address string, c *Config) (*os.File, error) {
 	case address == "":
 		return os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	case scheme == "file":
-		return openLog(path)
+		f, err := openLog(path)
+		if err == unix.ENXIO { // a fifo that nobody reads, or not yet
+			return s.openFifo(path, c)
+		}
+		return f, err
 	case scheme != "fifo":
 		return nil, fmt.Errorf("%s: unknown kind of address", address)
 	default:
-		read, err := openEnd(path, os.O_RDONLY)
-		if err != nil {
-			return nil, err
-		}
-		s.held = append(s.held, read)
-		write, err := openEnd(path, os.O_WRONLY)
-		if err != nil {
-			return nil, err
-		}
-		return write, own(write, c)
+		return s.openFifo(path, c)
 	}
 }
 
-// openLog opens a file to which output is added.
+// openFifo opens a fifo to be written to, with a reading end of ours.
+func (s *Streams) openFifo(path string, c *Config) (*os.File, error) {
+	read, err := openEnd(path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	s.held = append(s.held, read)
+	write, err := openEnd(path, os.O_WRONLY)
+	if err != nil {
+		return nil, err
+	}
+	return write, own(write, c)
+}
+
+// openLog opens a file to which output is added. It waits for nobody, as opening a fifo would.
 func openLog(path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
-	return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NONBLOCK | unix.O_CLOEXEC | unix.O_NOCTTY
+	fd, err := unix.Open(path, flags, 0o644)
+	switch {
+	case err == unix.ENXIO:
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	f := os.NewFile(uintptr(fd), path)
+	return f, unix.SetNonblock(fd, false) // the process shares the flag
 }
 
 // openEnd opens one end of a fifo without waiting for the other, and then makes it wait as usual:

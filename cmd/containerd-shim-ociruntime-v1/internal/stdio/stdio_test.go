@@ -94,6 +94,21 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// Nobody is waited for where a log file is a fifo.
+func TestFileThatIsAFifo(t *testing.T) {
+	path := fifo(t)
+	s := open(t, &Config{Stdout: "file://" + path})
+	run(t, s, "echo early")
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if got, err := io.ReadAll(f); err != nil || string(got) != "early\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestOpenErrors(t *testing.T) {
 	plain := filepath.Join(t.TempDir(), "plain")
 	if err := os.WriteFile(plain, nil, 0o600); err != nil {
