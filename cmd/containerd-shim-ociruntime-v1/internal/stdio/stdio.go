@@ -158,8 +158,9 @@ func openLog(path string) (*os.File, error) {
 	case err != nil:
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	f := os.NewFile(uintptr(fd), path)
-	return f, unix.SetNonblock(fd, false) // the process shares the flag
+	// The process shares the flag. It goes before there is an os.File, which would poll.
+	err = unix.SetNonblock(fd, false)
+	return os.NewFile(uintptr(fd), path), err
 }
 
 // openEnd opens one end of a fifo without waiting for the other, and then makes it wait as usual:
