@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ociruntime/ociruntime/libcontainer/initimage"
 	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
 	"github.com/ociruntime/ociruntime/libcontainer/plan"
 	"github.com/ociruntime/ociruntime/libcontainer/refusal"
@@ -66,24 +65,6 @@ func Start(c *Config) (*Process, error) {
 // FilesWanted is about how many descriptors the runtime needs to launch a plan: the files
 // themselves, once more while fork moves them to their numbers, and its own.
 func FilesWanted(pl *plan.Plan) int { return 2*(3+pl.Preserve+len(pl.Files)) + 24 }
-
-// exec starts the image from a sealed memfd, or from a file where the host does not execute memfds.
-func (p *Process) exec(c *Config, files []uintptr, image []byte) error {
-	f, err := initimage.Seal(image)
-	if err == nil {
-		err = p.forkExec(c, files, f)
-		f.Close()
-		if !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM) || c.Dir == "" {
-			return err
-		}
-	}
-	f, ferr := initimage.SealFile(image, c.Dir)
-	if ferr != nil {
-		return fmt.Errorf("start the init image from a memfd (%w) or a file: %w", err, ferr)
-	}
-	defer f.Close()
-	return bothWays(err, p.forkExec(c, files, f))
-}
 
 // bothWays is the error of an image that could be started neither from a memfd nor from a file.
 func bothWays(memfd, file error) error {

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -20,6 +21,8 @@ type Ready struct {
 	sync, page *os.File // the init's ends
 	numbers    []int    // what the init has the plan's files as
 	image      []byte
+	sealed     *os.File // the image in a memfd, if that can be had
+	unsealed   error    // why it can't
 }
 
 // Prepare does all of [Start] that does not take Config.Stdio. It has to be followed by Ready.Start
@@ -33,6 +36,8 @@ func Prepare(c *Config) (*Ready, error) {
 		}
 		if r.image, err = initimage.Link(c.Plan, r.numbers); err != nil {
 			err = fmt.Errorf("link the init image: %w", err)
+		} else {
+			r.sealed, r.unsealed = initimage.Seal(r.image)
 		}
 	}
 	if err != nil {
@@ -95,7 +100,7 @@ func (r *Ready) Start(stdio [3]*os.File) (*Process, error) {
 	p := r.process
 	files, err := r.descriptors(stdio)
 	if err == nil {
-		err = p.exec(r.config, files, r.image)
+		err = r.exec(files)
 		runtime.KeepAlive(r)
 	}
 	if err == nil {
@@ -109,6 +114,24 @@ func (r *Ready) Start(stdio [3]*os.File) (*Process, error) {
 	return p, nil
 }
 
+// exec starts the image from the sealed memfd, or from a file where the host does not execute
+// memfds.
+func (r *Ready) exec(files []uintptr) error {
+	c, err := r.config, r.unsealed
+	if err == nil {
+		err = r.process.forkExec(c, files, r.sealed)
+		if !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM) || c.Dir == "" {
+			return err
+		}
+	}
+	f, ferr := initimage.SealFile(r.image, c.Dir)
+	if ferr != nil {
+		return fmt.Errorf("start the init image from a memfd (%w) or a file: %w", err, ferr)
+	}
+	defer f.Close()
+	return bothWays(err, r.process.forkExec(c, files, f))
+}
+
 // Close lets go of what was to be shared, and of what was not started.
 func (r *Ready) Close() {
 	if r.process != nil {
@@ -116,6 +139,7 @@ func (r *Ready) Close() {
 		r.process = nil
 	}
 	r.sync.Close()
+	r.sealed.Close() // nil, if there is none
 	if r.page != r.config.Page {
 		r.page.Close()
 	}
