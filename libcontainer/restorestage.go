@@ -16,6 +16,7 @@ import (
 
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups"
 	"github.com/ociruntime/ociruntime/libcontainer/cgroups/systemd"
+	"github.com/ociruntime/ociruntime/libcontainer/internal/fs"
 	"github.com/ociruntime/ociruntime/libcontainer/internal/setup"
 	"github.com/ociruntime/ociruntime/libcontainer/internal/stage"
 	"github.com/ociruntime/ociruntime/libcontainer/kernel/entry"
@@ -374,7 +375,7 @@ func setSysctls(all map[string]string) error {
 		if !strings.HasPrefix(path, "net/") {
 			continue
 		}
-		fd, err := unix.Openat2(int(proc.Fd()), filepath.Join("sys", path), &unix.OpenHow{
+		fd, err := fs.OpenBelow(int(proc.Fd()), filepath.Join("sys", path), &unix.OpenHow{
 			Flags: unix.O_WRONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV,
 		})
 		if err == nil {

@@ -89,7 +89,7 @@ start() {
 	configure
 	registry 127.0.0.1:5000 "$IMAGE" &
 	daemon
-	crictl pull localhost/test:latest
+	(until_true crictl pull localhost/test:latest) # the registry may not listen yet
 }
 
 # programs RUNTIME MODULE...: builds what the script needs and puts it into PATH.

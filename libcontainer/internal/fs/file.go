@@ -118,7 +118,20 @@ func Open(name string, flags int, mode uint32) (int, error) {
 // FindInRoot finds a path of the image as the init will, for O_PATH alone: no link leads out of the
 // directory root. flags are for the file at the end, such as O_NOFOLLOW or O_DIRECTORY.
 func FindInRoot(root int, path string, flags uint64) (int, error) {
-	return unix.Openat2(root, strings.TrimLeft(path, "/"), &unix.OpenHow{
+	return OpenBelow(root, strings.TrimLeft(path, "/"), &unix.OpenHow{
 		Flags: unix.O_PATH | unix.O_CLOEXEC | flags, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
 	})
+}
+
+// OpenBelow is openat2(2), again when it was interrupted, or says that it can't tell where a `..`
+// leads: that is so whenever something on the system is renamed or mounted meanwhile.
+func OpenBelow(dir int, path string, how *unix.OpenHow) (fd int, err error) {
+	const most = 128 // as often as the init tries
+	for range most {
+		fd, err = unix.Openat2(dir, path, how)
+		if err != unix.EAGAIN && err != unix.EINTR && err != unix.EXDEV {
+			break
+		}
+	}
+	return fd, err
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestReadFile(t *testing.T) {
@@ -40,5 +42,49 @@ func TestErrorsAreThoseOfOS(t *testing.T) {
 		if _, err := ReadStart(name, make([]byte, 1)); !reflect.DeepEqual(err, want) {
 			t.Errorf("%q: error of ReadStart %v, want %v", name, err, want)
 		}
+	}
+}
+
+// What others rename meanwhile does not make a path with `..` one that is not there.
+func TestFindInRootBesideRenames(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"a/b", "c", "renamed"} {
+		if err := os.MkdirAll(filepath.Join(root, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir, err := Open(root, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(dir)
+	over, done := make(chan struct{}), make(chan error)
+	go func() {
+		one, other := filepath.Join(root, "renamed"), filepath.Join(root, "c", "renamed")
+		for {
+			select {
+			case <-over:
+				done <- nil
+				return
+			default:
+			}
+			if err := os.Rename(one, other); err != nil {
+				done <- err
+				return
+			}
+			one, other = other, one
+		}
+	}()
+	for range 20_000 {
+		fd, err := FindInRoot(dir, "/a/b/../../a/b/../../c", unix.O_DIRECTORY)
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		unix.Close(fd)
+	}
+	close(over)
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
