@@ -16,10 +16,12 @@ import (
 
 // Pack is the message for the version of cgroups that this host has.
 func Pack(s *stats.Stats) (*api.Any, error) {
-	var m proto.Message = V1(s)
+	var m proto.Message
 	var st unix.Statfs_t
 	if err := unix.Statfs("/sys/fs/cgroup", &st); err == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
 		m = V2(s)
+	} else {
+		m = V1(s)
 	}
 	value, err := proto.Marshal(m)
 	return &api.Any{TypeUrl: string(m.ProtoReflect().Descriptor().FullName()), Value: value}, err

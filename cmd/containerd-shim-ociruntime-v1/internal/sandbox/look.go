@@ -32,7 +32,7 @@ func (s *Service) sandboxStatus(_ context.Context, r *api.SandboxStatusRequest) 
 	now, end := p.status, p.end
 	s.mu.Unlock()
 	a := &api.SandboxStatusResponse{
-		SandboxId: p.id, Pid: uint32(p.process.Pid), State: now.word(), CreatedAt: api.Stamp(p.made), ExitedAt: api.Stamp(end.at),
+		SandboxId: p.id, Pid: uint32(p.process.Pid), State: now.word(), CreatedAt: api.Stamp(p.made), ExitedAt: api.Stamp(end.At),
 	}
 	if r.GetVerbose() {
 		text, err := json.Marshal(map[string]any{"pid": p.process.Pid, "processStatus": now.process()})

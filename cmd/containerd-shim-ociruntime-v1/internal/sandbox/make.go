@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/api"
@@ -207,8 +206,8 @@ func (s *Service) Files(bundle string) error {
 	if err != nil {
 		return err
 	}
-	var spec specs.Spec
-	if err := json.Unmarshal(config, &spec); err != nil || spec.Annotations[sandboxID] != p.id {
+	var doc document
+	if err := json.Unmarshal(config, &doc); err != nil || doc.Annotations[sandboxID] != p.id {
 		return nil // what is wrong with it Create says
 	}
 	// After the end of a pod its files are about to go, and its /dev/shm is the host's directory.

@@ -53,7 +53,7 @@ type sandbox struct {
 
 	// Guarded by the service's lock.
 	status status
-	end    end
+	end    task.End
 }
 
 // New is a service without a pod.
@@ -174,22 +174,16 @@ func decode(a *api.Any) (*pod.PodSandboxConfig, error) {
 // watch notes the end of the pod's process.
 func (s *Service) watch(p *sandbox) {
 	st, err := p.process.WaitContext(context.Background())
-	e := end{at: time.Now()}
-	switch {
-	case err != nil:
+	end := task.EndOf(st, err, time.Now())
+	if err != nil {
 		s.host.Warn(err.Error())
-		e.status = task.FailedExec
-	case st.Signaled():
-		e.status = 128 + uint32(st.Signal())
-	default:
-		e.status = uint32(st.ExitStatus())
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p.status != removing {
 		p.status = ended
 	}
-	p.end = e
+	p.end = end
 	close(p.over)
 }
 
@@ -219,7 +213,7 @@ func (s *Service) waitSandbox(ctx context.Context, r *api.WaitSandboxRequest) (*
 	}
 	select {
 	case <-p.over:
-		return &api.WaitSandboxResponse{ExitStatus: p.end.status, ExitedAt: api.Stamp(p.end.at)}, nil
+		return &api.WaitSandboxResponse{ExitStatus: p.end.Status, ExitedAt: api.Stamp(p.end.At)}, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -237,7 +231,7 @@ func (s *Service) shutdownSandbox(ctx context.Context, r *api.ShutdownSandboxReq
 			return nil, err
 		}
 		s.settle(p, absent)
-		s.host.Gone(p.bundle, &api.DeleteResponse{Pid: uint32(p.process.Pid), ExitStatus: p.end.status, ExitedAt: api.Stamp(p.end.at)})
+		s.host.Gone(p.bundle, &api.DeleteResponse{Pid: uint32(p.process.Pid), ExitStatus: p.end.Status, ExitedAt: api.Stamp(p.end.At)})
 	}
 	s.host.Quit()
 	return &api.ShutdownSandboxResponse{}, nil

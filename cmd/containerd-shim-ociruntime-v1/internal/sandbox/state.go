@@ -1,10 +1,6 @@
 package sandbox
 
-import (
-	"time"
-
-	"github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
-)
+import "github.com/ociruntime/ociruntime/cmd/containerd-shim-ociruntime-v1/internal/task"
 
 // Words of CRI's for a pod's state.
 const (
@@ -83,10 +79,4 @@ func (s status) process() string {
 		return "running"
 	}
 	return "stopped"
-}
-
-// end is how the pod's process has ended.
-type end struct {
-	status uint32
-	at     time.Time
 }

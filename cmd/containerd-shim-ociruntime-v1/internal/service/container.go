@@ -152,15 +152,9 @@ func (c *container) configuration(lc *libcontainer.Container) (*known, error) {
 // watch waits for the end of a process, and tells of it.
 func (c *container) watch(id string, p *libcontainer.Process) {
 	status, err := p.WaitContext(context.Background())
-	end := task.End{At: time.Now()}
-	switch {
-	case err != nil:
+	end := task.EndOf(status, err, time.Now())
+	if err != nil {
 		c.service.warn(err.Error())
-		end.Status = task.FailedExec
-	case status.Signaled():
-		end.Status = 128 + uint32(status.Signal())
-	default:
-		end.Status = uint32(status.ExitStatus())
 	}
 	if id != "" {
 		_ = c.with(func(m *task.Machine) error { m.Ended(id, end); return nil })

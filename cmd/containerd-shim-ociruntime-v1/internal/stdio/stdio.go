@@ -120,7 +120,7 @@ func (s *Streams) openOutput(address string, c *Config) (*os.File, error) {
 		return os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	case scheme == "file":
 		f, err := openLog(path)
-		if err == unix.ENXIO { // a fifo that nobody reads, or not yet
+		if errors.Is(err, unix.ENXIO) { // a fifo that nobody reads, or not yet
 			return s.openFifo(path, c)
 		}
 		return f, err
@@ -150,37 +150,38 @@ func openLog(path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
-	const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NONBLOCK | unix.O_CLOEXEC | unix.O_NOCTTY
-	fd, err := unix.Open(path, flags, 0o644)
-	switch {
-	case err == unix.ENXIO:
-		return nil, err
-	case err != nil:
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	// The process shares the flag. It goes before there is an os.File, which would poll.
-	err = unix.SetNonblock(fd, false)
-	return os.NewFile(uintptr(fd), path), err
+	return openAtOnce(path, unix.O_WRONLY|unix.O_APPEND|unix.O_CREAT)
 }
 
-// openEnd opens one end of a fifo without waiting for the other, and then makes it wait as usual:
-// the process shares the flag. The reading end has to be opened first.
+// openEnd opens one end of a fifo. The reading end has to be opened first.
 func openEnd(path string, mode int) (*os.File, error) {
 	_, path = split(path)
-	fd, err := unix.Open(path, mode|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+	f, err := openAtOnce(path, mode)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, err
 	}
 	var st unix.Stat_t
-	err = unix.Fstat(fd, &st)
+	err = unix.Fstat(int(f.Fd()), &st)
 	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFIFO {
 		err = errors.New("not a fifo")
 	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// openAtOnce opens a file without waiting for the other end of a fifo, and then makes it wait as
+// usual: the process shares the flag.
+func openAtOnce(path string, flags int) (*os.File, error) {
+	fd, err := unix.Open(path, flags|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0o644)
 	if err == nil {
-		err = unix.SetNonblock(fd, false)
+		if err = unix.SetNonblock(fd, false); err != nil {
+			unix.Close(fd)
+		}
 	}
 	if err != nil {
-		unix.Close(fd)
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	return os.NewFile(uintptr(fd), path), nil

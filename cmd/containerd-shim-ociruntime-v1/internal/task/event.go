@@ -1,6 +1,10 @@
 package task
 
-import "time"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // EventKind is what has happened to a process of a task.
 type EventKind uint8
@@ -31,4 +35,15 @@ type Event struct {
 type End struct {
 	Status uint32 // the exit code, or 128 and the signal
 	At     time.Time
+}
+
+// EndOf is the end of a process that was waited for, with an error if that failed.
+func EndOf(status unix.WaitStatus, err error, at time.Time) End {
+	switch {
+	case err != nil:
+		return End{FailedExec, at}
+	case status.Signaled():
+		return End{128 + uint32(status.Signal()), at}
+	}
+	return End{uint32(status.ExitStatus()), at}
 }

@@ -68,9 +68,7 @@ func (d *Dir) OpenTasks() (fd int, err error) {
 	if d.fd >= 0 {
 		return d.OpenFile("tasks", unix.O_WRONLY)
 	}
-	fd, err = retryOpen(func() (int, error) {
-		return unix.Open(d.File("tasks"), unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	})
+	fd, err = fs.Open(d.File("tasks"), unix.O_WRONLY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return -1, &FileError{Verb: "open", Path: d.File("tasks"), Err: err}
 	}

@@ -37,9 +37,7 @@ func isCgroup(fd int, path string) error {
 
 // openOwnDir is openDir for a directory that was just made below a checked mount.
 func openOwnDir(path string) (int, error) {
-	fd, err := retryOpen(func() (int, error) {
-		return unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	})
+	fd, err := fs.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return -1, &FileError{Path: path, Verb: "open", Err: err}
 	}
@@ -52,21 +50,9 @@ func OpenAt(dir int, name string, flags uint64) (int, error) {
 		Flags:   flags | unix.O_CLOEXEC | unix.O_NOFOLLOW,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV,
 	}
-	fd, err := retryOpen(func() (int, error) { return unix.Openat2(dir, name, &how) })
+	// Opening a cgroup file can wait for the cgroup lock, and Go's preemption is a signal.
+	fd, err := fs.OpenBelow(dir, name, &how)
 	return fd, refusal.Explain("openat2", err)
-}
-
-// retryOpen repeats an open that a signal has interrupted: opening a cgroup file can wait for the
-// cgroup lock, and Go's preemption is a signal. openat2 may also say EAGAIN when something is
-// renamed or mounted meanwhile.
-func retryOpen(open func() (int, error)) (fd int, err error) {
-	for range 100 {
-		fd, err = open()
-		if err != unix.EINTR && err != unix.EAGAIN {
-			break
-		}
-	}
-	return fd, err
 }
 
 // Retry repeats a call that a signal has interrupted.

@@ -134,8 +134,10 @@ func (w walker) look(dir int) ([]string, error) {
 }
 
 // openParent is the way back up, which OpenAt does not go.
-func openParent(dir int) (int, error) {
-	return retryOpen(func() (int, error) {
-		return unix.Openat(dir, "..", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+func openParent(dir int) (fd int, err error) {
+	err = Retry(func() error {
+		fd, err = unix.Openat(dir, "..", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		return err
 	})
+	return fd, err
 }
